@@ -1,1 +1,44 @@
-//! Skeleton.
+//! What Vigie says: channels, messages, credentials, frames, and sessions as pure state machines.
+//!
+//! This crate decides; [`vigie-relay`] and [`vigie-client`] move bytes. There is no I/O here, no async, no clock
+//! and no randomness: time and random bytes are arguments, so that one relay with many clients can run in a single
+//! thread under a seed.
+//!
+//! Three functions are the only way in or out, the same code in relay and SDK:
+//! - [`verify::verify`]: form, signature, chain, inside its grant;
+//! - [`admit::admit`]: at the entry only, once per log;
+//! - [`hear::may_hear`]: at the exit, on every delivery of every path.
+//!
+//! The wire is described in [`protocol`], with byte-exact samples that a test reads.
+//!
+//! Suggested reading order is the order of the modules below.
+//!
+//! [`vigie-relay`]: https://docs.rs/vigie-relay
+//! [`vigie-client`]: https://docs.rs/vigie-client
+#![warn(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+pub mod admit;
+pub mod cap;
+pub mod chain;
+pub mod channel;
+pub mod credential;
+pub mod cursor;
+pub mod frame;
+pub mod hear;
+pub mod id;
+pub mod json;
+pub mod jws;
+pub mod key;
+pub mod limits;
+pub mod login;
+pub mod message;
+pub mod refusal;
+pub mod session;
+pub mod severity;
+mod test_keys;
+pub mod time;
+pub mod verify;
+
+/// The wire protocol, as one document for people who write their own client.
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}

@@ -1,0 +1,278 @@
+//! The chain of command: the credentials from a pinned root down to a key, checked whole, offline, by everyone.
+//!
+//! Relay and reader run this same code. What is checked here does not depend on time: signatures, parents, and that
+//! no credential exceeds the one above it in any dimension. Times are judged at each use, by [`Chain::judge`]; that
+//! is why a cached verdict never outlives a credential.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::channel::{Flow, Jurisdiction, Plane};
+use crate::credential::{Claims, Credential, Grant, Issuer, Role};
+use crate::id::{KeyId, sha256};
+use crate::jws::{Kind, Token};
+use crate::key::{PublicKey, SigningKey};
+use crate::limits::{CHAIN_LINKS_MAX, CREDENTIAL_BYTES_MAX};
+use crate::refusal::{Code, Refusal};
+use crate::severity::Severity;
+use crate::test_keys;
+use crate::time::{Timestamp, Window};
+
+/// The roots that a reader or relay trusts: nobody else, and not the relay.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    pinned: BTreeSet<KeyId>,
+    test_keys_pass: bool,
+}
+
+impl Roots {
+    /// Pins roots by the RFC 7638 thumbprint of their key. A root is of one plane; pin one for each.
+    pub fn new(pinned: impl IntoIterator<Item = KeyId>) -> Self {
+        Self { pinned: pinned.into_iter().collect(), test_keys_pass: false }
+    }
+
+    /// Roots whose private keys are published, for the vectors of PROTOCOL.md and nothing else: with them anyone can
+    /// forge anything. Relay, SDK and command line have no way to call this.
+    pub fn dangerous_test_only(pinned: impl IntoIterator<Item = KeyId>) -> Self {
+        Self { pinned: pinned.into_iter().collect(), test_keys_pass: true }
+    }
+
+    /// The pinned thumbprints, in order.
+    pub fn pinned(&self) -> impl Iterator<Item = KeyId> {
+        self.pinned.iter().copied()
+    }
+}
+
+/// Names a cached verdict: SHA-256 of the whole token, signature included, so that a right signature never vouches
+/// for a wrong one over the same claims.
+pub type TokenHash = [u8; 32];
+
+/// Remembers credentials whose signature and place below their parent were found good. Bounded by its owner; it may
+/// forget at any time.
+pub trait Verdicts {
+    /// A credential found good before.
+    fn find(&self, token: &TokenHash) -> Option<Arc<Credential>>;
+    /// A credential was found good.
+    fn keep(&self, token: TokenHash, credential: &Arc<Credential>);
+}
+
+/// Remembers nothing.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
+pub struct NoVerdicts;
+
+impl Verdicts for NoVerdicts {
+    fn find(&self, _: &TokenHash) -> Option<Arc<Credential>> {
+        None
+    }
+
+    fn keep(&self, _: TokenHash, _: &Arc<Credential>) {}
+}
+
+/// A checked chain, root first, 1 to 8 links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    links: Vec<Arc<Credential>>,
+}
+
+impl Chain {
+    /// Checks a chain, root first; the first failure ends it, so a stranger costs at most one failed signature check.
+    ///
+    /// # Errors
+    /// `too_many_links`, `unknown_root`, `broken_chain`, `bad_signature`, `exceeds_parent`, `test_key`, or whatever
+    /// [`Credential::parse`] finds.
+    pub fn verify<'a>(
+        tokens: impl IntoIterator<Item = &'a str>,
+        roots: &Roots,
+        verdicts: &dyn Verdicts,
+    ) -> Result<Self, Refusal> {
+        let mut links: Vec<Arc<Credential>> = Vec::new();
+        for text in tokens {
+            if links.len() == CHAIN_LINKS_MAX {
+                return Err(Code::TooManyLinks.into());
+            }
+            links.push(check_link(links.last(), text, roots, verdicts)?);
+        }
+        if links.is_empty() { Err(Code::TooManyLinks.into()) } else { Ok(Self { links }) }
+    }
+
+    /// Issues a credential below this chain, with the private key of its leaf.
+    ///
+    /// # Errors
+    /// `bad_signature` when the key is not the leaf's, `too_many_links`, `exceeds_parent`, or what
+    /// [`Credential::parse`] finds: nothing is issued that others would refuse.
+    pub fn extend(&self, key: &SigningKey, claims: &Claims) -> Result<Self, Refusal> {
+        let parent = self.leaf();
+        if key.public() != &parent.claims().subject {
+            return Err(Refusal::new(Code::BadSignature, "the key is not that of the issuing credential"));
+        }
+        if self.links.len() == CHAIN_LINKS_MAX {
+            return Err(Code::TooManyLinks.into());
+        }
+        let child = Credential::issue_below(key, claims, parent)?;
+        fits_inside(&child, parent)?;
+        let mut links = self.links.clone();
+        links.push(Arc::new(child));
+        Ok(Self { links })
+    }
+
+    /// All links, root first.
+    pub fn links(&self) -> &[Arc<Credential>] {
+        &self.links
+    }
+
+    /// The last link: the one that speaks of the key in use.
+    pub fn leaf(&self) -> &Arc<Credential> {
+        self.links.last().expect("a chain has at least one link")
+    }
+
+    /// The plane of every link.
+    pub fn plane(&self) -> Plane {
+        self.leaf().claims().plane
+    }
+
+    /// The key that the leaf speaks of.
+    pub fn key(&self) -> &PublicKey {
+        &self.leaf().claims().subject
+    }
+
+    /// When all links are good. Each link lies inside its parent's time, so it is the leaf's.
+    pub fn window(&self) -> Window {
+        self.leaf().claims().valid
+    }
+
+    /// Whether every link is good at this moment.
+    ///
+    /// # Errors
+    /// `credential_not_yet_valid` or `credential_expired`, by the first link from the root that is not.
+    pub fn judge(&self, at: Timestamp) -> Result<(), Refusal> {
+        for link in &self.links {
+            let valid = link.claims().valid;
+            if at < valid.from {
+                return Err(Refusal::from(Code::CredentialNotYetValid).by(link.id()));
+            }
+            if at >= valid.until {
+                return Err(Refusal::from(Code::CredentialExpired).by(link.id()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the leaf may publish this.
+    ///
+    /// # Errors
+    /// `not_granted`, `out_of_jurisdiction` or `severity_exceeds_grant`: the one that comes closest to a grant.
+    pub fn may_publish(&self, flow: Flow, at: &Jurisdiction, severity: Severity) -> Result<(), Refusal> {
+        let ceiling = self.place_granted(flow, at, |grant| grant.publish)?;
+        if severity <= ceiling {
+            return Ok(());
+        }
+        let detail = format!("{severity} is above the {ceiling} that is granted");
+        Err(Refusal::new(Code::SeverityExceedsGrant, detail).by(self.leaf().id()))
+    }
+
+    /// Whether the leaf may subscribe at this place.
+    ///
+    /// # Errors
+    /// `not_granted` or `out_of_jurisdiction`.
+    pub fn may_subscribe(&self, flow: Flow, at: &Jurisdiction) -> Result<(), Refusal> {
+        self.place_granted(flow, at, |grant| grant.subscribe.then_some(())).map(drop)
+    }
+
+    /// The best right of one kind at a place.
+    fn place_granted<R: Ord>(
+        &self,
+        flow: Flow,
+        at: &Jurisdiction,
+        right: impl Fn(&Grant) -> Option<R>,
+    ) -> Result<R, Refusal> {
+        let leaf = self.leaf();
+        let granted = || leaf.claims().grants.iter().filter(|grant| grant.flow == flow);
+        let best = granted().filter(|grant| grant.at.contains(at)).filter_map(&right).max();
+        best.ok_or_else(|| {
+            let elsewhere = granted().any(|grant| right(grant).is_some());
+            let code = if elsewhere { Code::OutOfJurisdiction } else { Code::NotGranted };
+            Refusal::new(code, format!("{flow} at {at}")).by(leaf.id())
+        })
+    }
+}
+
+fn check_link(
+    parent: Option<&Arc<Credential>>,
+    text: &str,
+    roots: &Roots,
+    verdicts: &dyn Verdicts,
+) -> Result<Arc<Credential>, Refusal> {
+    if text.len() > CREDENTIAL_BYTES_MAX {
+        return Err(Code::CredentialTooLarge.into());
+    }
+    let hash = sha256(text.as_bytes());
+    let cached = verdicts.find(&hash);
+    let link = match &cached {
+        Some(link) => Arc::clone(link),
+        None => Arc::new(Credential::from_token(&Token::parse(text, Kind::Credential)?, text)?),
+    };
+    let signer = signer_of(&link, parent, roots)?;
+    if !roots.test_keys_pass && test_keys::is_published(&link.claims().subject) {
+        return Err(Refusal::from(Code::TestKey).by(link.id()));
+    }
+    if cached.is_none() {
+        Token::parse(text, Kind::Credential)?
+            .check_signature(signer)
+            .map_err(|refusal| refusal.by(link.id()))?;
+        if let Some(parent) = parent {
+            fits_inside(&link, parent)?;
+        }
+        verdicts.keep(hash, &link);
+    }
+    Ok(link)
+}
+
+/// The key that must have signed this link, given the one before it.
+fn signer_of<'a>(
+    link: &'a Credential,
+    parent: Option<&'a Arc<Credential>>,
+    roots: &Roots,
+) -> Result<&'a PublicKey, Refusal> {
+    match (link.issuer(), parent) {
+        (Issuer::Itself(root), None) if roots.pinned.contains(&root) => Ok(&link.claims().subject),
+        (Issuer::Itself(_), None) => Err(Refusal::from(Code::UnknownRoot).by(link.id())),
+        (Issuer::Parent(_), None) => {
+            Err(Refusal::new(Code::UnknownRoot, "the first credential of a chain is a root").by(link.id()))
+        }
+        (Issuer::Parent(named), Some(parent)) if named == parent.id() => Ok(&parent.claims().subject),
+        (Issuer::Parent(_) | Issuer::Itself(_), Some(_)) => {
+            Err(Refusal::from(Code::BrokenChain).by(link.id()))
+        }
+    }
+}
+
+/// Whether `child` claims no more than `parent` may give, in every dimension.
+fn fits_inside(child: &Credential, parent: &Credential) -> Result<(), Refusal> {
+    let (claims, above) = (child.claims(), parent.claims());
+    let exceeds = |what: &str| Refusal::new(Code::ExceedsParent, what.to_owned()).by(child.id());
+    if claims.plane != above.plane {
+        return Err(exceeds("the plane differs from that of the parent"));
+    }
+    if above.role == Role::Relay {
+        return Err(exceeds("a relay does not issue credentials"));
+    }
+    if !above.org.contains(&claims.org) {
+        return Err(exceeds("the organisation is not that of the parent or below it"));
+    }
+    if claims.valid.from < above.valid.from {
+        return Err(exceeds("it begins before the parent does"));
+    }
+    if claims.valid.until > above.valid.until {
+        return Err(exceeds("it ends after the parent does"));
+    }
+    if above.grants.iter().all(|grant| grant.delegate == 0) {
+        return Err(exceeds("the parent may not delegate"));
+    }
+    match claims.grants.iter().find(|grant| !above.grants.iter().any(|wider| wider.covers(grant))) {
+        None => Ok(()),
+        Some(grant) => {
+            Err(exceeds(&format!("no single grant of the parent covers {} at {}", grant.flow, grant.at)))
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Frames: one JSON object in one WebSocket text message, named by its member `op`.
+//!
+//! Unknown members of a frame are ignored, so that a newer peer may say more; unknown operations are refused by the
+//! relay and skipped by the client. What is signed travels inside as a string, untouched.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cursor::Cursor;
+use crate::id::{CredentialId, LogId, MessageId, Nonce, Sequence};
+use crate::json::{self, JsonError};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+
+/// Number of a request, chosen by the client; the answer carries it as `re`. 0 to 2^53 − 1.
+pub type RequestNumber = u64;
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "the relay must answer every operation of its version")]
+pub enum ClientFrame<'a> {
+    /// Proves who is there. The first frame, and the only one before `welcome`.
+    Login {
+        /// The chain of the credential, root first.
+        chain: Vec<Cow<'a, str>>,
+        /// The proof, see [`crate::login`].
+        proof: Cow<'a, str>,
+        /// Wanted interval between marks, 1,000 to 300,000 ms; absent: 5,000.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark_ms: Option<u64>,
+    },
+    /// Gives the chain of another valid credential of the same key, to publish under it.
+    Chain {
+        /// Number of the request.
+        n: RequestNumber,
+        /// Root first.
+        chain: Vec<Cow<'a, str>>,
+    },
+    /// Publishes a message.
+    Publish {
+        /// Number of the request.
+        n: RequestNumber,
+        /// The signed message.
+        jws: Cow<'a, str>,
+    },
+    /// Says what to hear; replaces what was said before.
+    Subscribe {
+        /// Number of the request.
+        n: RequestNumber,
+        /// Filters such as `alert/fr.idf` and `signal/fr.idf.**`, 1 to 256.
+        channels: Vec<Cow<'a, str>>,
+        /// Where to begin: a cursor, or `start` for all that the log has. Absent: from where the session is, or from
+        /// now when it is new.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Cow<'a, str>>,
+    },
+    /// Asks for older messages. Moves no cursor.
+    History {
+        /// Number of the request.
+        n: RequestNumber,
+        /// Filters, as in `subscribe`.
+        channels: Vec<Cow<'a, str>>,
+        /// A cursor, or `start`.
+        after: Cow<'a, str>,
+        /// How many messages at most, 1 to 256.
+        limit: u32,
+    },
+    /// Asks for the chain of a credential that a message names.
+    Credential {
+        /// Number of the request.
+        n: RequestNumber,
+        /// Its id.
+        id: CredentialId,
+    },
+}
+
+/// What a relay says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ServerFrame<'a> {
+    /// The first frame: sign this.
+    Challenge {
+        /// 32 random bytes, good for one proof on this connection, for 30 s.
+        nonce: Nonce,
+    },
+    /// The log-in is good.
+    Welcome {
+        /// The log of this relay.
+        log: LogId,
+        /// Its last sequence now.
+        head: Sequence,
+        /// The relay's clock.
+        now: Timestamp,
+        /// The interval between marks.
+        mark_ms: u64,
+        /// The relay's own credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        relay: Option<CredentialId>,
+    },
+    /// A `chain` was found good.
+    Accepted {
+        /// The request.
+        re: RequestNumber,
+    },
+    /// The message is on disk, here.
+    Receipt {
+        /// The request.
+        re: RequestNumber,
+        /// The message.
+        id: MessageId,
+        /// The log.
+        log: LogId,
+        /// Its position.
+        seq: Sequence,
+        /// When it was admitted.
+        admitted: Timestamp,
+    },
+    /// How many sessions of this relay a message was handed to: a hint, no acknowledgement.
+    Reach {
+        /// The message.
+        id: MessageId,
+        /// Sessions that are given it now.
+        live: u64,
+        /// Sessions that will be given it when they have caught up.
+        behind: u64,
+    },
+    /// A request, or the connection, is refused.
+    Refused {
+        /// The request, when there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<RequestNumber>,
+        /// Why.
+        #[serde(borrow)]
+        code: Cow<'a, str>,
+        /// What exactly, for people.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        detail: Cow<'a, str>,
+        /// The credential whose rule refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<CredentialId>,
+    },
+    /// The subscription stands; events after this place follow.
+    Subscribed {
+        /// The request.
+        re: RequestNumber,
+        /// The log.
+        log: LogId,
+        /// The place before the first event that follows.
+        seq: Sequence,
+        /// The last sequence now.
+        head: Sequence,
+    },
+    /// A chain that events after it need.
+    Chain {
+        /// Root first.
+        chain: Vec<Cow<'a, str>>,
+        /// The request, when it answers `credential`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<RequestNumber>,
+    },
+    /// A message, in the order of the log.
+    Event {
+        /// Its position.
+        seq: Sequence,
+        /// When it was admitted.
+        admitted: Timestamp,
+        /// The signed message, as its author sent it.
+        #[serde(borrow)]
+        jws: Cow<'a, str>,
+    },
+    /// All that concerns the reader up to here was given.
+    Mark {
+        /// The log.
+        log: LogId,
+        /// The position.
+        seq: Sequence,
+        /// When the message there was admitted.
+        admitted: Timestamp,
+        /// The last sequence of the log.
+        head: Sequence,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// A range that cannot be given.
+    Gap {
+        /// Why.
+        reason: GapReason,
+        /// The cursor that was asked for.
+        from: Cow<'a, str>,
+        /// The cursor after which events follow.
+        to: Cow<'a, str>,
+    },
+    /// A message of history.
+    Past {
+        /// The request.
+        re: RequestNumber,
+        /// Its position.
+        seq: Sequence,
+        /// When it was admitted.
+        admitted: Timestamp,
+        /// The signed message.
+        #[serde(borrow)]
+        jws: Cow<'a, str>,
+    },
+    /// The page of history ends.
+    Page {
+        /// The request.
+        re: RequestNumber,
+        /// Where the next page begins: give it as `after`.
+        next: Cow<'a, str>,
+        /// Whether the log ends here.
+        end: bool,
+    },
+    /// The relay stops; come back after this long.
+    GoingAway {
+        /// At least this long, plus jitter.
+        retry_ms: u64,
+    },
+}
+
+/// Why a range cannot be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GapReason {
+    /// The cursor is of another log: of another relay, or from before a restore.
+    OtherLog,
+    /// Retention has removed it.
+    Removed,
+    /// The cursor is beyond the end of the log.
+    Ahead,
+    /// The disk damaged it.
+    Damaged,
+}
+
+impl GapReason {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherLog => "other_log",
+            Self::Removed => "removed",
+            Self::Ahead => "ahead",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// `after` in `subscribe` and `history`: from the first message that the log has.
+pub const AFTER_START: &str = "start";
+
+/// Where a reader wants to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three ways to begin")]
+pub enum Start {
+    /// Where the session is already; for a new one, now.
+    Here,
+    /// At the first message that the log has.
+    Beginning,
+    /// After a cursor.
+    After(Cursor),
+}
+
+impl Start {
+    pub(crate) fn parse(after: Option<&str>) -> Result<Self, Refusal> {
+        match after {
+            None => Ok(Self::Here),
+            Some(AFTER_START) => Ok(Self::Beginning),
+            Some(cursor) => cursor.parse().map(Self::After).map_err(|_| Code::MalformedCursor.into()),
+        }
+    }
+
+    /// The member `after`.
+    pub fn to_after(self) -> Option<String> {
+        match self {
+            Self::Here => None,
+            Self::Beginning => Some(AFTER_START.to_owned()),
+            Self::After(cursor) => Some(cursor.to_string()),
+        }
+    }
+}
+
+/// A request that was refused, with its number where it could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the frame `refused` has these")]
+pub struct Rejection {
+    /// The number of the request.
+    pub re: Option<RequestNumber>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+impl Rejection {
+    /// The frame that tells it.
+    pub fn to_frame(&self) -> ServerFrame<'_> {
+        ServerFrame::Refused {
+            re: self.re,
+            code: self.refusal.code.as_str().into(),
+            detail: Cow::Borrowed(&self.refusal.detail),
+            credential: self.refusal.credential,
+        }
+    }
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self { re: None, refusal }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    op: Cow<'a, str>,
+    #[serde(default)]
+    n: Option<RequestNumber>,
+}
+
+const CLIENT_OPERATIONS: [&str; 6] = ["login", "chain", "publish", "subscribe", "history", "credential"];
+
+impl<'a> ClientFrame<'a> {
+    /// Reads a frame. Its length was bounded by the WebSocket.
+    ///
+    /// # Errors
+    /// `not_json`, `duplicate_member`, `unknown_operation` or `malformed_frame`.
+    pub fn parse(text: &'a str) -> Result<Self, Rejection> {
+        json::check(text.as_bytes()).map_err(|error| frame_error(error, None))?;
+        let envelope: Envelope<'_> = json::parse_frame(text).map_err(|error| frame_error(error, None))?;
+        if !CLIENT_OPERATIONS.contains(&&*envelope.op) {
+            return Err(Rejection { re: envelope.n, refusal: Code::UnknownOperation.into() });
+        }
+        json::parse_frame(text).map_err(|error| frame_error(error, envelope.n))
+    }
+
+    /// The text of the frame.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a frame has text keys and no failing serialiser")
+    }
+}
+
+fn frame_error(error: JsonError, re: Option<RequestNumber>) -> Rejection {
+    let refusal = match error {
+        JsonError::Malformed(detail) => Refusal::new(Code::NotJson, detail),
+        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
+        JsonError::Unknown(detail) | JsonError::Shape(detail) => Refusal::new(Code::MalformedFrame, detail),
+    };
+    Rejection { re, refusal }
+}
+
+/// What a client makes of a text from a relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "known or not")]
+pub enum FromRelay<'a> {
+    /// A frame of this version.
+    Known(ServerFrame<'a>),
+    /// An operation of a later version: skip it.
+    Later,
+}
+
+impl<'a> ServerFrame<'a> {
+    /// The operations of this version.
+    pub const OPERATIONS: [&'static str; 14] = [
+        "challenge",
+        "welcome",
+        "accepted",
+        "receipt",
+        "reach",
+        "refused",
+        "subscribed",
+        "chain",
+        "event",
+        "mark",
+        "gap",
+        "past",
+        "page",
+        "going_away",
+    ];
+
+    /// Reads a frame from a relay.
+    ///
+    /// # Errors
+    /// What is wrong with it, when it is not JSON or lacks a member: the relay breaks the protocol.
+    pub fn parse(text: &'a str) -> Result<FromRelay<'a>, JsonError> {
+        json::check(text.as_bytes())?;
+        let envelope: Envelope<'_> = json::parse_frame(text)?;
+        if !Self::OPERATIONS.contains(&&*envelope.op) {
+            return Ok(FromRelay::Later);
+        }
+        json::parse_frame(text).map(FromRelay::Known)
+    }
+
+    /// The text of the frame, members in the order of PROTOCOL.md.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a frame has text keys and no failing serialiser")
+    }
+}

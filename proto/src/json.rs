@@ -1,0 +1,210 @@
+//! Strict JSON: what two readers could understand in two ways is not accepted.
+//!
+//! Called on every frame and on every header and payload of a token, before the typed parse. serde_json judges the
+//! grammar (UTF-8, escapes, lone surrogates, trailing bytes); this adds what it leaves open: no member twice at any
+//! level, at most [`JSON_DEPTH_MAX`] levels, integers within 2^53 − 1 and no other numbers (RFC 7493, I-JSON).
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
+
+/// Why a text is not JSON as the protocol defines it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// Not JSON, too deep, or a number that is no integer within 2^53 − 1.
+    #[error("{0}")]
+    Malformed(String),
+    /// A member stands twice in one object.
+    #[error("{0}")]
+    Duplicate(String),
+    /// A signed object has a member that is not defined.
+    #[error("{0}")]
+    Unknown(String),
+    /// JSON, but not of the expected shape.
+    #[error("{0}")]
+    Shape(String),
+}
+
+/// Checks that `bytes` are one strict JSON object and nothing else.
+///
+/// # Errors
+/// [`JsonError::Malformed`] or [`JsonError::Duplicate`].
+pub fn check(bytes: &[u8]) -> Result<(), JsonError> {
+    let duplicate = Cell::new(false);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let outcome = Strict { depth: 0, duplicate: &duplicate }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .map_err(|error| error.to_string());
+    match outcome {
+        Ok(()) if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') => Ok(()),
+        Ok(()) => Err(JsonError::Malformed("expected an object".to_owned())),
+        Err(error) if duplicate.get() => Err(JsonError::Duplicate(error)),
+        Err(error) => Err(JsonError::Malformed(error)),
+    }
+}
+
+/// Checks, then reads as a signed object: a member that `T` does not know is an error of its own.
+///
+/// # Errors
+/// Any [`JsonError`].
+pub fn parse_signed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    check(bytes)?;
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = error.to_string();
+        // serde's wording for `deny_unknown_fields`; a test pins it.
+        if text.starts_with("unknown field") { JsonError::Unknown(text) } else { JsonError::Shape(text) }
+    })
+}
+
+/// Reads a frame: unknown members are ignored, so that a newer peer may add some. Checked by the caller.
+pub(crate) fn parse_frame<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
+    serde_json::from_str(text).map_err(|error| JsonError::Shape(error.to_string()))
+}
+
+/// Visits a value without keeping it.
+#[derive(Clone, Copy)]
+struct Strict<'d> {
+    /// Levels around this value, at most [`JSON_DEPTH_MAX`].
+    depth: usize,
+    /// Set when the error that follows is about a member given twice.
+    duplicate: &'d Cell<bool>,
+}
+
+impl Strict<'_> {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= JSON_DEPTH_MAX {
+            return Err(E::custom(format_args!("more than {JSON_DEPTH_MAX} levels deep")));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("strict JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
+        if number <= JSON_INTEGER_MAX { Ok(()) } else { Err(E::custom("an integer above 2^53 - 1")) }
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
+        if number.unsigned_abs() <= JSON_INTEGER_MAX {
+            Ok(())
+        } else {
+            Err(E::custom("an integer below -(2^53 - 1)"))
+        }
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        Err(E::custom("a number that is no integer"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        while seq.next_element_seed(inner)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        let mut names = BTreeSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if names.contains(&name) {
+                self.duplicate.set(true);
+                return Err(A::Error::custom(format_args!("member {name:?} is given twice")));
+            }
+            names.insert(name);
+            map.next_value_seed(inner)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_readers_could_read_in_two_ways_is_refused() {
+        for good in [r#"{}"#, r#" {"a":[1,-1,true,null,"\ud83d\ude00",{"b":9007199254740991}]} "#] {
+            assert_eq!(check(good.as_bytes()), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "[]",
+            "1",
+            "{",
+            r#"{"a":1}x"#,
+            r#"{"a":1.0}"#,
+            r#"{"a":1e2}"#,
+            r#"{"a":-0}"#,
+            r#"{"a":01}"#,
+            r#"{"a":9007199254740992}"#,
+            r#"{"a":99999999999999999999}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":NaN}"#,
+            "\u{feff}{}",
+            r#"{'a':1}"#,
+            r#"{"a":1,}"#,
+            "{\"a\":\"\n\"}",
+        ] {
+            assert!(matches!(check(bad.as_bytes()), Err(JsonError::Malformed(_))), "{bad}");
+        }
+        assert!(matches!(check(b"{\"a\":\"\xff\"}"), Err(JsonError::Malformed(_))));
+        for twice in [r#"{"a":1,"a":1}"#, r#"{"x":[{"b":{"a":1,"c":2,"a":3}}]}"#, r#"{"a":1,"\u0061":2}"#] {
+            assert!(matches!(check(twice.as_bytes()), Err(JsonError::Duplicate(_))), "{twice}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested =
+            |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert_eq!(check(nested(JSON_DEPTH_MAX).as_bytes()), Ok(()));
+        assert!(check(nested(JSON_DEPTH_MAX + 1).as_bytes()).is_err());
+        assert!(check(nested(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_unknown_member_is_told_apart() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct One {
+            #[expect(dead_code, reason = "only its presence is read")]
+            a: u32,
+        }
+        assert!(parse_signed::<One>(br#"{"a":1}"#).is_ok());
+        assert!(matches!(parse_signed::<One>(br#"{"a":1,"b":2}"#), Err(JsonError::Unknown(_))));
+        assert!(matches!(parse_signed::<One>(br#"{"a":"1"}"#), Err(JsonError::Shape(_))));
+    }
+}

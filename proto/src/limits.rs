@@ -1,0 +1,74 @@
+//! The bounds that belong to the protocol itself: both sides know them, and none can be configured away.
+//!
+//! Bounds of one relay (connections, outboxes, rates) are settings of the relay, not here.
+
+use std::time::Duration;
+
+/// The WebSocket subprotocol, and with it the version of everything in this crate.
+pub const SUBPROTOCOL: &str = "vigie.v1";
+
+/// A message, as a JWS: 256 KiB holds the largest real CAP alert seen (NAADS, 4 languages, 190 KiB as JSON).
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// A credential, as a JWS: eight of them and a proof fit in one frame before log-in.
+pub const CREDENTIAL_BYTES_MAX: usize = 1_280;
+
+/// Links in a chain, root and leaf counted: nation, region, department, town, service, unit, and two to spare.
+pub const CHAIN_LINKS_MAX: usize = 8;
+
+/// A frame before log-in: a full chain (8 × 1,280) and a proof.
+pub const FRAME_BYTES_MAX_BEFORE_LOGIN: usize = 12 * 1024;
+
+/// A frame after log-in: the largest message and the frame around it.
+pub const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1_024;
+
+/// Nesting of JSON in tokens and frames: CAP needs 6.
+pub const JSON_DEPTH_MAX: usize = 16;
+
+/// Largest JSON integer: what every language reads without loss (RFC 7493, I-JSON).
+pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// Channels in one subscription.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
+
+/// Grants in one credential: more do not fit in [`CREDENTIAL_BYTES_MAX`] anyway.
+pub const GRANTS_MAX: usize = 16;
+
+/// Messages that one message may replace: an update of an update of a long crisis, not a sweep.
+pub const REPLACES_MAX: usize = 64;
+
+/// Free text that names the holder of a credential.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// How far clocks of honest parties may be apart.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(120);
+
+/// Longest life of a message, from `sent` to `expires`.
+pub const MESSAGE_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// From the challenge to the proof.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A nonce is good for one proof on its connection, and for this long.
+pub const NONCE_LIFETIME: Duration = Duration::from_secs(30);
+
+/// Chains that a session remembers to have been given: what it was given before that is given again.
+pub const CHAINS_REMEMBERED: usize = 32;
+
+/// Between two marks, unless the reader asks otherwise at log-in.
+pub const MARK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The shortest interval between marks that a reader may ask for.
+pub const MARK_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// The longest, for phones that save their battery.
+pub const MARK_INTERVAL_MAX: Duration = Duration::from_secs(300);
+
+/// Messages in one page of history.
+pub const HISTORY_LIMIT_MAX: u32 = 256;
+
+/// How far before the `admitted` of a foreign cursor a reader is served again: clocks of two relays may differ.
+pub const FOREIGN_CURSOR_OVERLAP: Duration = Duration::from_secs(5 * 60);
+
+/// A line is stale when nothing came for this many mark intervals (in tenths: 2.4).
+pub const STALE_MARK_INTERVALS_TENTHS: u32 = 24;

@@ -1,0 +1,212 @@
+//! A message: what one author states on one channel, and what of it is signed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::cap;
+use crate::channel::Channel;
+use crate::id::MessageId;
+use crate::json::{self, JsonError};
+use crate::limits::REPLACES_MAX;
+use crate::refusal::{Code, Refusal};
+use crate::severity::Severity;
+use crate::time::Timestamp;
+
+/// How far a message may be passed on: the Traffic Light Protocol, version 2.0 of FIRST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Tlp {
+    /// No limit.
+    #[serde(rename = "TLP:CLEAR")]
+    Clear,
+    /// Within the community of those who are on the relay.
+    #[serde(rename = "TLP:GREEN")]
+    Green,
+    /// Reserved: refused as `not_supported` in this version.
+    #[serde(rename = "TLP:AMBER")]
+    Amber,
+    /// Reserved: refused as `not_supported` in this version.
+    #[serde(rename = "TLP:AMBER+STRICT")]
+    AmberStrict,
+    /// Reserved: refused as `not_supported` in this version.
+    #[serde(rename = "TLP:RED")]
+    Red,
+}
+
+impl Tlp {
+    /// The spelling of the standard and of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "TLP:CLEAR",
+            Self::Green => "TLP:GREEN",
+            Self::Amber => "TLP:AMBER",
+            Self::AmberStrict => "TLP:AMBER+STRICT",
+            Self::Red => "TLP:RED",
+        }
+    }
+}
+
+impl fmt::Display for Tlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Label {
+    tlp: Tlp,
+    /// Reserved: a named audience.
+    #[serde(default, skip_serializing)]
+    audience: Option<serde::de::IgnoredAny>,
+}
+
+/// The file that the content was made from: evidence, not what is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "a wire format; a new member is a new protocol version")]
+pub struct Original {
+    /// Such as `application/cap+xml` (RFC 6838).
+    pub media_type: String,
+    /// SHA-256 of the file, base64url without padding, 43 characters.
+    pub sha256: String,
+    /// The file, base64url without padding, where it fits in the message; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "a wire format; a new member is a new protocol version")]
+pub struct Content {
+    /// A CAP 1.2 alert with CAP's own names.
+    pub cap: cap::Alert,
+    /// The file it was imported from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
+}
+
+/// A message as its author states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "authors fill in every member; a new one is a new protocol version"
+)]
+pub struct Message {
+    /// Where it is addressed.
+    pub channel: Channel,
+    /// When its author signed it.
+    pub sent: Timestamp,
+    /// When it ends: after `sent`, by at most 7 days.
+    pub expires: Timestamp,
+    /// At least that of every CAP info; CAP `Unknown` counts as Severe.
+    pub severity: Severity,
+    /// How far it may be passed on. This version takes `TLP:CLEAR` and `TLP:GREEN`.
+    pub label: Tlp,
+    /// The messages that it updates or cancels, at most 64. Whether it takes effect is the reader's judgement:
+    /// [`crate::verify::takes_effect_on`].
+    pub replaces: Vec<MessageId>,
+    /// What it says.
+    pub content: Content,
+}
+
+#[derive(Serialize)]
+struct PayloadOut<'a> {
+    channel: &'a Channel,
+    sent: Timestamp,
+    expires: Timestamp,
+    severity: Severity,
+    label: Label,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    replaces: &'a [MessageId],
+    content: &'a Content,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PayloadIn {
+    channel: String,
+    sent: Timestamp,
+    expires: Timestamp,
+    severity: Severity,
+    label: Label,
+    #[serde(default)]
+    replaces: Vec<MessageId>,
+    content: Box<RawValue>,
+    /// Whatever a deployment adds; signed, and not interpreted.
+    #[serde(default, rename = "ext")]
+    _ext: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Reserved: the author's previous message.
+    #[serde(default)]
+    prev: Option<serde::de::IgnoredAny>,
+    /// Reserved: signatures of others over the same statement.
+    #[serde(default)]
+    cosignatures: Option<serde::de::IgnoredAny>,
+    /// Reserved: content that only a group can read.
+    #[serde(default)]
+    sealed: Option<serde::de::IgnoredAny>,
+}
+
+impl Message {
+    /// The payload bytes, fixed: members in the order of PROTOCOL.md, no white space.
+    pub(crate) fn to_payload(&self) -> Vec<u8> {
+        let payload = PayloadOut {
+            channel: &self.channel,
+            sent: self.sent,
+            expires: self.expires,
+            severity: self.severity,
+            label: Label { tlp: self.label, audience: None },
+            replaces: &self.replaces,
+            content: &self.content,
+        };
+        serde_json::to_vec(&payload).expect("a payload has text keys and no failing serialiser")
+    }
+
+    /// Reads a payload whose signature was found good.
+    pub(crate) fn from_payload(bytes: &[u8]) -> Result<Self, Refusal> {
+        let payload: PayloadIn =
+            json::parse_signed(bytes).map_err(|error| payload_error(error, Code::MalformedMessage))?;
+        let reserved = [
+            (payload.prev.is_some(), "prev"),
+            (payload.cosignatures.is_some(), "cosignatures"),
+            (payload.sealed.is_some(), "sealed"),
+            (payload.label.audience.is_some(), "label.audience"),
+        ];
+        if let Some((_, name)) = reserved.into_iter().find(|(present, _)| *present) {
+            return Err(Refusal::new(Code::NotSupported, format!("member `{name}`")));
+        }
+        if !matches!(payload.label.tlp, Tlp::Clear | Tlp::Green) {
+            return Err(Refusal::new(Code::NotSupported, format!("label {}", payload.label.tlp)));
+        }
+        if payload.replaces.len() > REPLACES_MAX {
+            return Err(Refusal::new(Code::MalformedMessage, "`replaces` names more than 64 messages"));
+        }
+        let channel = payload
+            .channel
+            .parse()
+            .map_err(|error| Refusal::new(Code::MalformedChannel, format!("{error}")))?;
+        let content: Content = json::parse_signed(payload.content.get().as_bytes())
+            .map_err(|error| payload_error(error, Code::MalformedContent))?;
+        content.cap.validate().map_err(|fault| Refusal::new(Code::MalformedContent, fault.to_string()))?;
+        Ok(Self {
+            channel,
+            sent: payload.sent,
+            expires: payload.expires,
+            severity: payload.severity,
+            label: payload.label.tlp,
+            replaces: payload.replaces,
+            content,
+        })
+    }
+}
+
+fn payload_error(error: JsonError, shape: Code) -> Refusal {
+    match error {
+        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
+        JsonError::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
+        JsonError::Malformed(detail) | JsonError::Shape(detail) => Refusal::new(shape, detail),
+    }
+}

@@ -1,0 +1,312 @@
+//! The relay's side of a session.
+//!
+//! [`AwaitLogin::handle_frame`] judges the log-in; [`LoggedIn::handle_frame`] turns each later frame into a
+//! [`Request`] that is already verified and authorised, or a [`Rejection`] to send back. The worker that owns the
+//! session carries requests out; nothing here knows how.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chain::{Chain, Roots, Verdicts};
+use crate::channel::Filter;
+use crate::credential::Role;
+use crate::frame::{ClientFrame, Rejection, RequestNumber, ServerFrame, Start};
+use crate::hear::Reader;
+use crate::id::{CredentialId, Nonce};
+use crate::limits::{
+    CHAINS_REMEMBERED, HISTORY_LIMIT_MAX, LOGIN_TIMEOUT, MARK_INTERVAL, MARK_INTERVAL_MAX, MARK_INTERVAL_MIN,
+    SUBSCRIPTIONS_MAX,
+};
+use crate::login::{self, Binding, Expected};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+use crate::verify::{self, VerifiedMessage};
+
+/// What a relay judges by: the same for all its sessions.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the relay fills in every member")]
+pub struct Rules {
+    /// The pinned roots.
+    pub roots: Roots,
+    /// The names that the relay answers to, lower case, without port.
+    pub relay_names: Vec<String>,
+    /// Whether a proof without binding passes: only behind something else that ends TLS.
+    pub unbound_passes: bool,
+    /// Longest life of a message.
+    pub lifetime_max: Duration,
+}
+
+/// A connection that has not logged in.
+#[derive(Debug)]
+pub struct AwaitLogin {
+    nonce: Nonce,
+    given: Timestamp,
+    binding: Binding,
+}
+
+impl AwaitLogin {
+    /// Begins, with 32 fresh random bytes and the binding of the connection.
+    pub fn new(nonce: Nonce, binding: Binding, now: Timestamp) -> Self {
+        Self { nonce, given: now, binding }
+    }
+
+    /// The frame to send first.
+    pub fn challenge(&self) -> ServerFrame<'static> {
+        ServerFrame::Challenge { nonce: self.nonce }
+    }
+
+    /// When to give up and close with `login_timeout`.
+    pub fn deadline(&self) -> Timestamp {
+        self.given.plus(LOGIN_TIMEOUT)
+    }
+
+    /// Judges the one frame that may come.
+    ///
+    /// # Errors
+    /// Any refusal; the connection is closed after it is told.
+    pub fn handle_frame(
+        self,
+        text: &str,
+        rules: &Rules,
+        verdicts: &dyn Verdicts,
+        now: Timestamp,
+    ) -> Result<LoggedIn, Rejection> {
+        let ClientFrame::Login { chain, proof, mark_ms } = ClientFrame::parse(text)? else {
+            return Err(Refusal::from(Code::NotLoggedIn).into());
+        };
+        if now >= self.deadline() {
+            return Err(Refusal::from(Code::LoginTimeout).into());
+        }
+        let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
+        chain.judge(now)?;
+        if chain.leaf().claims().role != Role::Author {
+            return Err(Refusal::new(Code::NotGranted, "a relay does not log in")
+                .by(chain.leaf().id())
+                .into());
+        }
+        let expected = Expected {
+            relay_names: &rules.relay_names,
+            nonce: self.nonce,
+            nonce_given: self.given,
+            binding: self.binding,
+            unbound_passes: rules.unbound_passes,
+        };
+        login::check(&proof, &chain, &expected, now)?;
+        let wanted = mark_ms.map_or(MARK_INTERVAL, Duration::from_millis);
+        Ok(LoggedIn {
+            chain: Arc::new(chain),
+            others: BTreeMap::new(),
+            mark_interval: wanted.clamp(MARK_INTERVAL_MIN, MARK_INTERVAL_MAX),
+            given: GivenChains::default(),
+        })
+    }
+}
+
+/// Chains of other credentials of the same key that a session may publish under: the renewed one, the one before,
+/// and room for a crisis.
+const OTHER_CHAINS_MAX: usize = 8;
+
+/// What a frame asks for, verified and authorised.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the worker must carry out every request")]
+pub enum Request {
+    /// Answer `accepted`.
+    Accept {
+        /// The request.
+        re: RequestNumber,
+    },
+    /// Hand the message to the journal.
+    Publish {
+        /// The request.
+        re: RequestNumber,
+        /// The message.
+        message: Box<VerifiedMessage>,
+    },
+    /// Replace the subscription.
+    Subscribe {
+        /// The request.
+        re: RequestNumber,
+        /// What to hear.
+        reader: Reader,
+        /// From where.
+        start: Start,
+    },
+    /// Give a page of history.
+    History {
+        /// The request.
+        re: RequestNumber,
+        /// What to look for.
+        reader: Reader,
+        /// From where; never [`Start::Here`].
+        start: Start,
+        /// At most so many messages.
+        limit: u32,
+    },
+    /// Give a chain that the relay knows, or refuse with `unknown_credential`.
+    Credential {
+        /// The request.
+        re: RequestNumber,
+        /// Its leaf.
+        id: CredentialId,
+    },
+}
+
+/// A session with an author.
+#[derive(Debug)]
+pub struct LoggedIn {
+    chain: Arc<Chain>,
+    /// Chains of other credentials of the same key, at most [`OTHER_CHAINS_MAX`].
+    others: BTreeMap<CredentialId, Arc<Chain>>,
+    mark_interval: Duration,
+    given: GivenChains,
+}
+
+impl LoggedIn {
+    /// The chain it logged in under.
+    pub const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    /// The interval between marks that was agreed.
+    pub const fn mark_interval(&self) -> Duration {
+        self.mark_interval
+    }
+
+    /// When the session ends because a credential of its chain does: close with `session_expired`.
+    pub fn ends(&self) -> Timestamp {
+        self.chain.window().until
+    }
+
+    /// Notes that an event under this credential is about to be sent; whether its chain must go before it.
+    pub fn needs_chain(&mut self, credential: CredentialId) -> bool {
+        self.given.note(credential)
+    }
+
+    /// Judges a frame.
+    ///
+    /// # Errors
+    /// A refusal to send back; the session goes on unless its code ends connections.
+    pub fn handle_frame(
+        &mut self,
+        text: &str,
+        rules: &Rules,
+        verdicts: &dyn Verdicts,
+        now: Timestamp,
+    ) -> Result<Request, Rejection> {
+        let frame = ClientFrame::parse(text)?;
+        let re = number_of(&frame);
+        self.judge(frame, rules, verdicts, now).map_err(|refusal| Rejection { re, refusal })
+    }
+
+    fn judge(
+        &mut self,
+        frame: ClientFrame<'_>,
+        rules: &Rules,
+        verdicts: &dyn Verdicts,
+        now: Timestamp,
+    ) -> Result<Request, Refusal> {
+        match frame {
+            ClientFrame::Login { .. } => Err(Refusal::new(Code::UnknownOperation, "already logged in")),
+            ClientFrame::Chain { n, chain } => {
+                self.learn_chain(&chain, rules, verdicts, now)?;
+                Ok(Request::Accept { re: n })
+            }
+            ClientFrame::Publish { n, jws } => {
+                let message = self.judge_publish(&jws, rules)?;
+                Ok(Request::Publish { re: n, message: Box::new(message) })
+            }
+            ClientFrame::Subscribe { n, channels, after } => Ok(Request::Subscribe {
+                re: n,
+                reader: self.reader(&channels)?,
+                start: Start::parse(after.as_deref())?,
+            }),
+            ClientFrame::History { n, channels, after, limit } => {
+                if !(1..=HISTORY_LIMIT_MAX).contains(&limit) {
+                    return Err(Refusal::new(Code::MalformedFrame, "`limit` is 1 to 256"));
+                }
+                let start = Start::parse(Some(&after))?;
+                Ok(Request::History { re: n, reader: self.reader(&channels)?, start, limit })
+            }
+            ClientFrame::Credential { n, id } => Ok(Request::Credential { re: n, id }),
+        }
+    }
+
+    fn learn_chain(
+        &mut self,
+        chain: &[std::borrow::Cow<'_, str>],
+        rules: &Rules,
+        verdicts: &dyn Verdicts,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
+        chain.judge(now)?;
+        let id = chain.leaf().id();
+        if chain.key() != self.chain.key() {
+            return Err(Refusal::from(Code::NotAuthor).by(id));
+        }
+        if chain.plane() != self.chain.plane() {
+            return Err(Refusal::from(Code::WrongPlane).by(id));
+        }
+        if self.others.len() >= OTHER_CHAINS_MAX {
+            self.others.pop_first();
+        }
+        self.others.insert(id, Arc::new(chain));
+        Ok(())
+    }
+
+    fn judge_publish(&self, jws: &str, rules: &Rules) -> Result<VerifiedMessage, Refusal> {
+        let claimed = verify::claimed_credential(jws)?;
+        let chain = if claimed == self.chain.leaf().id() {
+            &self.chain
+        } else {
+            // A stranger's message and an own one under a chain not given yet look alike: both name a credential
+            // that this session may not speak under.
+            self.others.get(&claimed).ok_or_else(|| Refusal::from(Code::NotAuthor).by(claimed))?
+        };
+        verify::verify(jws, chain, rules.lifetime_max)
+    }
+
+    fn reader(&self, channels: &[std::borrow::Cow<'_, str>]) -> Result<Reader, Refusal> {
+        if channels.len() > SUBSCRIPTIONS_MAX {
+            return Err(Code::TooManySubscriptions.into());
+        }
+        let filters = channels
+            .iter()
+            .map(|text| {
+                text.parse::<Filter>()
+                    .map_err(|error| Refusal::new(Code::MalformedChannel, error.to_string()))
+            })
+            .collect::<Result<_, _>>()?;
+        Reader::new(&self.chain, filters)
+    }
+}
+
+fn number_of(frame: &ClientFrame<'_>) -> Option<RequestNumber> {
+    match frame {
+        ClientFrame::Login { .. } => None,
+        ClientFrame::Chain { n, .. }
+        | ClientFrame::Publish { n, .. }
+        | ClientFrame::Subscribe { n, .. }
+        | ClientFrame::History { n, .. }
+        | ClientFrame::Credential { n, .. } => Some(*n),
+    }
+}
+
+/// The last credentials whose chain a session was given, oldest first, at most [`CHAINS_REMEMBERED`].
+#[derive(Debug, Default)]
+struct GivenChains(VecDeque<CredentialId>);
+
+impl GivenChains {
+    /// Whether the chain must be given now; notes that it is.
+    fn note(&mut self, credential: CredentialId) -> bool {
+        if self.0.contains(&credential) {
+            return false;
+        }
+        if self.0.len() == CHAINS_REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(credential);
+        true
+    }
+}
