@@ -1,0 +1,236 @@
+//! A folder of a real file system as [`Storage`].
+//!
+//! Called by the journal thread for writes and by readers for reads. Knows the system calls and their traps; knows
+//! nothing of segments. Does not create parent folders and does not judge permissions.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::io::Errno;
+
+use super::storage::{Storage, StorageFile};
+
+/// Messages may be restricted in who may read them, so the files belong to the relay's account alone.
+const FILE_MODE: u32 = 0o600;
+
+/// Zeros are written in pieces of this size where the file system cannot preallocate.
+const ZERO_BYTES: usize = 256 * 1024;
+
+/// A folder of a real file system.
+#[derive(Debug, Clone)]
+pub struct DirStorage {
+    dir: Arc<OpenDir>,
+}
+
+#[derive(Debug)]
+struct OpenDir {
+    path: PathBuf,
+    // Opened once: the folder that is synced is the one that was opened, whatever is renamed above it.
+    handle: File,
+}
+
+impl DirStorage {
+    /// Opens a folder that exists.
+    ///
+    /// A missing folder is an error ([`io::ErrorKind::NotFound`]) and not an empty journal: a disk that was not mounted
+    /// must not look like a new relay. Create the folder once, when the relay is set up, with [`DirStorage::create`].
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let handle = File::open(&path)?;
+        if !handle.metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+        }
+        Ok(Self { dir: Arc::new(OpenDir { path, handle }) })
+    }
+
+    /// Creates the folder (its parent must exist) durably, or opens it when it is there already.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        match std::fs::create_dir(path) {
+            Ok(()) => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Self::open(path)
+    }
+
+    fn path_of(&self, name: &str) -> PathBuf {
+        self.dir.path.join(name)
+    }
+}
+
+impl Storage for DirStorage {
+    type File = DirFile;
+    type Lock = DirLock;
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.dir.path)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+
+    fn create_new(&self, name: &str) -> io::Result<DirFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(FILE_MODE);
+        Ok(DirFile { file: options.open(self.path_of(name))? })
+    }
+
+    fn open(&self, name: &str) -> io::Result<DirFile> {
+        Ok(DirFile { file: OpenOptions::new().read(true).write(true).open(self.path_of(name))? })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path_of(from), self.path_of(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path_of(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.dir.handle.sync_all()
+    }
+
+    fn lock(&self, name: &str) -> io::Result<DirLock> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
+        let file = options.open(self.path_of(name))?;
+        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive))?;
+        Ok(DirLock { _file: file })
+    }
+}
+
+/// An open file of a [`DirStorage`].
+#[derive(Debug)]
+pub struct DirFile {
+    file: File,
+}
+
+impl StorageFile for DirFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        // Repeats on EINTR and continues after a short read.
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        // Repeats on EINTR and continues after a short write.
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
+        let reserved = rustix::io::retry_on_intr(|| {
+            rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes)
+        });
+        match reserved {
+            Err(Errno::OPNOTSUPP) => fill_with_zeros(&self.file, bytes),
+            other => Ok(other?),
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // fdatasync (F_FULLFSYNC on macOS), repeated on EINTR only.
+        self.file.sync_data()
+    }
+}
+
+/// For file systems that cannot preallocate (some network ones): only what lies after the present end is written.
+fn fill_with_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    let zeros = vec![0; ZERO_BYTES];
+    let mut at = file.metadata()?.len();
+    while at < bytes {
+        let piece = usize::try_from(bytes - at).map_or(ZERO_BYTES, |left| left.min(ZERO_BYTES));
+        file.write_all_at(&zeros[..piece], at)?;
+        at += piece as u64;
+    }
+    Ok(())
+}
+
+/// The `flock` on a lock file: it ends with the process, however that ends.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, DirStorage) {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = DirStorage::open(dir.path()).unwrap();
+        (dir, storage)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let (_dir, storage) = folder();
+        let file = storage.create_new("a").unwrap();
+        file.preallocate(1000).unwrap();
+        file.write_all_at(b"hello", 500).unwrap();
+        file.sync_data().unwrap();
+        storage.sync_directory().unwrap();
+        let file = storage.open("a").unwrap();
+        let mut read = [1; 7];
+        file.read_exact_at(&mut read, 499).unwrap();
+        assert_eq!(&read, b"\0hello\0");
+        assert_eq!(file.size().unwrap(), 1000);
+        assert_eq!(file.read_exact_at(&mut read, 995).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn zeros_do_as_well_as_a_reservation() {
+        let (_dir, storage) = folder();
+        let file = storage.create_new("a").unwrap();
+        file.write_all_at(b"hello", 0).unwrap();
+        fill_with_zeros(&file.file, ZERO_BYTES as u64 + 10).unwrap();
+        assert_eq!(file.size().unwrap(), ZERO_BYTES as u64 + 10);
+        let mut read = [1; 7];
+        file.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"hello\0\0");
+    }
+
+    #[test]
+    fn names_are_exclusive_renamed_and_removed() {
+        let (_dir, storage) = folder();
+        storage.create_new("a").unwrap();
+        assert_eq!(storage.create_new("a").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        storage.rename("a", "b").unwrap();
+        assert_eq!(storage.names().unwrap(), ["b"]);
+        storage.remove("b").unwrap();
+        assert!(storage.names().unwrap().is_empty());
+        assert_eq!(storage.open("b").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn the_lock_has_one_holder() {
+        let (dir, storage) = folder();
+        let held = storage.lock("lock").unwrap();
+        let other = DirStorage::open(dir.path()).unwrap();
+        assert_eq!(other.lock("lock").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        other.lock("lock").unwrap();
+    }
+
+    #[test]
+    fn a_missing_folder_is_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        assert_eq!(DirStorage::open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        DirStorage::create(&path).unwrap();
+        DirStorage::create(&path).unwrap();
+        DirStorage::open(&path).unwrap();
+    }
+}

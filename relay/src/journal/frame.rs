@@ -1,0 +1,427 @@
+//! Frames: how a segment is cut into pieces that are either whole and in their place, or not there.
+//!
+//! ```text
+//! offset  0   u32  length of the body
+//!         4   u32  CRC-32C over: log, segment index, offset of the frame, and all of the frame but this field
+//!         8   u64  sequence: of a message its own, of anything else that of the last message before it
+//!        16   u8   kind
+//!        17   3 B  zero
+//!        20   body
+//! ```
+//! Numbers are little-endian. The log, the index of the segment and the offset stand in the CRC and not in the file: a
+//! frame that was written to another place, or copied from another segment or log, is not a frame there.
+//!
+//! A preallocated tail reads as zeros, and no kind is zero, so it is never a frame. A CRC finds what a disk did; it is
+//! no defence against a forger, which is what the signatures inside are for.
+//!
+//! Used by the writer, recovery and readers. Knows nothing of what records mean.
+
+use std::io;
+
+use vigie_proto::id::LogId;
+
+use super::storage::StorageFile;
+
+/// Bytes before the body.
+pub(super) const HEADER_BYTES: usize = 20;
+
+/// No body is longer: the largest message (256 KiB) and its fields (less than 1 KiB). Checked before any allocation.
+pub(super) const BODY_BYTES_MAX: usize = 257 * 1024;
+
+/// Opens the body of a mark. Not ASCII, as signed tokens and channels are, so that the search for a mark in damaged
+/// bytes does not stop at what a message says.
+const MARK_MAGIC: [u8; 8] = *b"\xF5Vigie\xFA\xFE";
+
+/// Body of a mark: magic, the offset below which all is synced (its own), purpose, zeros.
+const MARK_BODY_BYTES: usize = 24;
+
+/// A mark in the file.
+pub(super) const MARK_BYTES: usize = HEADER_BYTES + MARK_BODY_BYTES;
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Mark,
+    Credential,
+    Message,
+    /// 4 (revocation) and 5 (carried by retention) are reserved; they and all others are written by newer versions.
+    Unknown(u8),
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => Self::Mark,
+            2 => Self::Credential,
+            3 => Self::Message,
+            other => Self::Unknown(other),
+        }
+    }
+
+    fn as_byte(self) -> u8 {
+        match self {
+            Self::Mark => 1,
+            Self::Credential => 2,
+            Self::Message => 3,
+            Self::Unknown(byte) => byte,
+        }
+    }
+}
+
+/// Why a mark was written. Each says as well: everything before me was synced before I was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A batch of records follows, in the same write.
+    Batch,
+    /// Nothing follows for now: written when idle and at a clean close.
+    Footer,
+    /// The log goes on in the next segment.
+    Continued,
+}
+
+/// The segment that frames belong to: what makes their CRC one of this place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home {
+    seed: u32,
+}
+
+impl Home {
+    pub(super) fn new(log: LogId, index: u64) -> Self {
+        let seed = crc32c::crc32c(log.as_bytes());
+        Self { seed: crc32c::crc32c_append(seed, &index.to_le_bytes()) }
+    }
+
+    fn crc(self, offset: u64, header: &[u8; HEADER_BYTES], body: &[u8]) -> u32 {
+        let crc = crc32c::crc32c_append(self.seed, &offset.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc, &header[..4]);
+        let crc = crc32c::crc32c_append(crc, &header[8..]);
+        crc32c::crc32c_append(crc, body)
+    }
+
+    /// Appends to `out` a frame that will stand at `offset` of the segment; `body` writes its body.
+    pub(super) fn put(
+        self,
+        out: &mut Vec<u8>,
+        offset: u64,
+        kind: Kind,
+        sequence: u64,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = out.len();
+        out.resize(start + HEADER_BYTES, 0);
+        body(out);
+        let length = out.len() - start - HEADER_BYTES;
+        let length = u32::try_from(length).expect("callers check the record against BODY_BYTES_MAX");
+        let (header, body) = out[start..].split_first_chunk_mut::<HEADER_BYTES>().expect("resized above");
+        header[..4].copy_from_slice(&length.to_le_bytes());
+        header[8..16].copy_from_slice(&sequence.to_le_bytes());
+        header[16] = kind.as_byte();
+        let crc = self.crc(offset, header, body);
+        header[4..8].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Appends a mark that will stand at `offset`.
+    pub(super) fn put_mark(self, out: &mut Vec<u8>, offset: u64, sequence: u64, purpose: Purpose) {
+        self.put(out, offset, Kind::Mark, sequence, |body| {
+            body.extend_from_slice(&MARK_MAGIC);
+            body.extend_from_slice(&offset.to_le_bytes());
+            let purpose = match purpose {
+                Purpose::Batch => 1,
+                Purpose::Footer => 2,
+                Purpose::Continued => 3,
+            };
+            body.extend_from_slice(&[purpose, 0, 0, 0, 0, 0, 0, 0]);
+        });
+    }
+}
+
+/// A whole frame, in its place.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) offset: u64,
+    pub(super) kind: Kind,
+    pub(super) sequence: u64,
+    pub(super) body: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// The offset after this frame.
+    pub(super) fn end(&self) -> u64 {
+        self.offset + (HEADER_BYTES + self.body.len()) as u64
+    }
+
+    /// Reads the body as that of a mark.
+    pub(super) fn purpose(&self) -> Option<Purpose> {
+        let (magic, rest) = self.body.split_first_chunk::<8>()?;
+        let (synced_to, rest) = rest.split_first_chunk::<8>()?;
+        if *magic != MARK_MAGIC || u64::from_le_bytes(*synced_to) != self.offset {
+            return None;
+        }
+        match rest {
+            [1, 0, 0, 0, 0, 0, 0, 0] => Some(Purpose::Batch),
+            [2, 0, 0, 0, 0, 0, 0, 0] => Some(Purpose::Footer),
+            [3, 0, 0, 0, 0, 0, 0, 0] => Some(Purpose::Continued),
+            _ => None,
+        }
+    }
+}
+
+/// What comes next in a segment.
+#[derive(Debug)]
+pub(super) enum Step<'a> {
+    Frame(Frame<'a>),
+    /// Exactly at the limit.
+    End,
+    /// No whole frame begins at this offset.
+    Broken {
+        offset: u64,
+        why: &'static str,
+    },
+}
+
+/// Reads frames one after another, through a buffer.
+pub(super) struct FrameReader<'f, F> {
+    file: &'f F,
+    home: Home,
+    buffer: Vec<u8>,
+    /// Start of the unread bytes in `buffer`.
+    unread: usize,
+    /// Offset in the file of the first unread byte.
+    offset: u64,
+    /// Nothing at or after this offset is read.
+    limit: u64,
+    /// How much is read at once.
+    chunk: usize,
+}
+
+impl<'f, F: StorageFile> FrameReader<'f, F> {
+    /// Reads frames in `[offset, limit)`; a frame must begin at `offset`.
+    pub(super) fn new(file: &'f F, home: Home, offset: u64, limit: u64, chunk: usize) -> Self {
+        Self { file, home, buffer: Vec::new(), unread: 0, offset, limit, chunk }
+    }
+
+    /// The next frame. After [`Step::Broken`] it stays where it is.
+    pub(super) fn step(&mut self) -> io::Result<Step<'_>> {
+        let offset = self.offset;
+        if offset == self.limit {
+            return Ok(Step::End);
+        }
+        let broken = |why| Ok(Step::Broken { offset, why });
+        if !self.fill(HEADER_BYTES)? {
+            return broken("cut off in a frame header");
+        }
+        let header = *self.buffer[self.unread..].first_chunk::<HEADER_BYTES>().expect("filled above");
+        let [l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, s4, s5, s6, s7, kind, _, _, _] = header;
+        if kind == 0 {
+            return broken("no frame");
+        }
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        if length > BODY_BYTES_MAX {
+            return broken("impossible length");
+        }
+        if !self.fill(HEADER_BYTES + length)? {
+            return broken("cut off in a frame");
+        }
+        let start = self.unread + HEADER_BYTES;
+        let end = start + length;
+        if self.home.crc(offset, &header, &self.buffer[start..end]) != u32::from_le_bytes([c0, c1, c2, c3]) {
+            return broken("wrong checksum");
+        }
+        self.unread = end;
+        self.offset = offset + (HEADER_BYTES + length) as u64;
+        Ok(Step::Frame(Frame {
+            offset,
+            kind: Kind::from_byte(kind),
+            sequence: u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]),
+            body: &self.buffer[start..end],
+        }))
+    }
+
+    /// Makes `bytes` unread bytes available; `false` when the limit comes before.
+    fn fill(&mut self, bytes: usize) -> io::Result<bool> {
+        let have = self.buffer.len() - self.unread;
+        if have >= bytes {
+            return Ok(true);
+        }
+        let left = usize::try_from(self.limit - self.offset).unwrap_or(usize::MAX);
+        if left < bytes {
+            return Ok(false);
+        }
+        self.buffer.drain(..self.unread);
+        self.unread = 0;
+        self.buffer.resize(bytes.max(self.chunk).min(left), 0);
+        let read = self.file.read_exact_at(&mut self.buffer[have..], self.offset + have as u64);
+        if read.is_err() {
+            self.buffer.truncate(have);
+        }
+        read.map(|()| true)
+    }
+}
+
+/// What lies behind the last whole frame of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// A mark that is whole and in its place: what comes before it was synced once, and is damaged now.
+    pub(super) mark: Option<u64>,
+    /// Up to the last byte that is not zero.
+    pub(super) used_bytes: u64,
+}
+
+/// Looks through `[from, limit)`, where no frame begins at `from`.
+pub(super) fn inspect_tail<F: StorageFile>(
+    file: &F,
+    home: Home,
+    from: u64,
+    limit: u64,
+    chunk: usize,
+) -> io::Result<Tail> {
+    let mut tail = Tail { mark: None, used_bytes: 0 };
+    let mut buffer = Vec::new();
+    let mut at = from;
+    while at < limit {
+        // Each look overlaps the next by a mark less one byte, so that none is cut in two.
+        let left = usize::try_from(limit - at).unwrap_or(usize::MAX);
+        buffer.resize(left.min(chunk + MARK_BYTES - 1), 0);
+        file.read_exact_at(&mut buffer, at)?;
+        if let Some(last) = buffer.iter().rposition(|byte| *byte != 0) {
+            tail.used_bytes = at - from + last as u64 + 1;
+            for (place, bytes) in buffer.windows(MARK_BYTES).enumerate() {
+                if bytes[HEADER_BYTES..].starts_with(&MARK_MAGIC) && is_mark(file, home, at + place as u64)? {
+                    tail.mark = Some(at + place as u64);
+                    return Ok(tail);
+                }
+            }
+        }
+        at += chunk as u64;
+    }
+    Ok(tail)
+}
+
+fn is_mark<F: StorageFile>(file: &F, home: Home, offset: u64) -> io::Result<bool> {
+    let limit = offset + MARK_BYTES as u64;
+    match FrameReader::new(file, home, offset, limit, MARK_BYTES).step()? {
+        Step::Frame(frame) => Ok(frame.kind == Kind::Mark && frame.purpose().is_some()),
+        Step::End | Step::Broken { .. } => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sim_disk::SimDisk;
+    use super::super::storage::Storage;
+    use super::*;
+
+    const START: u64 = 100;
+
+    fn home() -> Home {
+        Home::new(LogId::from_bytes([7; 16]), 1)
+    }
+
+    /// A mark, a message of `length` bytes and a footer, from `START`.
+    fn sample(length: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        home().put_mark(&mut out, START, 4, Purpose::Batch);
+        let at = START + out.len() as u64;
+        home().put(&mut out, at, Kind::Message, 5, |body| body.resize(body.len() + length, b'm'));
+        let at = START + out.len() as u64;
+        home().put_mark(&mut out, at, 5, Purpose::Footer);
+        out
+    }
+
+    fn file(bytes: &[u8]) -> impl StorageFile + use<> {
+        let file = SimDisk::new().create_new("f").unwrap();
+        file.write_all_at(bytes, START).unwrap();
+        file
+    }
+
+    fn steps(file: &impl StorageFile, home: Home, limit: u64, chunk: usize) -> Vec<String> {
+        let mut reader = FrameReader::new(file, home, START, limit, chunk);
+        let mut seen = Vec::new();
+        loop {
+            match reader.step().unwrap() {
+                Step::Frame(frame) => seen.push(format!(
+                    "{:?} {} {} {:?}",
+                    frame.kind,
+                    frame.sequence,
+                    frame.body.len(),
+                    frame.purpose()
+                )),
+                Step::End => {
+                    seen.push("end".to_owned());
+                    return seen;
+                }
+                Step::Broken { why, .. } => {
+                    seen.push(why.to_owned());
+                    return seen;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn frames_come_back_whatever_the_chunk() {
+        let bytes = sample(1000);
+        let file = file(&bytes);
+        for chunk in [1, 7, 64, 4096] {
+            assert_eq!(
+                steps(&file, home(), START + bytes.len() as u64, chunk),
+                ["Mark 4 24 Some(Batch)", "Message 5 1000 None", "Mark 5 24 Some(Footer)", "end"]
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_seen() {
+        let bytes = sample(40);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let seen = steps(&file(&flipped), home(), START + bytes.len() as u64, 64);
+            assert_ne!(seen.last().unwrap(), "end", "bit {bit}");
+        }
+        for cut in 1..bytes.len() {
+            let file = file(&bytes);
+            let whole = steps(&file, home(), START + cut as u64, 64);
+            assert!(whole.len() <= 3, "cut {cut}: {whole:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_one_only_at_home() {
+        let bytes = sample(40);
+        let file = file(&bytes);
+        let limit = START + bytes.len() as u64;
+        for other in [Home::new(LogId::from_bytes([8; 16]), 1), Home::new(LogId::from_bytes([7; 16]), 2)] {
+            assert_eq!(steps(&file, other, limit, 64), ["wrong checksum"]);
+        }
+        let moved = SimDisk::new().create_new("f").unwrap();
+        moved.write_all_at(&bytes, START + 1).unwrap();
+        let mut reader = FrameReader::new(&moved, home(), START + 1, limit + 1, 64);
+        assert!(matches!(reader.step().unwrap(), Step::Broken { why: "wrong checksum", .. }));
+    }
+
+    #[test]
+    fn zeros_and_impossible_lengths_are_no_frame() {
+        assert_eq!(steps(&file(&[0; 200]), home(), START + 200, 64), ["no frame"]);
+        let mut bytes = sample(40);
+        bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(steps(&file(&bytes), home(), START + 64, 64), ["impossible length"]);
+    }
+
+    #[test]
+    fn a_mark_in_the_tail_is_found_wherever_it_stands() {
+        let mut bytes = sample(200);
+        bytes[0] ^= 1;
+        bytes.resize(1000, 0);
+        let footer = START + (MARK_BYTES + HEADER_BYTES + 200) as u64;
+        for chunk in [1, 13, 44, 50, 4096] {
+            let tail = inspect_tail(&file(&bytes), home(), START, START + 1000, chunk).unwrap();
+            assert_eq!(tail.mark, Some(footer), "chunk {chunk}");
+        }
+        // The same bytes without the footer: torn, and nothing proves that they were ever whole.
+        bytes.truncate(MARK_BYTES + HEADER_BYTES + 200);
+        bytes.resize(1000, 0);
+        let tail = inspect_tail(&file(&bytes), home(), START, START + 1000, 64).unwrap();
+        assert_eq!(tail, Tail { mark: None, used_bytes: (MARK_BYTES + HEADER_BYTES + 200) as u64 });
+    }
+}

@@ -1,0 +1,171 @@
+//! The index: where in which segment to begin reading, for the writer to fill and readers to ask.
+//!
+//! Sparse: one place every 64 KiB of a segment, 24 bytes each. That is 0.4 bytes for a message of 1 KiB, and never more
+//! than 24 bytes a message. Derived: rebuilt at every start from the segments.
+//!
+//! Invariant: it never names a byte that was not synced. Under its lock one only looks; files are read after.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::segment::{HEADER_BYTES, Segment};
+
+/// One place for so many bytes: a reader skips at most this much (20 µs of checksums) to find its message.
+const PLACE_BYTES: u64 = 64 * 1024;
+
+/// How far a log has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The last sequence; zero before the first.
+    pub(super) last: u64,
+    /// When it was admitted, in milliseconds.
+    pub(super) admitted: u64,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) sequence: u64,
+    pub(super) admitted: u64,
+    pub(super) offset: u64,
+}
+
+/// One segment, as far as it may be read.
+#[derive(Debug)]
+pub(super) struct Indexed<F> {
+    pub(super) segment: Arc<Segment<F>>,
+    /// Content ends here.
+    pub(super) end: u64,
+    /// Ascending; the first message of the segment is always in it.
+    places: Vec<Place>,
+}
+
+impl<F> Indexed<F> {
+    pub(super) fn new(segment: Arc<Segment<F>>) -> Self {
+        Self { segment, end: HEADER_BYTES, places: Vec::new() }
+    }
+
+    /// Takes note of a message; most are skipped.
+    pub(super) fn note(&mut self, place: Place) {
+        if self.places.last().is_none_or(|last| place.offset - last.offset >= PLACE_BYTES) {
+            self.places.push(place);
+        }
+    }
+
+    /// Forgets what lies at or after `end`.
+    pub(super) fn cut(&mut self, end: u64) {
+        self.end = end;
+        self.places.retain(|place| place.offset < end);
+    }
+}
+
+#[derive(Debug)]
+struct State<F> {
+    /// Ascending, never empty.
+    segments: Vec<Indexed<F>>,
+    progress: Progress,
+}
+
+/// The index of a journal. Shared by the writer and all readers.
+#[derive(Debug)]
+pub(super) struct Index<F> {
+    state: RwLock<State<F>>,
+}
+
+/// A stretch of one segment in which to read.
+#[derive(Debug)]
+pub(super) struct Stretch<F> {
+    pub(super) segment: Arc<Segment<F>>,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// All sequences up to this one are in this segment, in one before, or nowhere.
+    pub(super) covers: u64,
+}
+
+impl<F> Index<F> {
+    pub(super) fn new(segments: Vec<Indexed<F>>, progress: Progress) -> Self {
+        Self { state: RwLock::new(State { segments, progress }) }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.read().progress
+    }
+
+    /// The lowest sequence that the oldest segment may hold.
+    pub(super) fn first(&self) -> u64 {
+        self.read().segments.first().map_or(1, |oldest| oldest.segment.header.base)
+    }
+
+    /// Makes a synced batch readable.
+    pub(super) fn publish(&self, places: &[Place], end: u64, progress: Progress) {
+        let mut state = self.write();
+        if let Some(newest) = state.segments.last_mut() {
+            for place in places {
+                newest.note(*place);
+            }
+            newest.end = end;
+        }
+        state.progress = progress;
+    }
+
+    /// The writer goes on in another segment.
+    pub(super) fn push(&self, segment: Arc<Segment<F>>) {
+        self.write().segments.push(Indexed::new(segment));
+    }
+
+    /// Where the messages after `sequence` begin; `None` at and past the head.
+    pub(super) fn after(&self, sequence: u64) -> Option<Stretch<F>> {
+        let state = self.read();
+        if sequence >= state.progress.last {
+            return None;
+        }
+        let wanted = sequence + 1;
+        let later = state.segments.partition_point(|indexed| indexed.segment.header.base <= wanted);
+        Some(state.stretch(later.saturating_sub(1), |place| place.sequence <= wanted))
+    }
+
+    /// Where the first message admitted at or after `admitted` is to be searched; `None` when all are.
+    pub(super) fn admitted_from(&self, admitted: u64) -> Option<Stretch<F>> {
+        let state = self.read();
+        let starts_before =
+            |indexed: &Indexed<F>| indexed.places.first().is_some_and(|place| place.admitted < admitted);
+        let number = state.segments.iter().rposition(starts_before)?;
+        Some(state.stretch(number, |place| place.admitted < admitted))
+    }
+
+    /// The first sequence after the damage at `offset` of a segment where reading may go on.
+    pub(super) fn resumes_after(&self, segment_index: u64, offset: u64) -> u64 {
+        let state = self.read();
+        let is_it = |indexed: &Indexed<F>| indexed.segment.header.index == segment_index;
+        let Some(number) = state.segments.iter().position(is_it) else {
+            return state.progress.last + 1;
+        };
+        let next = state.segments[number].places.iter().find(|place| place.offset > offset);
+        next.map_or_else(|| state.covers(number) + 1, |place| place.sequence)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State<F>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State<F>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F> State<F> {
+    /// From the last place that is `before` what is searched.
+    fn stretch(&self, number: usize, before: impl Fn(&Place) -> bool) -> Stretch<F> {
+        let indexed = &self.segments[number];
+        let place = indexed.places[..indexed.places.partition_point(before)].last();
+        Stretch {
+            segment: Arc::clone(&indexed.segment),
+            from: place.map_or(HEADER_BYTES, |place| place.offset),
+            to: indexed.end,
+            covers: self.covers(number),
+        }
+    }
+
+    fn covers(&self, number: usize) -> u64 {
+        self.segments.get(number + 1).map_or(self.progress.last, |next| next.segment.header.base - 1)
+    }
+}

@@ -1,0 +1,43 @@
+//! The journal: the append-only record on disk of all admitted messages, and the part of a relay that must never lose an
+//! acknowledged one.
+//!
+//! Where it sits: the journal thread admits messages and calls [`Journal::append`]; once that has returned, receipts go
+//! out and the batch goes to the workers. Readers that are behind are served through a [`JournalReader`]. Below is a
+//! [`Storage`], a folder of files.
+//!
+//! What it promises:
+//! - What `append` returned `Ok` for is on disk: written, `fdatasync`ed, in a file whose name is synced.
+//! - What was there is found again, in its order, after a crash at any point, also in the middle of recovering from one.
+//! - What cannot be found again is said, with the file and the place, and nothing is changed. There is never an empty
+//!   journal in the place of a damaged one.
+//! - A reader gets bytes whose checksum is right, or an error.
+//!
+//! What it does not do: decide what is admitted, keep ids or chains (its caller rebuilds those from the records given to
+//! it at [`Journal::open`]), verify signatures, start threads, read a clock, log.
+//!
+//! On disk, top down: segments with a header (`segment.rs`), in them frames (`frame.rs`), of which marks prove that
+//! what lies before them was synced, and records (`record.rs`). Reading it all at the start: `recovery.rs`.
+
+mod storage;
+mod dir_storage;
+pub mod sim_disk;
+mod error;
+mod record;
+mod frame;
+mod segment;
+mod index;
+mod batch;
+mod recovery;
+mod writer;
+mod reader;
+
+pub use dir_storage::{DirFile, DirLock, DirStorage};
+pub use error::{JournalError, ReadError};
+pub use reader::{JournalReader, Page};
+pub use record::{MessageRecord, Record};
+pub use recovery::{Recovery, Visitor};
+pub use storage::{Storage, StorageFile};
+pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES};
+
+#[cfg(test)]
+mod tests;

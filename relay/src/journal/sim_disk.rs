@@ -1,0 +1,629 @@
+//! A disk in memory that forgets what was not synced: a test seam.
+//!
+//! For tests of whatever is built on the journal; no relay keeps messages on it. It remembers apart what programs see
+//! (the page cache) and what is durable. [`SimDisk::crash`] gives the disk as a machine could find it after a power
+//! cut: all that was synced, and of the rest any subset:
+//! - each unsynced write is kept, lost, or torn at sectors of 512 bytes, whichever came first;
+//! - each change of a name (create, rename, remove) that no sync of the directory followed is kept or lost on its own.
+//!
+//! A failed sync behaves as on Linux: what it should have written stays readable and is not durable, and the next sync
+//! succeeds without it.
+//!
+//! Deterministic: the same calls and seeds give the same disks. There is no thread, clock or random source in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::storage::{Storage, StorageFile};
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// A simulated folder. Clones are the same folder.
+#[derive(Debug, Clone, Default)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+/// A call that changes something. Reading is not counted: a crash before or after it is the same crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the calls of the trait")]
+pub enum Operation {
+    /// [`Storage::create_new`]
+    Create,
+    /// [`StorageFile::write_all_at`]
+    Write,
+    /// [`StorageFile::preallocate`]
+    Preallocate,
+    /// [`StorageFile::sync_data`]
+    Sync,
+    /// [`Storage::rename`]
+    Rename,
+    /// [`Storage::remove`]
+    Remove,
+    /// [`Storage::sync_directory`]
+    SyncDirectory,
+}
+
+/// What a crash did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "read by tests")]
+pub struct Damage {
+    /// Unsynced writes of which nothing is left.
+    pub lost: u64,
+    /// Unsynced writes of which a part is left.
+    pub torn: u64,
+    /// Bytes or names that are left although something older is lost.
+    pub reordered: u64,
+    /// Changes of names that are undone.
+    pub lost_names: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<SimContent>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    unsynced_names: Vec<NameChange>,
+    locked: BTreeSet<String>,
+    operations: Vec<Operation>,
+    fail_at: Option<(usize, io::ErrorKind)>,
+    power_off_at: Option<usize>,
+    power_is_off: bool,
+    sync_does_nothing: bool,
+    damage: Damage,
+}
+
+#[derive(Debug, Clone, Default)]
+struct SimContent {
+    seen: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Extend { to: usize },
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Create { name: String, file: usize },
+    Rename { from: String, to: String, file: usize },
+    Remove { name: String },
+}
+
+/// How a counted call goes on.
+enum Course {
+    Normal,
+    /// Its effect may be there, and it reports a failure.
+    Fails(io::Error),
+}
+
+impl SimDisk {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The counted calls so far, in order. The first has number 1 in [`SimDisk::fail_at`] and
+    /// [`SimDisk::power_off_at`].
+    pub fn operations(&self) -> Vec<Operation> {
+        self.state().operations.clone()
+    }
+
+    /// Lets one call fail: a write after half of its bytes, a sync as on Linux (see the module).
+    pub fn fail_at(&self, call: usize, kind: io::ErrorKind) {
+        self.state().fail_at = Some((call, kind));
+    }
+
+    /// Cuts the power during this call: it may have had its effect or not, it and all later calls fail.
+    pub fn power_off_at(&self, call: usize) {
+        self.state().power_off_at = Some(call);
+    }
+
+    /// Makes every sync succeed and do nothing, as a lying disk would or a journal that forgets to sync: to show that a
+    /// test would notice.
+    pub fn dangerous_ignore_syncs(&self) {
+        self.state().sync_does_nothing = true;
+    }
+
+    /// What the crash that made this disk did.
+    pub fn damage(&self) -> Damage {
+        self.state().damage
+    }
+
+    /// The disk as it may be found after a power cut now. This one is left as it is.
+    pub fn crash(&self, seed: u64) -> Self {
+        let state = self.state();
+        let mut chance = Chance::new(seed);
+        let mut damage = Damage::default();
+        let mut names = state.durable_names.clone();
+        for change in &state.unsynced_names {
+            if chance.keeps_whole() {
+                damage.reordered += u64::from(damage.lost_names > 0);
+                change.apply(&mut names);
+            } else {
+                damage.lost_names += 1;
+            }
+        }
+        let files: Vec<_> = state.files.iter().map(|file| file.crash(&mut chance, &mut damage)).collect();
+        let crashed = State {
+            files,
+            durable_names: names.clone(),
+            names,
+            sync_does_nothing: state.sync_does_nothing,
+            damage,
+            ..State::default()
+        };
+        Self { state: Arc::new(Mutex::new(crashed)) }
+    }
+
+    /// The same folder for a process started anew on a machine that kept running: the page cache is as it was, faults
+    /// and locks are gone.
+    pub fn restart(&self) -> Self {
+        let state = self.state();
+        let restarted = State {
+            files: state.files.clone(),
+            names: state.names.clone(),
+            durable_names: state.durable_names.clone(),
+            unsynced_names: state.unsynced_names.clone(),
+            sync_does_nothing: state.sync_does_nothing,
+            ..State::default()
+        };
+        Self { state: Arc::new(Mutex::new(restarted)) }
+    }
+
+    /// The content of a file, as programs see it.
+    pub fn content(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.state();
+        state.names.get(name).map(|file| state.files[*file].seen.clone())
+    }
+
+    /// Replaces or creates a file, durably and uncounted: damage done from outside.
+    pub fn set_content(&self, name: &str, bytes: Vec<u8>) {
+        let mut state = self.state();
+        let content = SimContent { durable: bytes.clone(), seen: bytes, unsynced: Vec::new() };
+        if let Some(file) = state.names.get(name).copied() {
+            state.files[file] = content;
+        } else {
+            state.files.push(content);
+            let file = state.files.len() - 1;
+            state.names.insert(name.to_owned(), file);
+            state.durable_names.insert(name.to_owned(), file);
+        }
+    }
+
+    /// Removes a file, durably and uncounted: damage done from outside.
+    pub fn delete(&self, name: &str) {
+        let mut state = self.state();
+        state.names.remove(name);
+        state.durable_names.remove(name);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check_power(&self) -> io::Result<()> {
+        if self.power_is_off { Err(io::Error::other("the power is off")) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, operation: Operation) -> io::Result<Course> {
+        self.check_power()?;
+        self.operations.push(operation);
+        let number = self.operations.len();
+        if self.power_off_at == Some(number) {
+            self.power_is_off = true;
+            return Ok(Course::Fails(io::Error::other("the power went off")));
+        }
+        match self.fail_at {
+            Some((at, kind)) if at == number => Ok(Course::Fails(io::Error::from(kind))),
+            Some(_) | None => Ok(Course::Normal),
+        }
+    }
+
+    fn find(&self, name: &str) -> io::Result<usize> {
+        self.names.get(name).copied().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    fn change_name(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.unsynced_names.push(change);
+    }
+}
+
+impl Storage for SimDisk {
+    type File = SimFile;
+    type Lock = SimLock;
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let state = self.state();
+        state.check_power()?;
+        Ok(state.names.keys().cloned().collect())
+    }
+
+    fn create_new(&self, name: &str) -> io::Result<SimFile> {
+        let mut state = self.state();
+        if state.names.contains_key(name) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        let course = state.begin(Operation::Create)?;
+        let cut = state.power_is_off;
+        if cut || matches!(course, Course::Normal) {
+            state.files.push(SimContent::default());
+            let file = state.files.len() - 1;
+            state.change_name(NameChange::Create { name: name.to_owned(), file });
+        }
+        course.end()?;
+        Ok(SimFile { disk: self.clone(), file: state.files.len() - 1 })
+    }
+
+    fn open(&self, name: &str) -> io::Result<SimFile> {
+        let state = self.state();
+        state.check_power()?;
+        Ok(SimFile { disk: self.clone(), file: state.find(name)? })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let file = state.find(from)?;
+        let course = state.begin(Operation::Rename)?;
+        if state.power_is_off || matches!(course, Course::Normal) {
+            state.change_name(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), file });
+        }
+        course.end()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.find(name)?;
+        let course = state.begin(Operation::Remove)?;
+        if state.power_is_off || matches!(course, Course::Normal) {
+            state.change_name(NameChange::Remove { name: name.to_owned() });
+        }
+        course.end()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let course = state.begin(Operation::SyncDirectory)?;
+        if !state.sync_does_nothing && !state.power_is_off {
+            let changes = std::mem::take(&mut state.unsynced_names);
+            if matches!(course, Course::Normal) {
+                for change in changes {
+                    change.apply(&mut state.durable_names);
+                }
+            }
+        }
+        course.end()
+    }
+
+    fn lock(&self, name: &str) -> io::Result<SimLock> {
+        let mut state = self.state();
+        state.check_power()?;
+        if state.locked.insert(name.to_owned()) {
+            Ok(SimLock { disk: self.clone(), name: name.to_owned() })
+        } else {
+            Err(io::Error::from(io::ErrorKind::WouldBlock))
+        }
+    }
+}
+
+/// The lock of a [`SimDisk`].
+#[derive(Debug)]
+pub struct SimLock {
+    disk: SimDisk,
+    name: String,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.disk.state().locked.remove(&self.name);
+    }
+}
+
+/// An open file of a [`SimDisk`].
+#[derive(Debug)]
+pub struct SimFile {
+    disk: SimDisk,
+    file: usize,
+}
+
+impl StorageFile for SimFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let state = self.disk.state();
+        state.check_power()?;
+        let seen = &state.files[self.file].seen;
+        let start = index(offset);
+        let bytes = start.checked_add(buffer.len()).and_then(|end| seen.get(start..end));
+        buffer.copy_from_slice(bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
+        Ok(())
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let course = state.begin(Operation::Write)?;
+        let half = !state.power_is_off && matches!(course, Course::Fails(_));
+        let bytes = if half { &bytes[..bytes.len() / 2] } else { bytes };
+        state.files[self.file].change(Change::Write { offset: index(offset), bytes: bytes.to_vec() });
+        course.end()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        let state = self.disk.state();
+        state.check_power()?;
+        Ok(state.files[self.file].seen.len() as u64)
+    }
+
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let course = state.begin(Operation::Preallocate)?;
+        if state.power_is_off || matches!(course, Course::Normal) {
+            state.files[self.file].change(Change::Extend { to: index(bytes) });
+        }
+        course.end()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let course = state.begin(Operation::Sync)?;
+        if !state.sync_does_nothing && !state.power_is_off {
+            let file = &mut state.files[self.file];
+            let changes = std::mem::take(&mut file.unsynced);
+            if matches!(course, Course::Normal) {
+                for change in changes {
+                    change.apply(&mut file.durable);
+                }
+            }
+        }
+        course.end()
+    }
+}
+
+impl Course {
+    fn end(self) -> io::Result<()> {
+        match self {
+            Self::Normal => Ok(()),
+            Self::Fails(error) => Err(error),
+        }
+    }
+}
+
+impl SimContent {
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.seen);
+        self.unsynced.push(change);
+    }
+
+    fn crash(&self, chance: &mut Chance, damage: &mut Damage) -> Self {
+        let mut durable = self.durable.clone();
+        let mut older_is_lost = false;
+        for change in &self.unsynced {
+            let sectors = change.sectors();
+            let whole = chance.whole_or_torn();
+            let (mut kept, mut lost) = (0_u64, 0_u64);
+            for sector in sectors {
+                if whole.unwrap_or_else(|| chance.coin()) {
+                    damage.reordered += u64::from(older_is_lost);
+                    kept += 1;
+                    sector.apply(&mut durable);
+                } else {
+                    older_is_lost = true;
+                    lost += 1;
+                }
+            }
+            damage.lost += u64::from(kept == 0 && lost > 0);
+            damage.torn += u64::from(kept > 0 && lost > 0);
+        }
+        Self { seen: durable.clone(), durable, unsynced: Vec::new() }
+    }
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Extend { to } => bytes.resize(bytes.len().max(*to), 0),
+            Self::Write { offset, bytes: written } => {
+                let end = offset + written.len();
+                bytes.resize(bytes.len().max(end), 0);
+                bytes[*offset..end].copy_from_slice(written);
+            }
+        }
+    }
+
+    /// Cuts it where a crash can.
+    fn sectors(&self) -> Vec<Self> {
+        let Self::Write { offset, bytes } = self else {
+            return vec![self.clone()];
+        };
+        let first = (SECTOR_BYTES - offset % SECTOR_BYTES).min(bytes.len());
+        let (head, rest) = bytes.split_at(first);
+        let mut at = *offset;
+        let mut sectors = Vec::new();
+        for piece in std::iter::once(head).chain(rest.chunks(SECTOR_BYTES)) {
+            sectors.push(Self::Write { offset: at, bytes: piece.to_vec() });
+            at += piece.len();
+        }
+        sectors
+    }
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Create { name, file } => {
+                names.insert(name.clone(), *file);
+            }
+            Self::Rename { from, to, file } => {
+                // The source may stand for another file by now, when its creation was lost.
+                if names.get(from) == Some(file) {
+                    names.remove(from);
+                }
+                names.insert(to.clone(), *file);
+            }
+            Self::Remove { name } => {
+                names.remove(name);
+            }
+        }
+    }
+}
+
+/// Decisions under a seed (splitmix64).
+#[derive(Debug)]
+struct Chance {
+    state: u64,
+    mood: Mood,
+}
+
+/// Extremes are more telling than the middle, so that some crashes keep everything and some nothing.
+#[derive(Debug, Clone, Copy)]
+enum Mood {
+    KeepsAll,
+    LosesAll,
+    Mixed,
+}
+
+impl Chance {
+    fn new(seed: u64) -> Self {
+        let mut chance = Self { state: seed, mood: Mood::Mixed };
+        chance.mood = match chance.next() % 8 {
+            0 => Mood::KeepsAll,
+            1 => Mood::LosesAll,
+            _ => Mood::Mixed,
+        };
+        chance
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn coin(&mut self) -> bool {
+        self.next().is_multiple_of(2)
+    }
+
+    fn keeps_whole(&mut self) -> bool {
+        match self.mood {
+            Mood::KeepsAll => true,
+            Mood::LosesAll => false,
+            Mood::Mixed => self.coin(),
+        }
+    }
+
+    /// Kept (`true`), lost (`false`) or torn (`None`).
+    fn whole_or_torn(&mut self) -> Option<bool> {
+        match self.mood {
+            Mood::KeepsAll => Some(true),
+            Mood::LosesAll => Some(false),
+            Mood::Mixed => {
+                let torn = self.coin();
+                let kept = self.coin();
+                (!torn).then_some(kept)
+            }
+        }
+    }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(disk: &SimDisk, bytes: &[u8]) -> SimFile {
+        let file = disk.create_new("f").unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_was_synced_outlives_every_crash() {
+        let disk = SimDisk::new();
+        written(&disk, &[1; 2000]).sync_data().unwrap();
+        disk.sync_directory().unwrap();
+        for seed in 0..200 {
+            assert_eq!(disk.crash(seed).content("f"), Some(vec![1; 2000]));
+        }
+    }
+
+    #[test]
+    fn neither_sync_covers_for_the_other() {
+        let (names_only, bytes_only) = (SimDisk::new(), SimDisk::new());
+        written(&names_only, &[1; 2000]);
+        names_only.sync_directory().unwrap();
+        written(&bytes_only, &[1; 2000]).sync_data().unwrap();
+        let crashes = || (0..200_u64);
+        assert!(crashes().any(|seed| names_only.crash(seed).content("f") == Some(Vec::new())));
+        assert!(crashes().any(|seed| bytes_only.crash(seed).content("f").is_none()));
+    }
+
+    #[test]
+    fn a_crash_loses_tears_and_reorders() {
+        let disk = SimDisk::new();
+        let file = written(&disk, &[0; 2048]);
+        file.sync_data().unwrap();
+        disk.sync_directory().unwrap();
+        file.write_all_at(&[1; 2048], 0).unwrap();
+        let images: BTreeSet<Vec<u8>> = (0..500).filter_map(|seed| disk.crash(seed).content("f")).collect();
+        // Four sectors, each old or new: all sixteen disks are met, and none that is torn inside a sector.
+        assert_eq!(images.len(), 16);
+        for image in images {
+            assert!(image.chunks(SECTOR_BYTES).all(|sector| sector.iter().all(|byte| *byte == sector[0])));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_crash() {
+        let disk = SimDisk::new();
+        written(&disk, &[3; 5000]);
+        for seed in 0..20 {
+            assert_eq!(disk.crash(seed).content("f"), disk.crash(seed).content("f"));
+            assert_eq!(disk.crash(seed).damage(), disk.crash(seed).damage());
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_is_not_made_good_by_the_next() {
+        let disk = SimDisk::new();
+        let file = written(&disk, b"old");
+        file.sync_data().unwrap();
+        disk.sync_directory().unwrap();
+        file.write_all_at(b"new", 0).unwrap();
+        disk.fail_at(disk.operations().len() + 1, io::ErrorKind::Other);
+        file.sync_data().unwrap_err();
+        file.sync_data().unwrap();
+        assert_eq!(disk.content("f").unwrap(), b"new");
+        for seed in 0..50 {
+            assert_eq!(disk.crash(seed).content("f").unwrap(), b"old");
+        }
+    }
+
+    #[test]
+    fn nothing_works_without_power() {
+        let disk = SimDisk::new();
+        let file = written(&disk, b"old");
+        disk.power_off_at(disk.operations().len() + 1);
+        file.write_all_at(b"new", 0).unwrap_err();
+        assert!(file.sync_data().is_err() && disk.names().is_err() && disk.open("f").is_err());
+        assert_eq!(disk.operations().len(), 3);
+    }
+
+    #[test]
+    fn the_lock_has_one_holder() {
+        let disk = SimDisk::new();
+        let held = disk.lock("lock").unwrap();
+        assert_eq!(disk.clone().lock("lock").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        disk.lock("lock").unwrap();
+    }
+}

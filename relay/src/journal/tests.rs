@@ -1,0 +1,509 @@
+//! The journal as a whole, on a simulated disk: what it keeps, what it refuses, what readers get.
+//! Crashes are in `relay/tests/journal_crash.rs`.
+
+use std::io;
+
+use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::time::Timestamp;
+
+use super::record::tests::{credential, message};
+use super::segment::file_name;
+use super::sim_disk::{Operation, SimDisk};
+use super::*;
+
+const LOG: LogId = LogId::from_bytes([7; 16]);
+const SEGMENT: u64 = 4096;
+
+fn open_with(disk: &SimDisk, log: LogId) -> Result<(Journal<SimDisk>, Vec<Record>), JournalError> {
+    let mut seen = Vec::new();
+    let config = JournalConfig { segment_bytes: SEGMENT };
+    let journal = Journal::open(disk.clone(), config, log, &mut |record| {
+        seen.push(record.clone());
+        Ok(())
+    })?;
+    Ok((journal, seen))
+}
+
+fn open(disk: &SimDisk) -> (Journal<SimDisk>, Vec<Record>) {
+    open_with(disk, LOG).unwrap()
+}
+
+fn refused(disk: &SimDisk) -> JournalError {
+    let calls = disk.operations().len();
+    let error = open_with(disk, LOG).unwrap_err();
+    assert_eq!(disk.operations().len(), calls, "nothing is changed before a refusal");
+    error
+}
+
+fn messages(range: std::ops::RangeInclusive<u64>) -> Vec<Record> {
+    range.map(|seq| Record::Message(message(seq, 300))).collect()
+}
+
+/// Batches of two messages, 1 to `last`, over several segments.
+fn filled(last: u64) -> (SimDisk, Journal<SimDisk>) {
+    let disk = SimDisk::new();
+    let (mut journal, _) = open(&disk);
+    for batch in messages(1..=last).chunks(2) {
+        journal.append(batch).unwrap();
+    }
+    (disk, journal)
+}
+
+fn sequences(page: &Page) -> Vec<u64> {
+    page.messages.iter().map(|message| message.seq.get()).collect()
+}
+
+fn seq(number: u64) -> Sequence {
+    Sequence::new(number)
+}
+
+#[test]
+fn a_new_journal_is_empty_and_takes_the_log_it_is_given() {
+    let disk = SimDisk::new();
+    let (journal, seen) = open(&disk);
+    assert_eq!((journal.log(), journal.recovery()), (LOG, Recovery::Created));
+    assert_eq!((journal.last_seq(), journal.first_seq()), (Sequence::START, seq(1)));
+    assert_eq!(journal.last_admitted(), Timestamp::EPOCH);
+    assert!(seen.is_empty());
+    drop(journal);
+    let (journal, _) = open_with(&disk, LogId::from_bytes([8; 16])).unwrap();
+    assert_eq!(journal.log(), LOG, "only an empty folder takes a new log");
+}
+
+#[test]
+fn records_come_back_in_order_after_a_close() {
+    let disk = SimDisk::new();
+    let (mut journal, _) = open(&disk);
+    let mut all = vec![credential(1)];
+    all.extend(messages(1..=3));
+    all.push(credential(2));
+    all.extend(messages(7..=40));
+    for batch in all.chunks(5) {
+        journal.append(batch).unwrap();
+    }
+    journal.close().unwrap();
+    let (journal, seen) = open(&disk);
+    assert_eq!(journal.recovery(), Recovery::Clean);
+    assert_eq!(seen, all);
+    assert_eq!((journal.last_seq(), journal.last_admitted()), (seq(40), message(40, 0).admitted));
+    assert!(disk.names().unwrap().len() > 3, "several segments");
+}
+
+#[test]
+fn a_batch_is_one_write_and_one_sync() {
+    let (disk, mut journal) = filled(2);
+    let before = disk.operations().len();
+    journal.append(&messages(3..=4)).unwrap();
+    assert_eq!(disk.operations()[before..], [Operation::Write, Operation::Sync]);
+    journal.append(&[]).unwrap();
+    assert_eq!(disk.operations().len(), before + 2);
+}
+
+#[test]
+fn a_stop_without_close_copies_the_last_batch_once() {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    let (journal, seen) = open(&disk.restart());
+    assert_eq!(seen, messages(1..=4));
+    assert_eq!(journal.recovery(), Recovery::Unclean { copied: 2, cut_bytes: 0 });
+    // A crash loop without new messages does not eat the disk.
+    let disk = disk.restart();
+    open(&disk);
+    let disk = disk.restart();
+    let names = disk.names().unwrap();
+    assert_eq!(open(&disk).0.recovery(), Recovery::Clean);
+    assert_eq!(disk.names().unwrap(), names);
+}
+
+#[test]
+fn a_batch_larger_than_a_segment_gets_one_of_its_size() {
+    let (disk, mut journal) = filled(2);
+    let large = vec![Record::Message(message(3, 200_000)), Record::Message(message(4, 10))];
+    journal.append(&large).unwrap();
+    journal.append(&messages(5..=6)).unwrap();
+    drop(journal);
+    let (_, seen) = open(&disk);
+    assert_eq!(seen[2..4], large);
+    assert_eq!(seen.len(), 6);
+}
+
+#[test]
+fn misuse_is_refused_and_changes_nothing() {
+    let (disk, mut journal) = filled(4);
+    let calls = disk.operations().len();
+    let late = MessageRecord { admitted: Timestamp::from_millis(5), ..message(5, 10) };
+    for wrong in [messages(4..=4), [messages(5..=5), messages(5..=5)].concat(), vec![Record::Message(late)]] {
+        assert!(matches!(journal.append(&wrong), Err(JournalError::OutOfOrder { .. })));
+    }
+    let large = Record::Message(message(5, 300_000));
+    assert!(matches!(journal.append(&[large]), Err(JournalError::TooLarge { .. })));
+    let many: Vec<_> = (5..80).map(|seq| Record::Message(message(seq, 256 * 1024))).collect();
+    assert!(matches!(journal.append(&many), Err(JournalError::TooLarge { .. })));
+    assert_eq!(disk.operations().len(), calls);
+    journal.append(&messages(5..=5)).unwrap();
+}
+
+#[test]
+fn a_failed_write_or_sync_poisons_for_good() {
+    // From here: a write and a sync in place; then with a rotation create, preallocate, sync, write, sync, rename, sync
+    // of the directory, write and sync of the old segment.
+    for (last, calls) in [(2, 2), (6, 11)] {
+        for call in 1..=calls {
+            let (disk, mut journal) = filled(last);
+            disk.fail_at(disk.operations().len() + call, io::ErrorKind::Other);
+            let error = journal.append(&messages(last + 1..=last + 2)).unwrap_err();
+            assert!(matches!(error, JournalError::Storage { .. }), "call {call}: {error}");
+            let stopped = disk.operations().len();
+            for _ in 0..2 {
+                assert!(matches!(journal.append(&messages(90..=91)), Err(JournalError::Poisoned)));
+                assert!(matches!(journal.write_footer(), Err(JournalError::Poisoned)));
+                assert!(matches!(journal.prepare_next(), Err(JournalError::Poisoned)));
+            }
+            let page = journal.reader().read_after(seq(0), usize::MAX).unwrap();
+            assert!(!page.messages.is_empty() && journal.last_seq() == seq(last));
+            assert!(matches!(journal.close(), Err(JournalError::Poisoned)));
+            assert_eq!(disk.operations().len(), stopped, "no write and no sync after the failure");
+        }
+    }
+}
+
+/// What a failed sync left in the page cache is readable and not on disk. It counts only after it was copied.
+#[test]
+fn what_a_failed_sync_left_is_copied_before_it_counts() {
+    let (disk, mut journal) = filled(4);
+    disk.fail_at(disk.operations().len() + 2, io::ErrorKind::Other);
+    journal.append(&messages(5..=6)).unwrap_err();
+    drop(journal);
+    let disk = disk.restart();
+    let (mut journal, seen) = open(&disk);
+    assert_eq!(seen, messages(1..=6));
+    journal.append(&messages(7..=7)).unwrap();
+    for seed in 0..100 {
+        assert_eq!(open(&disk.crash(seed)).1, messages(1..=7), "seed {seed}");
+    }
+}
+
+/// The same for a footer: it was shown, but the journal must not build on it.
+#[test]
+fn a_footer_that_is_only_in_the_cache_is_not_built_upon() {
+    let (disk, journal) = filled(4);
+    disk.fail_at(disk.operations().len() + 2, io::ErrorKind::Other);
+    journal.close().unwrap_err();
+    let disk = disk.restart();
+    let (mut journal, _) = open(&disk);
+    journal.append(&messages(5..=6)).unwrap();
+    journal.append(&messages(7..=7)).unwrap();
+    for seed in 0..100 {
+        assert_eq!(open(&disk.crash(seed)).1, messages(1..=7), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_retryable_and_loses_nothing() {
+    // The calls of a rotation before the renaming.
+    for call in 1..=5 {
+        let (disk, mut journal) = filled(6);
+        disk.fail_at(disk.operations().len() + call, io::ErrorKind::StorageFull);
+        let error = journal.append(&messages(7..=8)).unwrap_err();
+        assert!(matches!(error, JournalError::Full { .. }) && error.is_retryable(), "call {call}: {error}");
+        assert_eq!(journal.last_seq(), seq(6));
+        journal.append(&messages(7..=8)).unwrap();
+        drop(journal);
+        assert_eq!(open(&disk).1, messages(1..=8));
+    }
+    // In place it is a failed write like any other: a part may be there.
+    let (disk, mut journal) = filled(2);
+    disk.fail_at(disk.operations().len() + 1, io::ErrorKind::StorageFull);
+    assert!(matches!(journal.append(&messages(3..=4)), Err(JournalError::Storage { .. })));
+    assert!(journal.is_poisoned());
+}
+
+#[test]
+fn a_prepared_segment_is_used_and_a_spare_one_goes_with_the_close() {
+    let (disk, mut journal) = filled(6);
+    journal.prepare_next().unwrap();
+    journal.prepare_next().unwrap();
+    let before = disk.operations().len();
+    journal.append(&messages(7..=8)).unwrap();
+    assert!(!disk.operations()[before..].contains(&Operation::Preallocate));
+    journal.prepare_next().unwrap();
+    assert_eq!(disk.names().unwrap().len(), 2, "less than half full: not yet");
+    journal.append(&messages(9..=10)).unwrap();
+    journal.append(&messages(11..=12)).unwrap();
+    journal.prepare_next().unwrap();
+    assert_eq!(disk.names().unwrap().len(), 3);
+    journal.close().unwrap();
+    assert_eq!(disk.names().unwrap().len(), 2);
+    assert_eq!(open(&disk).1, messages(1..=12));
+}
+
+#[test]
+fn one_relay_at_a_time() {
+    let (disk, journal) = filled(2);
+    assert!(matches!(refused(&disk), JournalError::InUse));
+    drop(journal);
+    open(&disk);
+}
+
+#[test]
+fn the_visitor_may_refuse() {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    let config = JournalConfig { segment_bytes: SEGMENT };
+    let opened = Journal::open(disk, config, LOG, &mut |_| Err("too many ids".into()));
+    assert!(matches!(opened, Err(JournalError::Visit(_))));
+}
+
+#[test]
+fn a_missing_segment_is_missed_wherever_it_was() {
+    let (disk, journal) = filled(40);
+    journal.close().unwrap();
+    let count = disk.names().unwrap().len() as u64;
+    assert!(count >= 4);
+    for index in 1..=count {
+        let disk = disk.restart();
+        disk.delete(&file_name(index));
+        match refused(&disk) {
+            JournalError::MissingSegment { segment } => assert_eq!(segment, file_name(index)),
+            other => panic!("segment {index}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn segments_that_are_not_those_of_this_place_are_refused() {
+    let (disk, journal) = filled(40);
+    journal.close().unwrap();
+    let (first, second) = (disk.content(&file_name(1)).unwrap(), disk.content(&file_name(2)).unwrap());
+
+    let swapped = disk.restart();
+    swapped.set_content(&file_name(1), second.clone());
+    swapped.set_content(&file_name(2), first.clone());
+    assert!(matches!(refused(&swapped), JournalError::Damaged { offset: 32, .. }));
+
+    let duplicated = disk.restart();
+    duplicated.set_content(&file_name(2), first.clone());
+    assert!(matches!(refused(&duplicated), JournalError::Damaged { offset: 32, .. }));
+
+    let other = SimDisk::new();
+    let (mut journal, _) = open_with(&other, LogId::from_bytes([8; 16])).unwrap();
+    for batch in messages(1..=40).chunks(2) {
+        journal.append(batch).unwrap();
+    }
+    let foreign = disk.restart();
+    foreign.set_content(&file_name(2), other.content(&file_name(2)).unwrap());
+    let expected = (LOG, LogId::from_bytes([8; 16]));
+    match refused(&foreign) {
+        JournalError::ForeignSegment { segment, expected: one, found } => {
+            assert_eq!((segment, (one, found)), (file_name(2), expected));
+        }
+        error => panic!("{error}"),
+    }
+
+    for bytes in [Vec::new(), second[..100].to_vec(), second[..600].to_vec(), vec![0; second.len()]] {
+        let cut = disk.restart();
+        cut.set_content(&file_name(2), bytes);
+        assert!(matches!(refused(&cut), JournalError::Damaged { .. }));
+    }
+}
+
+#[test]
+fn a_newer_version_is_refused_before_the_first_write() {
+    let (disk, journal) = filled(4);
+    journal.close().unwrap();
+    let mut bytes = disk.content(&file_name(1)).unwrap();
+    bytes[8] = 2;
+    disk.set_content(&file_name(1), bytes);
+    assert!(matches!(refused(&disk), JournalError::NewerFormat { found: 2, known: 1, .. }));
+}
+
+#[test]
+fn reserved_record_kinds_are_refused_and_not_skipped() {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    for kind in [4, 5] {
+        let disk = disk.restart();
+        let mut bytes = disk.content(&file_name(1)).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        let home = frame::Home::new(LOG, 1);
+        let mut newer = Vec::new();
+        home.put(&mut newer, end as u64, frame::Kind::Unknown(kind), 4, |body| body.push(1));
+        bytes[end..end + newer.len()].copy_from_slice(&newer);
+        disk.set_content(&file_name(1), bytes);
+        match refused(&disk) {
+            JournalError::NewerFormat { found, .. } => assert_eq!(found, u32::from(kind)),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_a_journal_never_becomes_a_new_one() {
+    for name in ["00000000000000000001.vigie.bak", "1.vigie", "00000000000000000002.vigie.new"] {
+        let disk = SimDisk::new();
+        disk.set_content(name, vec![1, 2, 3]);
+        assert!(matches!(refused(&disk), JournalError::Unrecognised { .. }), "{name}");
+    }
+    for bytes in [Vec::new(), vec![0; 4096], b"not a segment".repeat(100)] {
+        let disk = SimDisk::new();
+        disk.set_content(&file_name(1), bytes);
+        assert!(matches!(refused(&disk), JournalError::Damaged { .. }));
+    }
+    let disk = SimDisk::new();
+    disk.set_content("lost+found", Vec::new());
+    disk.set_content("00000000000000000001.vigie.new", vec![0; 10]);
+    assert_eq!(open(&disk).0.recovery(), Recovery::Created, "a first start that was cut short");
+}
+
+#[test]
+fn pages_cover_the_log_also_over_holes_and_segments() {
+    let disk = SimDisk::new();
+    let (mut journal, _) = open(&disk);
+    let reader = journal.reader();
+    assert_eq!(reader.read_after(seq(0), 1000).unwrap().end, seq(0));
+    let mut all = Vec::new();
+    for start in [1, 10, 20, 21, 50, 60, 70] {
+        let batch: Vec<_> = [vec![credential(1)], messages(start..=start)].concat();
+        all.push(message(start, 300));
+        journal.append(&batch).unwrap();
+    }
+    for max_bytes in [1, 300, 700, 100_000] {
+        let (mut at, mut got) = (seq(0), Vec::new());
+        while at < reader.head() {
+            let page = reader.read_after(at, max_bytes).unwrap();
+            assert!(page.end > at && page.first_available == seq(1));
+            let fits = page.messages.len() == 1 || page.messages.len() * 300 <= max_bytes;
+            assert!(fits && page.messages.iter().all(|message| message.seq > at && message.seq <= page.end));
+            at = page.end;
+            got.extend(page.messages);
+        }
+        assert_eq!((at, &got), (seq(70), &all), "pages of {max_bytes}");
+    }
+    assert_eq!(sequences(&reader.read_after(seq(35), 1).unwrap()), [50]);
+    let ahead = reader.read_after(seq(90), 1000).unwrap();
+    assert_eq!((ahead.messages.len(), ahead.end), (0, seq(70)));
+    assert_eq!(reader.admitted_at(seq(21)).unwrap(), Some(message(21, 0).admitted));
+    for none in [0, 5, 49, 71, u64::MAX] {
+        assert_eq!(reader.admitted_at(seq(none)).unwrap(), None, "{none}");
+    }
+    let time = |number| message(number, 0).admitted;
+    let later = |number| Timestamp::from_millis(time(number).as_millis() + 1);
+    for (admitted, expected) in [
+        (Timestamp::EPOCH, 0),
+        (time(1), 0),
+        (later(1), 9),
+        (time(21), 20),
+        (later(21), 49),
+        (time(70), 69),
+        (later(70), 70),
+    ] {
+        assert_eq!(reader.first_after(admitted).unwrap(), seq(expected), "{admitted:?}");
+    }
+}
+
+/// Against a plain list, with segments large enough for several places in the index each.
+#[test]
+fn a_reader_finds_every_place_in_large_segments() {
+    let disk = SimDisk::new();
+    let config = JournalConfig { segment_bytes: 400 * 1024 };
+    let mut journal = Journal::open(disk.clone(), config, LOG, &mut |_| Ok(())).unwrap();
+    let all: Vec<_> = (1..=300_u64).map(|number| message(number * 2, 4000)).collect();
+    for batch in all.chunks(7) {
+        let batch: Vec<_> = batch.iter().cloned().map(Record::Message).collect();
+        journal.append(&batch).unwrap();
+    }
+    let live = journal.reader();
+    drop(journal);
+    let reopened = Journal::open(disk.restart(), JournalConfig::new(), LOG, &mut |_| Ok(())).unwrap();
+    for reader in [live, reopened.reader()] {
+        for after in 0..=600 {
+            let page = reader.read_after(seq(after), 5000).unwrap();
+            let expected = all.iter().find(|message| message.seq.get() > after);
+            assert_eq!(page.messages.first(), expected);
+            let exact = all.iter().find(|message| message.seq.get() == after).map(|message| message.admitted);
+            assert_eq!(reader.admitted_at(seq(after)).unwrap(), exact);
+            let at = Timestamp::from_millis(1_000 + after * 10);
+            let expected =
+                all.iter().find(|message| message.admitted >= at).map(|message| message.seq.get() - 1);
+            assert_eq!(reader.first_after(at).unwrap(), seq(expected.unwrap_or(600)));
+        }
+    }
+}
+
+#[test]
+fn readers_follow_the_writer_from_another_thread() {
+    let (_disk, mut journal) = filled(2);
+    let reader = journal.reader();
+    let follower = std::thread::spawn(move || {
+        let (mut at, mut got) = (seq(0), Vec::new());
+        while at < seq(400) {
+            let page = reader.read_after(at, 2000).unwrap();
+            got.extend(sequences(&page));
+            at = page.end;
+        }
+        got
+    });
+    for batch in messages(3..=400).chunks(3) {
+        journal.append(batch).unwrap();
+    }
+    assert_eq!(follower.join().unwrap(), (1..=400).collect::<Vec<_>>());
+}
+
+#[test]
+fn damage_under_a_reader_is_said_and_can_be_passed() {
+    let (disk, journal) = filled(40);
+    let reader = journal.reader();
+    let mut bytes = disk.content(&file_name(2)).unwrap();
+    bytes[1500] ^= 1;
+    disk.set_content(&file_name(2), bytes);
+    let (mut at, mut got, mut lost) = (seq(0), Vec::new(), Vec::new());
+    while at < seq(40) {
+        match reader.read_after(at, 700) {
+            Ok(page) => {
+                got.extend(page.messages);
+                at = page.end;
+            }
+            Err(ReadError::Damaged { segment, after, next, .. }) => {
+                assert_eq!((segment, after), (file_name(2), at));
+                at = seq(next.get() - 1);
+                lost.push((after.get() + 1)..=at.get());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(lost.len(), 1);
+    let expected: Vec<_> =
+        (1..=40).filter(|number| !lost[0].contains(number)).map(|number| message(number, 300)).collect();
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn it_works_on_a_real_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut seen = Vec::new();
+        let config = JournalConfig { segment_bytes: 64 * 1024 };
+        let storage = DirStorage::open(dir.path()).unwrap();
+        let journal = Journal::open(storage, config, LOG, &mut |record| {
+            seen.push(record.clone());
+            Ok(())
+        });
+        (journal, seen)
+    };
+    let (journal, _) = start();
+    let mut journal = journal.unwrap();
+    for batch in messages(1..=500).chunks(20) {
+        journal.append(batch).unwrap();
+        journal.prepare_next().unwrap();
+    }
+    assert!(matches!(start().0, Err(JournalError::InUse)));
+    drop(journal);
+    let (journal, seen) = start();
+    assert_eq!(seen, messages(1..=500));
+    let journal = journal.unwrap();
+    assert_eq!(journal.recovery(), Recovery::Unclean { copied: 20, cut_bytes: 0 });
+    assert_eq!(sequences(&journal.reader().read_after(seq(498), 1000).unwrap()), [499, 500]);
+    journal.close().unwrap();
+    let (journal, seen) = start();
+    assert_eq!((journal.unwrap().recovery(), seen.len()), (Recovery::Clean, 500));
+}

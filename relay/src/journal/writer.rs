@@ -1,0 +1,300 @@
+//! The journal itself: the one writer.
+//!
+//! Called by the journal thread: records that were admitted come in, and once [`Journal::append`] has returned `Ok` they
+//! are on disk, may be acknowledged and can be read. Calls the storage, and nothing else.
+//!
+//! Invariants: a batch is one write and one sync; everything before `position` is synced; after a failed write or sync
+//! nothing is ever written again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::time::Timestamp;
+
+use super::batch::{self, Batch};
+use super::error::JournalError;
+use super::frame::{BODY_BYTES_MAX, MARK_BYTES};
+use super::index::{Index, Progress};
+use super::reader::JournalReader;
+use super::record::Record;
+use super::recovery::{self, Origin, Recovery, Visitor};
+use super::segment::{self, HEADER_BYTES, LOCK_NAME, NotMade, Prepared, Segment};
+use super::storage::{Storage, StorageFile};
+
+/// Default size of a segment: retention works by whole segments, and 64 MiB are reserved in a few milliseconds.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The smallest segment: less than a sector beside its header serves nobody.
+const SEGMENT_BYTES_MIN: u64 = 1024;
+
+/// One append is one write and is held in memory: 16 MiB are 64 of the largest messages.
+pub const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What the buffer of the writer may keep between two batches: a burst is not paid for in memory for ever.
+const BUFFER_KEPT_BYTES: usize = 1024 * 1024;
+
+/// Settings of a journal.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct JournalConfig {
+    /// Size of a new segment in bytes, at least 1,024; default [`SEGMENT_BYTES`]. A batch that is larger gets a segment
+    /// of its own size. May change from start to start.
+    pub segment_bytes: u64,
+}
+
+impl JournalConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self { segment_bytes: SEGMENT_BYTES }
+    }
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An append-only log of records in a folder. There is one for a folder at a time: it holds a lock.
+///
+/// Dropping it without [`Journal::close`] loses nothing; the next start then copies the last batch.
+pub struct Journal<S: Storage> {
+    storage: S,
+    config: JournalConfig,
+    index: Arc<Index<S::File>>,
+    current: Arc<Segment<S::File>>,
+    /// Where the next batch goes; everything before is synced.
+    position: u64,
+    progress: Progress,
+    next: Option<Prepared<S::File>>,
+    batch: Batch,
+    poisoned: bool,
+    recovery: Recovery,
+    _lock: S::Lock,
+}
+
+impl<S: Storage> Journal<S> {
+    /// Opens the journal of a folder and gives every record in it to `visit`, in order; in an empty folder makes a new
+    /// one whose identity is `new_log`.
+    ///
+    /// When it returns `Ok`, all that was visited is on disk. On an error the caller forgets what it was given; up to
+    /// there, unless the error is [`JournalError::Storage`] or [`JournalError::Full`], nothing was written. Reads the
+    /// whole journal: some 500 MB a second from memory.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`], those that say what is wrong with the folder, [`JournalError::Full`] when there is no
+    /// room for a segment, and [`JournalError::Visit`] with what the visitor returned.
+    pub fn open(
+        storage: S,
+        config: JournalConfig,
+        new_log: LogId,
+        visit: &mut Visitor<'_>,
+    ) -> Result<Self, JournalError> {
+        let config = JournalConfig { segment_bytes: config.segment_bytes.max(SEGMENT_BYTES_MIN) };
+        let lock = storage.lock(LOCK_NAME).map_err(|source| match source.kind() {
+            std::io::ErrorKind::WouldBlock => JournalError::InUse,
+            _ => JournalError::Storage { doing: "lock the folder", source },
+        })?;
+        let loaded = recovery::load(&storage, config.segment_bytes, new_log, visit)?;
+        let newest = loaded.segments.last().expect("recovery gives at least one segment");
+        let current = Arc::clone(&newest.segment);
+        Ok(Self {
+            storage,
+            config,
+            index: Arc::new(Index::new(loaded.segments, loaded.progress)),
+            current,
+            position: loaded.position,
+            progress: loaded.progress,
+            next: None,
+            batch: Batch::new(loaded.progress),
+            poisoned: false,
+            recovery: loaded.recovery,
+            _lock: lock,
+        })
+    }
+
+    /// The identity of the log.
+    pub fn log(&self) -> LogId {
+        self.current.header.log
+    }
+
+    /// The last sequence; [`Sequence::START`] when there is no message yet.
+    pub fn last_seq(&self) -> Sequence {
+        Sequence::new(self.progress.last)
+    }
+
+    /// When the last message was admitted; [`Timestamp::EPOCH`] when there is none yet. The next may not be earlier.
+    pub fn last_admitted(&self) -> Timestamp {
+        Timestamp::from_millis(self.progress.admitted)
+    }
+
+    /// The lowest sequence that the journal may have; the next to be given when it is empty.
+    pub fn first_seq(&self) -> Sequence {
+        Sequence::new(self.index.first())
+    }
+
+    /// What [`Journal::open`] found.
+    pub fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    /// Whether a write or sync failed, so that nothing is appended any more.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// A reader of this journal, for other threads.
+    pub fn reader(&self) -> JournalReader<S> {
+        JournalReader::new(self.log(), Arc::clone(&self.index))
+    }
+
+    /// Puts records on disk, in this order: one write, one `fdatasync`, whatever their number. On `Ok` they may be
+    /// acknowledged and readers see them. Without records it does nothing.
+    ///
+    /// # Errors
+    /// - [`JournalError::Full`]: no room for the next segment; nothing was written, the same call may succeed later.
+    /// - [`JournalError::OutOfOrder`], [`JournalError::TooLarge`]: nothing was written; a bug of the caller.
+    /// - [`JournalError::Storage`]: the disk failed; none of these records may be acknowledged, though they may turn up
+    ///   after the next start. From now on every call gives [`JournalError::Poisoned`]. Readers keep working.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.check_poison()?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.check(records)?;
+        if self.position + bytes + MARK_BYTES as u64 > self.current.header.capacity {
+            self.rotate(bytes)?;
+        }
+        self.batch.fill(self.current.home, self.position, self.progress, records);
+        self.commit()
+    }
+
+    /// Proves the last batch: without this, damage to it could not be told from a write that a crash cut short. Costs a
+    /// write and a sync of 44 bytes; for moments when nothing waits.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn write_footer(&mut self) -> Result<(), JournalError> {
+        self.check_poison()?;
+        if self.position + 2 * MARK_BYTES as u64 > self.current.header.capacity {
+            self.rotate(MARK_BYTES as u64)?;
+        }
+        self.batch.footer(self.current.home, self.position, self.progress);
+        self.commit()
+    }
+
+    /// Reserves the next segment now, so that the batch that needs it does not wait for that, and a full disk shows
+    /// early. Does nothing when the present segment is less than half full, or one is reserved already. For moments when
+    /// nothing waits.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`] and [`JournalError::Storage`], as [`Journal::append`].
+    pub fn prepare_next(&mut self) -> Result<(), JournalError> {
+        self.check_poison()?;
+        if self.next.is_some() || self.position < self.current.header.capacity / 2 {
+            return Ok(());
+        }
+        self.next = Some(self.prepare(self.config.segment_bytes)?);
+        Ok(())
+    }
+
+    /// Ends the journal with a footer, so that the next start finds it clean, and gives up the lock.
+    ///
+    /// # Errors
+    /// As [`Journal::write_footer`]. All that was acknowledged is on disk whatever this returns.
+    pub fn close(mut self) -> Result<(), JournalError> {
+        self.write_footer()?;
+        if self.next.take().is_some() {
+            segment::discard(&self.storage, self.current.header.index + 1)?;
+        }
+        Ok(())
+    }
+
+    fn check_poison(&self) -> Result<(), JournalError> {
+        if self.poisoned { Err(JournalError::Poisoned) } else { Ok(()) }
+    }
+
+    /// Judges records before any of them is written; gives what they take at most.
+    fn check(&self, records: &[Record]) -> Result<u64, JournalError> {
+        let too_large = |bytes| JournalError::TooLarge { bytes, max: BODY_BYTES_MAX };
+        let bytes = batch::bytes_max(records).map_err(too_large)?;
+        if bytes > BATCH_BYTES_MAX {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            return Err(JournalError::TooLarge { bytes, max: BATCH_BYTES_MAX as usize });
+        }
+        let mut progress = self.progress;
+        for record in records {
+            let Record::Message(message) = record else { continue };
+            let (sequence, admitted) = (message.seq.get(), message.admitted.as_millis());
+            if sequence <= progress.last || admitted < progress.admitted {
+                return Err(JournalError::OutOfOrder {
+                    seq: message.seq,
+                    last: Sequence::new(progress.last),
+                });
+            }
+            progress = Progress { last: sequence, admitted };
+        }
+        Ok(bytes)
+    }
+
+    /// Writes and syncs the batch at `position`, then lets readers see it.
+    fn commit(&mut self) -> Result<(), JournalError> {
+        let file = &self.current.file;
+        let written = file.write_all_at(&self.batch.bytes, self.position);
+        let written = written.map_err(JournalError::storage("write to the journal"));
+        let synced =
+            written.and_then(|()| file.sync_data().map_err(JournalError::storage("sync the journal")));
+        self.poison_on_error(synced)?;
+        self.position += self.batch.bytes.len() as u64;
+        self.progress = self.batch.progress;
+        self.index.publish(&self.batch.places, self.position, self.progress);
+        self.batch.bytes.clear();
+        self.batch.bytes.shrink_to(BUFFER_KEPT_BYTES);
+        Ok(())
+    }
+
+    /// Goes on in a new segment with room for `bytes`.
+    fn rotate(&mut self, bytes: u64) -> Result<(), JournalError> {
+        let wanted = HEADER_BYTES + bytes + MARK_BYTES as u64;
+        let prepared = match self.next.take().filter(|prepared| prepared.capacity() >= wanted) {
+            Some(prepared) => prepared,
+            None => self.prepare(self.config.segment_bytes.max(wanted))?,
+        };
+        let origin = Origin::after(&self.current.header, self.position);
+        let header = origin.header(self.progress, prepared.capacity());
+        let installed = self.sort(prepared.install(&self.storage, header, &[]))?;
+        let left = recovery::leave(&self.current, self.position, self.progress);
+        self.poison_on_error(left)?;
+        self.current = Arc::new(installed);
+        self.position = HEADER_BYTES;
+        self.index.push(Arc::clone(&self.current));
+        Ok(())
+    }
+
+    fn prepare(&mut self, capacity: u64) -> Result<Prepared<S::File>, JournalError> {
+        let prepared = Prepared::new(&self.storage, self.current.header.index + 1, capacity);
+        self.sort(prepared)
+    }
+
+    /// A full disk leaves the journal as it was, a failing one poisons it.
+    fn sort<T>(&mut self, made: Result<T, NotMade>) -> Result<T, JournalError> {
+        self.poisoned |= matches!(made, Err(NotMade::Failed { .. }));
+        made.map_err(JournalError::from)
+    }
+
+    fn poison_on_error(&mut self, result: Result<(), JournalError>) -> Result<(), JournalError> {
+        self.poisoned |= result.is_err();
+        result
+    }
+}
+
+impl<S: Storage> fmt::Debug for Journal<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal")
+            .field("log", &self.log())
+            .field("last_seq", &self.last_seq())
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}
