@@ -1,0 +1,217 @@
+//! Why a file cannot be imported.
+
+use vigie_proto::cap::UnknownCode;
+
+use super::{DEPTH_MAX, ELEMENTS_MAX, INPUT_BYTES_MAX};
+
+/// Why a file cannot be imported, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {fault}")]
+#[non_exhaustive]
+pub struct ImportError {
+    /// Line of the file, from 1. For a missing element, the line where its parent starts.
+    pub line: u32,
+    /// What is wrong there.
+    pub fault: ImportFault,
+}
+
+impl ImportError {
+    pub(super) const fn new(line: u32, fault: ImportFault) -> Self {
+        Self { line, fault }
+    }
+
+    /// The stable name of the fault: see [`ImportFault::code`].
+    pub const fn code(&self) -> &'static str {
+        self.fault.code()
+    }
+}
+
+/// What makes a file impossible to import. Quotes of the file are shortened and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportFault {
+    /// Larger than [`INPUT_BYTES_MAX`].
+    #[error(
+        "the file has {bytes} bytes, at most {INPUT_BYTES_MAX} are read: take out embedded resources and give their address instead"
+    )]
+    TooLarge {
+        /// Size of the file.
+        bytes: usize,
+    },
+    /// The declaration names an encoding that is not known.
+    #[error("the encoding \"{name}\" is not known: save the file as UTF-8")]
+    UnknownEncoding {
+        /// As declared.
+        name: String,
+    },
+    /// The bytes are not in the encoding that the file says it has.
+    #[error("the bytes are not {encoding}, as the file says: save it as UTF-8")]
+    BadEncoding {
+        /// The encoding that was tried.
+        encoding: &'static str,
+    },
+    /// A character that XML does not allow, also as a reference.
+    #[error("the character U+{code_point:04X} is not allowed in XML: take it out")]
+    BadCharacter {
+        /// The character.
+        code_point: u32,
+    },
+    /// Not XML.
+    #[error("this is not well-formed XML: {reason}")]
+    NotWellFormed {
+        /// In the parser's words.
+        reason: String,
+    },
+    /// The file ends before the alert does.
+    #[error("the file ends before the alert is complete: {reason}; fetch it again")]
+    Truncated {
+        /// What is still open.
+        reason: String,
+    },
+    /// A document type definition: it can pull in files and blow up memory.
+    #[error("a DOCTYPE is not accepted: CAP has none, take it out")]
+    Doctype,
+    /// A reference to an entity other than the five of XML.
+    #[error("the entity &{name}; is not known: write the character itself")]
+    Entity {
+        /// Its name.
+        name: String,
+    },
+    /// Deeper than [`DEPTH_MAX`].
+    #[error("elements are nested deeper than {DEPTH_MAX}: this is no CAP alert")]
+    TooDeep,
+    /// More elements than [`ELEMENTS_MAX`].
+    #[error("there are more than {ELEMENTS_MAX} elements: split the alert")]
+    TooManyElements,
+    /// CAP 1.0 or 1.1.
+    #[error("this is CAP {version}, which is not supported yet: ask the issuer for CAP 1.2")]
+    UnsupportedVersion {
+        /// `1.0` or `1.1`.
+        version: &'static str,
+    },
+    /// Something that carries alerts, such as an Atom feed or EDXL-DE.
+    #[error(
+        "this is an envelope ({kind}), which is not supported yet: give the CAP alert inside as a file of its own"
+    )]
+    Envelope {
+        /// What it is.
+        kind: &'static str,
+    },
+    /// An `alert` that does not say it is CAP 1.2.
+    #[error("the namespace of alert is \"{found}\", expected \"urn:oasis:names:tc:emergency:cap:1.2\"")]
+    WrongNamespace {
+        /// The namespace as written, empty when there is none.
+        found: String,
+    },
+    /// The root is no `alert`.
+    #[error("the root element is <{found}>, expected <alert> of CAP 1.2")]
+    WrongRoot {
+        /// Its name.
+        found: String,
+    },
+    /// An element that CAP requires is not there.
+    #[error("{parent} has no {element}, which CAP requires")]
+    MissingElement {
+        /// Where it should be.
+        parent: &'static str,
+        /// What is missing.
+        element: &'static str,
+    },
+    /// An element that must say something is empty.
+    #[error("{element} is empty, and CAP requires it")]
+    EmptyElement {
+        /// Which.
+        element: &'static str,
+    },
+    /// An element that may stand once stands twice: to take either would be a guess.
+    #[error("{element} stands more than once in {parent}, and only one can be meant")]
+    RepeatedElement {
+        /// Where.
+        parent: &'static str,
+        /// Which.
+        element: &'static str,
+    },
+    /// An element repeats more often than [`vigie_proto::cap::bounds`] allow.
+    #[error("{element} stands {found} times in one parent, at most {max} are allowed: split the alert")]
+    TooMany {
+        /// Which.
+        element: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A value that is not in CAP's list for the element.
+    #[error("\"{found}\" is not a value that CAP has for {element}")]
+    BadCode {
+        /// Which.
+        element: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// A time that is not written as CAP writes times, or does not exist.
+    #[error("\"{found}\" is not a time for {element}: write 2026-06-01T10:00:00+02:00")]
+    BadDateTime {
+        /// Which.
+        element: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// Elements inside a text: words would be lost.
+    #[error("{element} holds elements where only text may stand: escape them or write plain text")]
+    MarkupInText {
+        /// Which.
+        element: &'static str,
+    },
+}
+
+impl ImportFault {
+    /// Stable name in snake_case, for programs and for looking it up.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::UnknownEncoding { .. } => "unknown_encoding",
+            Self::BadEncoding { .. } => "bad_encoding",
+            Self::BadCharacter { .. } => "bad_character",
+            Self::NotWellFormed { .. } => "not_well_formed",
+            Self::Truncated { .. } => "truncated",
+            Self::Doctype => "doctype",
+            Self::Entity { .. } => "entity",
+            Self::TooDeep => "too_deep",
+            Self::TooManyElements => "too_many_elements",
+            Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::Envelope { .. } => "envelope",
+            Self::WrongNamespace { .. } => "wrong_namespace",
+            Self::WrongRoot { .. } => "wrong_root",
+            Self::MissingElement { .. } => "missing_element",
+            Self::EmptyElement { .. } => "empty_element",
+            Self::RepeatedElement { .. } => "repeated_element",
+            Self::TooMany { .. } => "too_many",
+            Self::BadCode { .. } => "bad_code",
+            Self::BadDateTime { .. } => "bad_date_time",
+            Self::MarkupInText { .. } => "markup_in_text",
+        }
+    }
+
+    pub(super) fn bad_code(error: UnknownCode, found: &str) -> Self {
+        Self::BadCode { element: error.element, found: excerpt(found) }
+    }
+}
+
+/// Most characters that are quoted from a file: enough to find the place, not enough to flood a log.
+const EXCERPT_CHARS_MAX: usize = 48;
+
+/// A piece of the file that can be shown on a terminal: shortened, control and direction characters escaped.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(EXCERPT_CHARS_MAX) {
+        match character {
+            '\'' | '"' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    if text.chars().nth(EXCERPT_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}

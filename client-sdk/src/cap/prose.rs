@@ -1,0 +1,168 @@
+//! The rules of CAP's text that its schema does not say, and that real issuers break every day: warned about, never
+//! refused. Source: CAP 1.2, section 3.2.
+//!
+//! Each check gets the text without white space at its ends, never blank.
+
+use vigie_proto::cap::{Alert, MsgType, Scope, is_date_time};
+
+use super::warning::WarningCode;
+
+/// A rule about one text: what is wrong with it.
+pub(super) type Check = fn(&str) -> Option<WarningCode>;
+
+/// Half the girth of the Earth, in kilometres: a circle that is larger has no outside.
+const RADIUS_KM_MAX: f64 = 20_040.0;
+
+/// Points of the smallest polygon, a triangle with its first point again.
+const POLYGON_POINTS_MIN: usize = 4;
+
+pub(super) const fn anything(_: &str) -> Option<WarningCode> {
+    None
+}
+
+/// `identifier` and `sender` stand in the references of others, which separate by spaces and commas.
+pub(super) fn name_for_references(text: &str) -> Option<WarningCode> {
+    let reserved = |character: char| character.is_whitespace() || matches!(character, ',' | '<' | '&');
+    text.contains(reserved).then_some(WarningCode::ReservedCharacters)
+}
+
+pub(super) fn references(text: &str) -> Option<WarningCode> {
+    let is_triple = |reference: &str| {
+        let parts: Vec<&str> = reference.split(',').collect();
+        matches!(parts[..], [sender, identifier, sent] if !sender.is_empty() && !identifier.is_empty() && is_date_time(sent))
+    };
+    (!text.split_ascii_whitespace().all(is_triple)).then_some(WarningCode::ReferencesMalformed)
+}
+
+pub(super) fn language(text: &str) -> Option<WarningCode> {
+    let mut subtags = text.split('-');
+    let is_subtag = |subtag: &str| {
+        (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let is_language =
+        |subtag: &str| subtag.len() >= 2 && subtag.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let good =
+        subtags.next().is_some_and(|first| is_subtag(first) && is_language(first)) && subtags.all(is_subtag);
+    (!good).then_some(WarningCode::LanguageMalformed)
+}
+
+pub(super) fn number(text: &str) -> Option<WarningCode> {
+    decimal(text).is_none().then_some(WarningCode::NumberMalformed)
+}
+
+pub(super) fn polygon(text: &str) -> Option<WarningCode> {
+    let Some(points) = text.split_ascii_whitespace().map(point).collect::<Option<Vec<_>>>() else {
+        return Some(WarningCode::PolygonMalformed);
+    };
+    if !points.iter().all(|point| is_on_earth(*point)) {
+        return Some(WarningCode::OutOfRange);
+    }
+    if points.len() < POLYGON_POINTS_MIN {
+        return Some(WarningCode::PolygonTooFewPoints);
+    }
+    (points.first() != points.last()).then_some(WarningCode::PolygonNotClosed)
+}
+
+pub(super) fn circle(text: &str) -> Option<WarningCode> {
+    let Some((center, radius)) = text.split_once([' ', '\t', '\n']) else {
+        return Some(WarningCode::CircleMalformed);
+    };
+    let (Some(center), Some(radius)) = (point(center), decimal(radius.trim_start())) else {
+        return Some(WarningCode::CircleMalformed);
+    };
+    let exists = is_on_earth(center) && (0.0..=RADIUS_KM_MAX).contains(&radius);
+    (!exists).then_some(WarningCode::OutOfRange)
+}
+
+/// What one element asks of another.
+pub(super) fn whole(alert: &Alert, mut warn: impl FnMut(WarningCode, &'static str)) {
+    if alert.scope == Scope::Restricted && alert.restriction.is_none() {
+        warn(WarningCode::RestrictionMissing, "restriction");
+    }
+    if alert.scope == Scope::Private && alert.addresses.is_none() {
+        warn(WarningCode::AddressesMissing, "addresses");
+    }
+    if alert.msg_type != MsgType::Alert && alert.references.is_none() {
+        warn(WarningCode::ReferencesMissing, "references");
+    }
+}
+
+/// Latitude and longitude in degrees, as CAP writes a point.
+fn point(text: &str) -> Option<(f64, f64)> {
+    let (latitude, longitude) = text.split_once(',')?;
+    Some((decimal(latitude)?, decimal(longitude)?))
+}
+
+fn is_on_earth((latitude, longitude): (f64, f64)) -> bool {
+    (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude)
+}
+
+/// A decimal of XML Schema: no exponent, no `inf`, no `NaN`.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.'));
+    if plain { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polygons() {
+        for (text, expected) in [
+            ("48.8,2.3 48.9,2.3 48.9,2.4 48.8,2.3", None),
+            ("48.8,2.3\n48.9,2.3   48.9,2.4\t48.80,2.30", None),
+            ("-90,-180 90,-180 90,180 -90,-180", None),
+            ("48.8,2.3 48.9,2.3 48.9,2.4 48.8,2.4", Some(WarningCode::PolygonNotClosed)),
+            ("48.8,2.3 48.9,2.3 48.8,2.3", Some(WarningCode::PolygonTooFewPoints)),
+            ("148.8,2.3 48.9,2.3 48.9,2.4 148.8,2.3", Some(WarningCode::OutOfRange)),
+            ("48.8,182.3 48.9,2.3 48.9,2.4 48.8,182.3", Some(WarningCode::OutOfRange)),
+            ("48.8, 2.3 48.9,2.3", Some(WarningCode::PolygonMalformed)),
+            ("48.8,2.3,0 48.9,2.3,0", Some(WarningCode::PolygonMalformed)),
+            ("NaN,2.3 inf,2.3", Some(WarningCode::PolygonMalformed)),
+            ("4e1,2.3", Some(WarningCode::PolygonMalformed)),
+        ] {
+            assert_eq!(polygon(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn circles() {
+        for (text, expected) in [
+            ("48.85,2.35 10", None),
+            ("48.85,2.35  0.5", None),
+            ("48.85,2.35", Some(WarningCode::CircleMalformed)),
+            ("48.85 2.35 10", Some(WarningCode::CircleMalformed)),
+            ("48.85,2.35 dix", Some(WarningCode::CircleMalformed)),
+            ("48.85,2.35 -1", Some(WarningCode::OutOfRange)),
+            ("48.85,2.35 20041", Some(WarningCode::OutOfRange)),
+            ("98.85,2.35 1", Some(WarningCode::OutOfRange)),
+        ] {
+            assert_eq!(circle(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn references_are_triples() {
+        let good = "a@b,1,2026-06-01T10:00:00+02:00";
+        assert_eq!(references(good), None);
+        assert_eq!(references(&format!("{good}\n {good}")), None);
+        for text in ["1", "a@b,1", "a@b,1,hier", ",1,2026-06-01T10:00:00+02:00", &format!("{good},{good}")] {
+            assert_eq!(references(text), Some(WarningCode::ReferencesMalformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn languages_and_names() {
+        for text in ["fr", "fr-FR", "bm-ML", "es-419", "zh-Hant-TW", "FR"] {
+            assert_eq!(language(text), None, "{text}");
+        }
+        for text in ["fr_FR", "français", "f", "fr-", "fr-FR fr", "12"] {
+            assert_eq!(language(text), Some(WarningCode::LanguageMalformed), "{text}");
+        }
+        assert_eq!(name_for_references("2.49.0.1.250"), None);
+        for text in ["a b", "a,b", "a<b", "a&b", "a\u{a0}b"] {
+            assert_eq!(name_for_references(text), Some(WarningCode::ReservedCharacters), "{text}");
+        }
+    }
+}
