@@ -6,8 +6,8 @@
 //! - each unsynced write is kept, lost, or torn at sectors of 512 bytes, whichever came first;
 //! - each change of a name (create, rename, remove) that no sync of the directory followed is kept or lost on its own.
 //!
-//! A failed sync behaves as on Linux: what it should have written stays readable and is not durable, and the next sync
-//! succeeds without it.
+//! A failed sync of a file behaves as on Linux: what it should have written stays readable and is not durable, and the
+//! next sync succeeds without it. Not so for names: file systems that cannot write their metadata stop writing at all.
 //!
 //! Deterministic: the same calls and seeds give the same disks. There is no thread, clock or random source in it.
 
@@ -293,9 +293,9 @@ impl Storage for SimDisk {
         let mut state = self.state();
         let course = state.begin(Operation::SyncDirectory)?;
         if !state.sync_does_nothing && !state.power_is_off {
-            let changes = std::mem::take(&mut state.unsynced_names);
+            // After a failure the names stay unsynced, and a later sync covers them.
             if matches!(course, Course::Normal) {
-                for change in changes {
+                for change in std::mem::take(&mut state.unsynced_names) {
                     change.apply(&mut state.durable_names);
                 }
             }
