@@ -17,27 +17,27 @@
 //! [`vigie-client`]: https://docs.rs/vigie-client
 #![warn(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-pub mod admit;
-pub mod cap;
-pub mod chain;
+pub mod id;
+pub mod time;
+pub mod severity;
 pub mod channel;
+pub mod refusal;
+pub mod json;
+pub mod key;
+mod test_keys;
+pub mod jws;
 pub mod credential;
+pub mod chain;
+pub mod cap;
+pub mod message;
+pub mod verify;
+pub mod admit;
+pub mod hear;
+pub mod login;
 pub mod cursor;
 pub mod frame;
-pub mod hear;
-pub mod id;
-pub mod json;
-pub mod jws;
-pub mod key;
-pub mod limits;
-pub mod login;
-pub mod message;
-pub mod refusal;
 pub mod session;
-pub mod severity;
-mod test_keys;
-pub mod time;
-pub mod verify;
+pub mod limits;
 
 /// The wire protocol, as one document for people who write their own client.
 #[doc = include_str!("../PROTOCOL.md")]

@@ -106,6 +106,24 @@ fn parse(token: &str) -> Result<Token<'_>, Refusal> {
 /// `malformed_content`, `not_supported`, …), planes, severity, authority (`not_granted`, `out_of_jurisdiction`,
 /// `severity_exceeds_grant`), times at `sent`.
 pub fn verify(token: &str, chain: &Arc<Chain>, lifetime_max: Duration) -> Result<VerifiedMessage, Refusal> {
+    judge(token, chain, lifetime_max, |token| token.check_signature(chain.key()))
+}
+
+/// [`verify`] with its signature check left out: a bug planted on purpose, for tests of the tests.
+///
+/// # Errors
+/// As [`verify`], but never `bad_signature`.
+#[cfg(feature = "sabotage")]
+pub fn sabotaged_without_signature(token: &str, chain: &Arc<Chain>) -> Result<VerifiedMessage, Refusal> {
+    judge(token, chain, MESSAGE_LIFETIME_MAX, |_| Ok(()))
+}
+
+fn judge(
+    token: &str,
+    chain: &Arc<Chain>,
+    lifetime_max: Duration,
+    check_signature: impl Fn(&Token<'_>) -> Result<(), Refusal>,
+) -> Result<VerifiedMessage, Refusal> {
     let parsed = parse(token)?;
     let leaf = chain.leaf();
     if parsed.kid != *leaf.id().as_bytes() {
@@ -114,7 +132,7 @@ pub fn verify(token: &str, chain: &Arc<Chain>, lifetime_max: Duration) -> Result
     if parsed.typ.plane != chain.plane() {
         return Err(Refusal::new(Code::WrongPlane, "`typ` and credential differ").by(leaf.id()));
     }
-    parsed.check_signature(chain.key())?;
+    check_signature(&parsed)?;
     let message = Message::from_payload(&parsed.payload)?;
     planes_agree(&message, chain)?;
     severity_holds(&message)?;

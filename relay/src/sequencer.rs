@@ -1,0 +1,335 @@
+//! The sequencer: it alone decides what enters the log, and in which order.
+//!
+//! Driven by the journal thread: a batch of verified messages goes in; for each it runs `admit` with `admitted` as
+//! now, gives the next sequence, appends all in one write and one sync, and hands back the receipts and the batch.
+//! Nothing is answered before the sync has returned. It knows no sockets, sessions or clocks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
+use vigie_proto::credential::Credential;
+use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::limits::CLOCK_SKEW_MAX;
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::time::Timestamp;
+use vigie_proto::verify::VerifiedMessage;
+
+use crate::chains::{STORED_CREDENTIALS_MAX, StoredChains};
+use crate::event::{Batch, Event, Position, Reach, SharedBatch};
+use crate::journal::{Journal, JournalConfig, JournalError, MessageRecord, Record, Storage};
+
+/// Ids in force: at 64 bytes each, 256 MiB. Past it, publishes are refused with `full` until some expire.
+pub const IDS_IN_FORCE_MAX: usize = 4_000_000;
+
+/// Where an answer goes: a session of a worker, and the request there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Index of the worker.
+    pub worker: usize,
+    /// The session.
+    pub session: crate::worker::SessionId,
+    /// The number of the request.
+    pub re: u64,
+}
+
+/// A verified message that waits for its place.
+#[derive(Debug)]
+pub struct Submission {
+    /// Who asked.
+    pub ticket: Ticket,
+    /// The message.
+    pub message: Box<VerifiedMessage>,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Who asked.
+    pub ticket: Ticket,
+    /// The message.
+    pub id: MessageId,
+    /// Its place in the log, on disk; or why not.
+    pub outcome: Result<Stored, Refusal>,
+}
+
+/// What one sync settled.
+#[derive(Debug)]
+pub struct Committed {
+    /// One answer a submission, in their order.
+    pub answers: Vec<Answer>,
+    /// The new events, unless there are none.
+    pub batch: Option<SharedBatch>,
+}
+
+/// Where a message stands and until when its id must be known.
+#[derive(Debug, Clone, Copy)]
+struct InForce {
+    stored: Stored,
+    expires: Timestamp,
+}
+
+/// The ids that a replay would meet: kept until 120 s after the message expires.
+#[derive(Debug, Default)]
+struct Ids {
+    in_force: HashMap<MessageId, InForce>,
+    /// The size at which expired ids are looked for next; doubling keeps the cost per message constant.
+    prune_at: usize,
+}
+
+const PRUNE_FIRST_AT: usize = 4_096;
+
+impl Ids {
+    fn insert(&mut self, id: MessageId, stored: Stored, expires: Timestamp) {
+        self.in_force.insert(id, InForce { stored, expires });
+    }
+
+    fn prune(&mut self, now: Timestamp) {
+        if self.in_force.len() >= self.prune_at.max(PRUNE_FIRST_AT) {
+            self.in_force.retain(|_, known| now < known.expires.plus(CLOCK_SKEW_MAX));
+            self.prune_at = self.in_force.len().saturating_mul(2);
+        }
+    }
+}
+
+impl KnownIds for Ids {
+    fn find(&self, id: &MessageId) -> Option<Stored> {
+        self.in_force.get(id).map(|known| known.stored)
+    }
+}
+
+/// Owns the journal's writing end.
+#[derive(Debug)]
+pub struct Sequencer<S: Storage> {
+    journal: Journal<S>,
+    ids: Ids,
+    chains: Arc<StoredChains>,
+    head: Position,
+    workers: usize,
+    #[cfg(feature = "sabotage")]
+    sabotage: crate::sabotage::Sabotage,
+}
+
+impl<S: Storage> Sequencer<S> {
+    /// Opens the journal and rebuilds from it what is derived: ids and chains. `now` tells which ids still matter.
+    ///
+    /// # Errors
+    /// Whatever keeps the journal from being opened; nothing was changed then but by a recovery that is safe to repeat.
+    pub fn open(
+        storage: S,
+        config: JournalConfig,
+        new_log: LogId,
+        now: Timestamp,
+        workers: usize,
+    ) -> Result<Self, JournalError> {
+        let mut ids = Ids::default();
+        let chains = Arc::new(StoredChains::default());
+        let journal = Journal::open(storage, config, new_log, &mut |record| {
+            visit(record, &mut ids, &chains, now);
+            Ok(())
+        })?;
+        let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
+        Ok(Self {
+            journal,
+            ids,
+            chains,
+            head,
+            workers,
+            #[cfg(feature = "sabotage")]
+            sabotage: crate::sabotage::Sabotage::default(),
+        })
+    }
+
+    /// Plants a bug, for tests of the tests.
+    #[cfg(feature = "sabotage")]
+    pub fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
+        self.sabotage = sabotage;
+    }
+
+    /// The log that it writes.
+    pub fn log(&self) -> LogId {
+        self.journal.log()
+    }
+
+    /// The last place in the log.
+    pub const fn head(&self) -> Position {
+        self.head
+    }
+
+    /// The chains on disk, shared with the workers.
+    pub fn chains(&self) -> Arc<StoredChains> {
+        Arc::clone(&self.chains)
+    }
+
+    /// The journal's reading end, for those who are behind.
+    pub fn journal(&self) -> &Journal<S> {
+        &self.journal
+    }
+
+    /// Decides on a batch and makes it durable.
+    ///
+    /// `now` is the relay's time, or why it admits nothing; `admitted` never goes back even when it does.
+    ///
+    /// # Errors
+    /// The journal failed: nothing of this batch may be acknowledged, and the relay must stop. A full disk is no error
+    /// here but the retryable refusal `full` for each new message.
+    pub fn commit(
+        &mut self,
+        submissions: Vec<Submission>,
+        now: Result<Timestamp, Refusal>,
+    ) -> Result<Committed, JournalError> {
+        let mut plan = Plan::default();
+        let answers: Vec<_> = submissions.iter().map(|submission| self.decide(submission, &now, &mut plan)).collect();
+        match self.append(&plan) {
+            Ok(()) => Ok(self.settle(plan, answers)),
+            Err(JournalError::Full { .. }) => {
+                self.withdraw(&plan);
+                let answers = answers.into_iter().map(|answer| without_room(answer, &plan)).collect();
+                Ok(Committed { answers, batch: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Closes the journal: a clean stop needs no recovery.
+    ///
+    /// # Errors
+    /// The last sync failed; what was acknowledged before is on disk all the same.
+    pub fn close(self) -> Result<(), JournalError> {
+        self.journal.close()
+    }
+
+    fn decide(&mut self, submission: &Submission, now: &Result<Timestamp, Refusal>, plan: &mut Plan) -> Answer {
+        let message = &submission.message;
+        let answer = |outcome| Answer { ticket: submission.ticket, id: message.id(), outcome };
+        let admitted = match now {
+            Ok(now) => (*now).max(self.head.admitted),
+            Err(refusal) => {
+                // What is known has its receipt whatever the clock says.
+                return answer(self.ids.find(&message.id()).ok_or_else(|| refusal.clone()));
+            }
+        };
+        match admit(message, admitted, &self.ids) {
+            Err(refusal) => answer(Err(refusal)),
+            Ok(Admission::Known(stored)) => answer(Ok(stored)),
+            Ok(Admission::Fresh) => {
+                if self.ids.in_force.len() >= IDS_IN_FORCE_MAX || self.chains.len() + plan.credentials.len() >= STORED_CREDENTIALS_MAX {
+                    return answer(Err(Code::Full.into()));
+                }
+                let seq = plan.last.unwrap_or(self.head.seq).next();
+                let stored = Stored { seq, admitted };
+                // Known from here on, so that the same bytes twice in one batch take one place.
+                self.ids.insert(message.id(), stored, message.message().expires);
+                plan.add(submission, stored, &self.chains);
+                answer(Ok(stored))
+            }
+        }
+    }
+
+    fn append(&mut self, plan: &Plan) -> Result<(), JournalError> {
+        if plan.records.is_empty() {
+            return Ok(());
+        }
+        #[cfg(feature = "sabotage")]
+        if self.sabotage == crate::sabotage::Sabotage::ReceiptWithoutStore {
+            return Ok(());
+        }
+        self.journal.append(&plan.records)
+    }
+
+    fn settle(&mut self, plan: Plan, answers: Vec<Answer>) -> Committed {
+        for credential in plan.credentials {
+            self.chains.insert(credential);
+        }
+        let workers = self.workers;
+        let events: Vec<_> = plan
+            .records
+            .iter()
+            .filter_map(|record| if let Record::Message(message) = record { Some(message) } else { None })
+            .zip(plan.authors)
+            .map(|(message, author)| (Event::from(message), Reach::new(author, workers)))
+            .collect();
+        if let Some((last, _)) = events.last() {
+            self.head = last.at;
+            self.ids.prune(self.head.admitted);
+        }
+        #[cfg(feature = "sabotage")]
+        if self.sabotage == crate::sabotage::Sabotage::ReceiptWithoutStore {
+            return Committed { answers, batch: None };
+        }
+        let batch = (!events.is_empty()).then(|| Arc::new(Batch { events }));
+        Committed { answers, batch }
+    }
+
+    /// Nothing of the plan was written: forgets what `decide` noted.
+    fn withdraw(&mut self, plan: &Plan) {
+        for id in &plan.ids {
+            self.ids.in_force.remove(id);
+        }
+    }
+}
+
+/// What a batch will append, in order: the links that are not on disk yet, each before the first message under it.
+#[derive(Debug, Default)]
+struct Plan {
+    records: Vec<Record>,
+    credentials: Vec<Arc<Credential>>,
+    authors: Vec<Ticket>,
+    ids: Vec<MessageId>,
+    last: Option<Sequence>,
+}
+
+impl Plan {
+    fn add(&mut self, submission: &Submission, stored: Stored, on_disk: &StoredChains) {
+        let message = &submission.message;
+        for link in message.chain().links() {
+            if !on_disk.contains(&link.id()) && !self.has(link.id()) {
+                let jws = Bytes::copy_from_slice(link.token().as_bytes());
+                self.records.push(Record::Credential { id: link.id(), jws });
+                self.credentials.push(Arc::clone(link));
+            }
+        }
+        self.records.push(Record::Message(MessageRecord {
+            seq: stored.seq,
+            admitted: stored.admitted,
+            expires: message.message().expires,
+            id: message.id(),
+            credential: message.credential(),
+            severity: message.message().severity,
+            channel: message.message().channel.clone(),
+            jws: Bytes::copy_from_slice(message.token().as_bytes()),
+        }));
+        self.authors.push(submission.ticket);
+        self.ids.push(message.id());
+        self.last = Some(stored.seq);
+    }
+
+    fn has(&self, id: CredentialId) -> bool {
+        self.credentials.iter().any(|credential| credential.id() == id)
+    }
+}
+
+fn without_room(answer: Answer, plan: &Plan) -> Answer {
+    if plan.ids.contains(&answer.id) { Answer { outcome: Err(Code::Full.into()), ..answer } } else { answer }
+}
+
+fn visit(record: &Record, ids: &mut Ids, chains: &StoredChains, now: Timestamp) {
+    match record {
+        Record::Credential { jws, .. } => {
+            // Written by this relay after it was found good; a later version's credential is skipped, and its
+            // messages are then given without a chain, which readers show as suspect.
+            if let Some(credential) =
+                std::str::from_utf8(jws).ok().and_then(|token| Credential::parse(token).ok())
+            {
+                chains.insert(Arc::new(credential));
+            }
+        }
+        Record::Message(message) => {
+            if now < message.expires.plus(CLOCK_SKEW_MAX) {
+                let stored = Stored { seq: message.seq, admitted: message.admitted };
+                ids.insert(message.id, stored, message.expires);
+            }
+        }
+    }
+}

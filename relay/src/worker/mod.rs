@@ -1,0 +1,488 @@
+//! A worker: it owns its sessions, their outboxes and its part of the topic table, and walks every batch.
+//!
+//! A plain value driven by calls. Frames, batches, answers and pages come in by `handle_*`; what is to be done comes
+//! out by [`Worker::poll_effect`] and [`Worker::take_output`]. After each call poll effects until there are none, and
+//! call [`Worker::handle_timeout`] when [`Worker::poll_timeout`] is due. Sockets, threads and clocks are around it.
+//!
+//! From batch to outboxes nothing is locked and nothing atomic is touched per delivery: an event is wrapped once per
+//! worker, and outboxes hold worker-local references to it.
+//!
+//! A session is *live*, or *behind*: then it stays in the topic table but is given events from the ring of recent ones
+//! or from the journal, never past what this worker has dispatched. Resume, catch-up and a full outbox are this one
+//! piece of code, in `catch_up.rs`.
+
+mod catch_up;
+mod outbox;
+mod requests;
+mod ring;
+mod session;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use vigie_proto::chain::Verdicts;
+use vigie_proto::frame::{Rejection, ServerFrame};
+use vigie_proto::hear::may_hear;
+use vigie_proto::id::{CredentialId, LogId, Nonce, Sequence};
+use vigie_proto::limits::STALE_MARK_INTERVALS_TENTHS;
+use vigie_proto::login::Binding;
+use vigie_proto::refusal::{Code, Ends};
+use vigie_proto::session::relay::{AwaitLogin, Rules};
+use vigie_proto::time::Timestamp;
+
+use crate::chains::StoredChains;
+use crate::event::{Event, Position, ReachReport, SharedBatch};
+use crate::sequencer::Submission;
+use crate::slab::Slab;
+use crate::topic::Topics;
+
+pub use catch_up::{ReadFrom, ReadReply, ReadRequest, read};
+pub use outbox::Output;
+use ring::Ring;
+use session::{Session, Stage};
+
+/// A session of one worker. The generation tells it from an earlier one at the same index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId {
+    index: usize,
+    generation: u64,
+}
+
+/// What a worker is made of; the same for all of a relay but `index`.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Which worker it is.
+    pub index: usize,
+    /// What sessions are judged by.
+    pub rules: Arc<Rules>,
+    /// The log of the relay.
+    pub log: LogId,
+    /// The relay's own credential, told in `welcome`.
+    pub relay: Option<CredentialId>,
+    /// What may wait for one session, in bytes (or one frame where that is larger). Default 256 KiB: about 200 alerts
+    /// for a reader that pauses, and 10,000 stalled readers stay under 2.5 GiB.
+    pub outbox_bytes_max: usize,
+    /// Recent events kept for those who are behind, in bytes. Default 4 MiB: a short pause needs no disk.
+    pub ring_bytes_max: usize,
+    /// Publishes of one session that may wait for the disk. Default 32, past it `busy`.
+    pub in_flight_max: usize,
+}
+
+impl WorkerConfig {
+    /// With the defaults.
+    pub fn new(index: usize, rules: Arc<Rules>, log: LogId) -> Self {
+        Self {
+            index,
+            rules,
+            log,
+            relay: None,
+            outbox_bytes_max: 256 * 1024,
+            ring_bytes_max: 4 * 1024 * 1024,
+            in_flight_max: 32,
+        }
+    }
+}
+
+/// What the driver must do for a worker.
+#[derive(Debug)]
+pub enum Effect {
+    /// The session has output: call [`Worker::take_output`]. At most once until it is taken.
+    Wake(SessionId),
+    /// Hand it to the journal thread; if there is no room, answer `busy` by [`Worker::handle_answer`].
+    Submit(Submission),
+    /// Read from the journal ([`read`]) on another thread, and bring the reply to [`Worker::handle_reply`].
+    Read(ReadRequest),
+    /// Bring it to the author's worker, [`Worker::handle_reach`].
+    Reach(ReachReport),
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Worker {
+    config: WorkerConfig,
+    chains: Arc<StoredChains>,
+    verdicts: Arc<dyn VerdictCache>,
+    sessions: Slab<Session>,
+    generation: u64,
+    topics: Topics,
+    ring: Ring,
+    /// The last place that was dispatched.
+    head: Position,
+    /// When each session wants to be looked at.
+    deadlines: BTreeSet<(Timestamp, SessionId)>,
+    effects: VecDeque<Effect>,
+    /// The latest time that any call brought: for marks that no timer asked for.
+    last_now: Timestamp,
+    going_away: Option<Duration>,
+    #[cfg(feature = "sabotage")]
+    sabotage: crate::sabotage::Sabotage,
+}
+
+/// A verdict cache that workers share.
+pub trait VerdictCache: Verdicts + Send + Sync + std::fmt::Debug {}
+impl<T: Verdicts + Send + Sync + std::fmt::Debug> VerdictCache for T {}
+
+impl Worker {
+    /// Begins at the head of the log, with no sessions.
+    pub fn new(config: WorkerConfig, chains: Arc<StoredChains>, verdicts: Arc<dyn VerdictCache>, head: Position) -> Self {
+        Self {
+            ring: Ring::new(config.ring_bytes_max, head.seq),
+            config,
+            chains,
+            verdicts,
+            sessions: Slab::default(),
+            generation: 0,
+            topics: Topics::default(),
+            head,
+            deadlines: BTreeSet::new(),
+            effects: VecDeque::new(),
+            last_now: Timestamp::EPOCH,
+            going_away: None,
+            #[cfg(feature = "sabotage")]
+            sabotage: crate::sabotage::Sabotage::default(),
+        }
+    }
+
+    /// Plants a bug, for tests of the tests.
+    #[cfg(feature = "sabotage")]
+    pub fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
+        self.sabotage = sabotage;
+    }
+
+    #[cfg(feature = "sabotage")]
+    pub(crate) const fn planted(&self) -> crate::sabotage::Sabotage {
+        self.sabotage
+    }
+
+    /// All who wrongly hear this event and were not met yet.
+    #[cfg(feature = "sabotage")]
+    fn sabotaged_audience(&mut self, event: &Rc<LocalEvent>) -> Vec<SessionId> {
+        if !self.sabotaged_hearing(event) {
+            return Vec::new();
+        }
+        let all: Vec<_> = self.sessions.iter().map(|(index, _)| index).collect();
+        let seq = event.seq();
+        all.into_iter()
+            .filter_map(|index| {
+                let session = &mut self.sessions[index];
+                let new = session.subscription.is_some() && session.last_met != seq;
+                session.last_met = seq;
+                new.then_some(SessionId { index, generation: session.generation })
+            })
+            .collect()
+    }
+
+    /// A connection is ready to log in: its challenge waits as output.
+    pub fn accept(&mut self, nonce: Nonce, binding: Binding, now: Timestamp) -> SessionId {
+        self.last_now = now;
+        let await_login = AwaitLogin::new(nonce, binding, now);
+        let challenge = await_login.challenge().to_text();
+        let deadline = await_login.deadline();
+        self.generation += 1;
+        let generation = self.generation;
+        let session = Session::new(generation, Stage::AwaitLogin(await_login), now, deadline);
+        let id = SessionId { index: self.sessions.insert(session), generation };
+        self.deadlines.insert((deadline, id));
+        self.push_text(id, challenge);
+        if let Some(retry) = self.going_away {
+            self.send_away(id, retry);
+        }
+        id
+    }
+
+    /// The connection is gone: everything of it is given back.
+    pub fn handle_disconnect(&mut self, id: SessionId) {
+        let Some(session) = self.session(id) else { return };
+        let deadline = session.deadline;
+        self.deadlines.remove(&(deadline, id));
+        self.topics.leave(id.index);
+        self.sessions.remove(id.index);
+    }
+
+    /// The peer showed that it is there (a pong).
+    pub fn handle_pong(&mut self, id: SessionId, now: Timestamp) {
+        if let Some(session) = self.session(id) {
+            session.last_heard = now;
+        }
+    }
+
+    /// The peer broke the WebSocket protocol or a limit of it; it is told and closed.
+    pub fn handle_violation(&mut self, id: SessionId, code: Code) {
+        self.reject(id, &vigie_proto::refusal::Refusal::from(code).into());
+    }
+
+    /// Whether log-in is done: the driver then allows larger frames.
+    pub fn is_logged_in(&self, id: SessionId) -> bool {
+        self.sessions.get(id.index).is_some_and(|session| {
+            session.generation == id.generation && matches!(session.stage, Stage::LoggedIn(_))
+        })
+    }
+
+    /// A batch is on disk: gives each event to the live sessions that hear it, in the order of the log.
+    pub fn handle_batch(&mut self, batch: &SharedBatch, now: Timestamp) {
+        self.last_now = now;
+        for (place, (event, reach)) in batch.events.iter().enumerate() {
+            let local = Rc::new(LocalEvent { source: Source::Batch(Arc::clone(batch), place) });
+            let (live, behind) = self.dispatch(&local);
+            self.ring.push(local);
+            self.head = event.at;
+            if let Some(report) = reach.add(event.id, live, behind) {
+                self.effects.push_back(Effect::Reach(report));
+            }
+        }
+    }
+
+    /// The queue from the journal was full: events up to this place were not handed over. Live sessions turn behind.
+    pub fn handle_jump(&mut self, head: Position) {
+        let live: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_live())
+            .map(|(index, session)| SessionId { index, generation: session.generation })
+            .collect();
+        let left_at = self.head;
+        self.ring = Ring::new(self.config.ring_bytes_max, head.seq);
+        self.head = head;
+        for id in live {
+            if let Some(session) = self.session(id) {
+                session.turn_behind(left_at);
+            }
+            self.catch_up(id);
+        }
+    }
+
+    /// Gives one event; returns how many live sessions took it and how many will find it later.
+    fn dispatch(&mut self, event: &Rc<LocalEvent>) -> (u64, u64) {
+        let seq = event.event().at.seq;
+        let mut audience = Vec::new();
+        let sessions = &mut self.sessions;
+        self.topics.audience(&event.event().channel, event.event().severity, |index| {
+            // A session that hears it by several filters is met several times, and hears it once.
+            let session = &mut sessions[index];
+            if session.last_met != seq {
+                session.last_met = seq;
+                audience.push(SessionId { index, generation: session.generation });
+            }
+        });
+        #[cfg(feature = "sabotage")]
+        audience.extend(self.sabotaged_audience(event));
+        let (mut live, mut behind) = (0, 0);
+        for id in audience {
+            if self.hears(id, event) {
+                if self.offer_live(id, event) { live += 1 } else { behind += 1 }
+            }
+        }
+        (live, behind)
+    }
+
+    fn hears(&self, id: SessionId, event: &Rc<LocalEvent>) -> bool {
+        #[cfg(feature = "sabotage")]
+        if self.sabotaged_hearing(event) {
+            return true;
+        }
+        let event = event.event();
+        self.sessions[id.index].reader().is_some_and(|reader| may_hear(reader, &event.channel, event.severity))
+    }
+
+    /// Puts the event into the outbox of a live session; one without room turns behind, just before it.
+    fn offer_live(&mut self, id: SessionId, event: &Rc<LocalEvent>) -> bool {
+        let head = self.head;
+        let bound = self.config.outbox_bytes_max;
+        let session = &mut self.sessions[id.index];
+        if !session.is_live() {
+            return false;
+        }
+        if !session.outbox.has_room(event.event().frame.len(), bound) {
+            session.turn_behind(head);
+            return false;
+        }
+        self.push_event(id, event);
+        true
+    }
+
+    /// Puts the event into the outbox, its chain first when the session does not have it.
+    fn push_event(&mut self, id: SessionId, event: &Rc<LocalEvent>) {
+        let credential = event.event().credential;
+        let session = &mut self.sessions[id.index];
+        if session.needs_chain(credential)
+            && let Some(frame) = self.chains.frame(credential)
+        {
+            session.outbox.push_text(frame);
+        }
+        session.outbox.push_event(Rc::clone(event));
+        self.wake(id);
+    }
+
+    /// Takes what is to be written, up to about `max_bytes`, in order. Then, if the session is behind, more is put in.
+    pub fn take_output(&mut self, id: SessionId, max_bytes: usize) -> Vec<Output> {
+        let Some(session) = self.session(id) else { return Vec::new() };
+        session.woken = false;
+        let output = session.outbox.take(max_bytes);
+        self.catch_up(id);
+        output
+    }
+
+    /// What to do next, if anything.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Worker::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Sends marks, and ends what took too long, expired or went silent.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.last_now = now;
+        while let Some(&(deadline, id)) = self.deadlines.first() {
+            if deadline > now {
+                return;
+            }
+            self.deadlines.pop_first();
+            let next = self.handle_deadline(id, now);
+            if let Some(session) = self.session(id) {
+                session.deadline = next;
+                self.deadlines.insert((next, id));
+            }
+        }
+    }
+
+    fn handle_deadline(&mut self, id: SessionId, now: Timestamp) -> Timestamp {
+        let Some(session) = self.session(id) else { return Timestamp::FAR_FUTURE };
+        let Stage::LoggedIn(state) = &session.stage else {
+            self.handle_violation(id, Code::LoginTimeout);
+            return Timestamp::FAR_FUTURE;
+        };
+        let (ends, interval, last_heard) = (state.ends(), state.mark_interval(), session.last_heard);
+        if now >= ends {
+            self.handle_violation(id, Code::SessionExpired);
+            return Timestamp::FAR_FUTURE;
+        }
+        if now.since(last_heard) > interval * STALE_MARK_INTERVALS_TENTHS / 10 {
+            self.handle_violation(id, Code::Unresponsive);
+            return Timestamp::FAR_FUTURE;
+        }
+        self.push_mark(id, now);
+        now.plus(interval).min(ends)
+    }
+
+    /// Says where the session stands, and asks whether it is there.
+    fn push_mark(&mut self, id: SessionId, now: Timestamp) {
+        let (log, head, bound) = (self.config.log, self.head, self.config.outbox_bytes_max);
+        let Some(session) = self.session(id) else { return };
+        if let Some(at) = session.position(head) {
+            let mark = ServerFrame::Mark { log, seq: at.seq, admitted: at.admitted, head: head.seq, now };
+            // Without room the events that wait say as much: the next mark follows them.
+            let text = mark.to_text();
+            if session.outbox.has_room(text.len(), bound) {
+                session.outbox.push_text(text.into());
+            }
+        }
+        session.outbox.push_ping();
+        self.wake(id);
+    }
+
+    /// The relay stops: every session is told when to come back, and closed once it has been given what waits.
+    pub fn handle_shutdown(&mut self, retry: Duration) {
+        self.going_away = Some(retry);
+        let all: Vec<_> = self
+            .sessions
+            .iter()
+            .map(|(index, session)| SessionId { index, generation: session.generation })
+            .collect();
+        for id in all {
+            self.send_away(id, retry);
+        }
+    }
+
+    fn send_away(&mut self, id: SessionId, retry: Duration) {
+        let retry_ms = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
+        self.push_text(id, ServerFrame::GoingAway { retry_ms }.to_text());
+        self.close(id, Code::GoingAway);
+    }
+
+    /// How many sessions it owns, logged in or not.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The last place that was dispatched.
+    pub const fn head(&self) -> Position {
+        self.head
+    }
+
+    fn session(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.get_mut(id.index).filter(|session| session.generation == id.generation)
+    }
+
+    fn push_text(&mut self, id: SessionId, text: String) {
+        if let Some(session) = self.session(id) {
+            session.outbox.push_text(text.into());
+            self.wake(id);
+        }
+    }
+
+    /// Tells a refusal; ends the session when its code does, or when it has not logged in.
+    fn reject(&mut self, id: SessionId, rejection: &Rejection) {
+        let Some(session) = self.session(id) else { return };
+        let stranger = !matches!(session.stage, Stage::LoggedIn(_));
+        let code = rejection.refusal.code;
+        tracing::debug!(session = id.index, code = code.as_str(), "refused");
+        self.push_text(id, rejection.to_frame().to_text());
+        if stranger || !matches!(code.ends(), Ends::Request) {
+            self.close(id, code);
+        }
+    }
+
+    fn close(&mut self, id: SessionId, code: Code) {
+        let Some(session) = self.session(id) else { return };
+        session.close();
+        session.outbox.push_close(code);
+        self.topics.leave(id.index);
+        self.wake(id);
+    }
+
+    fn wake(&mut self, id: SessionId) {
+        let Some(session) = self.session(id) else { return };
+        if !session.woken {
+            session.woken = true;
+            self.effects.push_back(Effect::Wake(id));
+        }
+    }
+}
+
+/// Where the bytes of an event are owned.
+#[derive(Debug)]
+enum Source {
+    /// In a batch that all workers share.
+    Batch(SharedBatch, usize),
+    /// Read back from the journal for this worker.
+    Journal(Event),
+}
+
+/// An event, wrapped once per worker: what outboxes and the ring hold references to.
+#[derive(Debug)]
+pub(crate) struct LocalEvent {
+    source: Source,
+}
+
+impl LocalEvent {
+    pub(crate) fn event(&self) -> &Event {
+        match &self.source {
+            Source::Batch(batch, place) => &batch.events[*place].0,
+            Source::Journal(event) => event,
+        }
+    }
+
+    fn frame(&self) -> &Bytes {
+        &self.event().frame
+    }
+
+    fn seq(&self) -> Sequence {
+        self.event().at.seq
+    }
+}

@@ -1,0 +1,95 @@
+//! What waits to be written to one session: bounded in bytes by those who put things in.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use vigie_proto::refusal::Code;
+
+use super::LocalEvent;
+
+/// Something to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A text message.
+    Text(Bytes),
+    /// A ping.
+    Ping,
+    /// Close the connection with this code; nothing follows.
+    Close(Code),
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Event(Rc<LocalEvent>),
+    Text(Bytes),
+    Ping,
+    Close(Code),
+}
+
+/// In order of writing.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<Waiting>,
+    /// Sum of the lengths of what waits.
+    bytes: usize,
+    closed: bool,
+}
+
+impl Outbox {
+    /// Whether so much more fits under the bound; one frame always does in an empty outbox.
+    pub(super) fn has_room(&self, bytes: usize, bound: usize) -> bool {
+        self.bytes == 0 || self.bytes + bytes <= bound
+    }
+
+    pub(super) fn push_event(&mut self, event: Rc<LocalEvent>) {
+        self.bytes += event.frame().len();
+        self.push(Waiting::Event(event));
+    }
+
+    pub(super) fn push_text(&mut self, text: Bytes) {
+        self.bytes += text.len();
+        self.push(Waiting::Text(text));
+    }
+
+    /// Asks for a sign of life; one that waits already asks for both.
+    pub(super) fn push_ping(&mut self) {
+        if !matches!(self.waiting.back(), Some(Waiting::Ping)) {
+            self.push(Waiting::Ping);
+        }
+    }
+
+    /// Nothing is taken in after this.
+    pub(super) fn push_close(&mut self, code: Code) {
+        self.push(Waiting::Close(code));
+        self.closed = true;
+    }
+
+    fn push(&mut self, waiting: Waiting) {
+        if !self.closed {
+            self.waiting.push_back(waiting);
+        }
+    }
+
+    /// Takes from the front until about `max_bytes` are taken, at least one.
+    pub(super) fn take(&mut self, max_bytes: usize) -> Vec<Output> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while bytes < max_bytes
+            && let Some(next) = self.waiting.pop_front()
+        {
+            let output = match next {
+                Waiting::Event(event) => Output::Text(event.frame().clone()),
+                Waiting::Text(text) => Output::Text(text),
+                Waiting::Ping => Output::Ping,
+                Waiting::Close(code) => Output::Close(code),
+            };
+            if let Output::Text(text) = &output {
+                bytes += text.len();
+                self.bytes -= text.len();
+            }
+            taken.push(output);
+        }
+        taken
+    }
+}

@@ -1,0 +1,166 @@
+//! What a worker does with a frame of a session, and with what the journal answers to it.
+
+use vigie_proto::frame::{Rejection, ServerFrame, Start};
+use vigie_proto::hear::Reader;
+use vigie_proto::id::CredentialId;
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::session::relay::Request;
+use vigie_proto::time::Timestamp;
+use vigie_proto::verify::VerifiedMessage;
+
+use super::catch_up::{Purpose, ReadFrom, ReadRequest};
+use super::session::{Stage, Standing, Subscription};
+use super::{Effect, SessionId, Worker};
+use crate::event::ReachReport;
+use crate::sequencer::{Answer, Submission, Ticket};
+
+impl Worker {
+    /// A text frame came. One signature check at most for an author, one failed one at most for a stranger.
+    pub fn handle_frame(&mut self, id: SessionId, text: &str, now: Timestamp) {
+        self.last_now = now;
+        let Some(session) = self.session(id) else { return };
+        session.last_heard = now;
+        match std::mem::replace(&mut session.stage, Stage::Closing) {
+            Stage::Closing => {}
+            Stage::AwaitLogin(state) => {
+                match state.handle_frame(text, &self.config.rules, &*self.verdicts, now) {
+                    Ok(state) => self.welcome(id, state, now),
+                    Err(rejection) => self.reject(id, &rejection),
+                }
+            }
+            Stage::LoggedIn(mut state) => {
+                let outcome = state.handle_frame(text, &self.config.rules, &*self.verdicts, now);
+                #[cfg(feature = "sabotage")]
+                let outcome = self.sabotaged_outcome(outcome, text, &state);
+                if let Some(session) = self.session(id) {
+                    session.stage = Stage::LoggedIn(state);
+                }
+                match outcome {
+                    Ok(request) => self.carry_out(id, request),
+                    Err(rejection) => self.reject(id, &rejection),
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, id: SessionId, state: vigie_proto::session::relay::LoggedIn, now: Timestamp) {
+        let interval = state.mark_interval();
+        let welcome = ServerFrame::Welcome {
+            log: self.config.log,
+            head: self.head.seq,
+            now,
+            mark_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+            relay: self.config.relay,
+        };
+        let next = now.plus(interval).min(state.ends());
+        let Some(session) = self.session(id) else { return };
+        session.stage = Stage::LoggedIn(Box::new(state));
+        let before = std::mem::replace(&mut session.deadline, next);
+        self.deadlines.remove(&(before, id));
+        self.deadlines.insert((next, id));
+        self.push_text(id, welcome.to_text());
+    }
+
+    fn carry_out(&mut self, id: SessionId, request: Request) {
+        match request {
+            Request::Accept { re } => self.push_text(id, ServerFrame::Accepted { re }.to_text()),
+            Request::Publish { re, message } => self.submit(id, re, message),
+            Request::Subscribe { re, reader, start } => self.subscribe(id, re, reader, start),
+            Request::History { re, reader, start, limit } => self.read_history(id, re, reader, start, limit),
+            Request::Credential { re, id: credential } => self.give_chain(id, re, credential),
+        }
+    }
+
+    fn submit(&mut self, id: SessionId, re: u64, message: Box<VerifiedMessage>) {
+        let in_flight_max = self.config.in_flight_max;
+        let worker = self.config.index;
+        let Some(session) = self.session(id) else { return };
+        if session.in_flight >= in_flight_max {
+            return self.reject(id, &Rejection { re: Some(re), refusal: Code::Busy.into() });
+        }
+        session.in_flight += 1;
+        let ticket = Ticket { worker, session: id, re };
+        self.effects.push_back(Effect::Submit(Submission { ticket, message }));
+    }
+
+    /// The journal thread (or the queue to it, when full) has decided on a publish.
+    pub fn handle_answer(&mut self, answer: &Answer) {
+        let Ticket { session: id, re, .. } = answer.ticket;
+        let log = self.config.log;
+        let Some(session) = self.session(id) else { return };
+        session.in_flight = session.in_flight.saturating_sub(1);
+        match &answer.outcome {
+            Ok(stored) => {
+                let receipt =
+                    ServerFrame::Receipt { re, id: answer.id, log, seq: stored.seq, admitted: stored.admitted };
+                self.push_text(id, receipt.to_text());
+            }
+            Err(refusal) => self.reject(id, &Rejection { re: Some(re), refusal: refusal.clone() }),
+        }
+    }
+
+    /// All workers have counted who was given a message of one of this worker's sessions.
+    pub fn handle_reach(&mut self, report: &ReachReport) {
+        let ReachReport { author, id, live, behind } = *report;
+        self.push_text(author.session, ServerFrame::Reach { id, live, behind }.to_text());
+    }
+
+    fn subscribe(&mut self, id: SessionId, re: u64, reader: Reader, start: Start) {
+        let head = self.head;
+        let Some(session) = self.session(id) else { return };
+        session.subscriptions += 1;
+        let number = session.subscriptions;
+        let here = session.position(head).unwrap_or(head);
+        let from = match start {
+            Start::Here => None,
+            Start::Beginning => Some(ReadFrom::Beginning),
+            Start::After(cursor) => Some(ReadFrom::Cursor(cursor)),
+        };
+        let standing = if from.is_some() { Standing::Reading(None) } else { Standing::Behind(here) };
+        session.subscription = Some(Subscription { reader, standing, number, unanswered: Some(re) });
+        self.topics.leave(id.index);
+        let filters = self.sessions[id.index].reader().map(|reader| reader.filters().to_vec()).unwrap_or_default();
+        self.topics.enter(id.index, &filters);
+        match from {
+            None => {
+                self.answer_subscribe(id, here);
+                self.catch_up(id);
+            }
+            Some(from) => self.effects.push_back(Effect::Read(ReadRequest {
+                session: id,
+                purpose: Purpose::Subscription { number },
+                from,
+                max_bytes: self.config.outbox_bytes_max,
+            })),
+        }
+    }
+
+    fn read_history(&mut self, id: SessionId, re: u64, reader: Reader, start: Start, limit: u32) {
+        let max_bytes = self.config.outbox_bytes_max / 2;
+        let Some(session) = self.session(id) else { return };
+        if session.reading_history {
+            let refusal = Refusal::new(Code::Busy, "one page of history at a time");
+            return self.reject(id, &Rejection { re: Some(re), refusal });
+        }
+        session.reading_history = true;
+        let from = match start {
+            Start::After(cursor) => ReadFrom::Cursor(cursor),
+            Start::Here | Start::Beginning => ReadFrom::Beginning,
+        };
+        let purpose = Purpose::History { re, reader, limit };
+        self.effects.push_back(Effect::Read(ReadRequest { session: id, purpose, from, max_bytes }));
+    }
+
+    fn give_chain(&mut self, id: SessionId, re: u64, credential: CredentialId) {
+        match self.chains.chain(credential) {
+            Some(links) => {
+                let chain = links.iter().map(|link| (&**link).into()).collect();
+                self.push_text(id, ServerFrame::Chain { chain, re: Some(re) }.to_text());
+            }
+            None => {
+                let refusal = Refusal::from(Code::UnknownCredential).by(credential);
+                self.reject(id, &Rejection { re: Some(re), refusal });
+            }
+        }
+    }
+}

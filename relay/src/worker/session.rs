@@ -1,0 +1,123 @@
+//! What a worker holds of one session.
+
+use vigie_proto::hear::Reader;
+use vigie_proto::id::{CredentialId, Sequence};
+use vigie_proto::session::relay::{AwaitLogin, LoggedIn};
+use vigie_proto::time::Timestamp;
+
+use super::outbox::Outbox;
+use crate::event::Position;
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    AwaitLogin(AwaitLogin),
+    // Boxed: a stranger costs less memory than an author.
+    LoggedIn(Box<LoggedIn>),
+    /// It was told why and is being closed: nothing more is heard or said.
+    Closing,
+}
+
+/// How a subscription is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// From each batch, as it comes. Its position is the worker's head.
+    Live,
+    /// From the ring or the journal, after this place.
+    Behind(Position),
+    /// A read of the journal is under way, after this place (unknown while the first one finds it).
+    Reading(Option<Position>),
+}
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) reader: Reader,
+    pub(super) standing: Standing,
+    /// Counts the subscriptions of the session: a page read for an earlier one is dropped.
+    pub(super) number: u64,
+    /// The request to answer once it is known where the subscription begins.
+    pub(super) unanswered: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) generation: u64,
+    pub(super) stage: Stage,
+    pub(super) outbox: Outbox,
+    pub(super) subscription: Option<Subscription>,
+    pub(super) subscriptions: u64,
+    /// Publishes that wait for the disk.
+    pub(super) in_flight: usize,
+    /// A page of history is being read.
+    pub(super) reading_history: bool,
+    /// When anything last came from the peer.
+    pub(super) last_heard: Timestamp,
+    /// Where it stands in the worker's deadlines.
+    pub(super) deadline: Timestamp,
+    /// The last event that a look-up met it for.
+    pub(super) last_met: Sequence,
+    /// The driver was told that there is output, and has not taken it.
+    pub(super) woken: bool,
+}
+
+impl Session {
+    pub(super) fn new(generation: u64, stage: Stage, now: Timestamp, deadline: Timestamp) -> Self {
+        Self {
+            generation,
+            stage,
+            outbox: Outbox::default(),
+            subscription: None,
+            subscriptions: 0,
+            in_flight: 0,
+            reading_history: false,
+            last_heard: now,
+            deadline,
+            last_met: Sequence::START,
+            woken: false,
+        }
+    }
+
+    pub(super) fn reader(&self) -> Option<&Reader> {
+        self.subscription.as_ref().map(|subscription| &subscription.reader)
+    }
+
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.subscription.as_ref().map(|subscription| subscription.standing)
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.standing() == Some(Standing::Live)
+    }
+
+    pub(super) fn stand(&mut self, standing: Standing) {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.standing = standing;
+        }
+    }
+
+    /// Everything up to this place was given; what follows will be read back.
+    pub(super) fn turn_behind(&mut self, after: Position) {
+        self.stand(Standing::Behind(after));
+    }
+
+    /// Up to where it was given everything; `head` is the worker's.
+    pub(super) fn position(&self, head: Position) -> Option<Position> {
+        match self.standing()? {
+            Standing::Live => Some(head),
+            Standing::Behind(at) => Some(at),
+            Standing::Reading(at) => at,
+        }
+    }
+
+    /// Notes that the chain of this credential is about to be given; whether it must be.
+    pub(super) fn needs_chain(&mut self, credential: CredentialId) -> bool {
+        match &mut self.stage {
+            Stage::LoggedIn(state) => state.needs_chain(credential),
+            Stage::AwaitLogin(_) | Stage::Closing => false,
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.stage = Stage::Closing;
+        self.subscription = None;
+    }
+}
