@@ -1,1 +1,3 @@
-//! Skeleton.
+//! The SDK of Vigie: connect, publish, subscribe, resume, verify.
+
+pub mod cap;
