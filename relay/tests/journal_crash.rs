@@ -6,6 +6,8 @@
 //!
 //! Whether this would notice a journal that does not sync is tested too, at the end.
 
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
 use std::cell::Cell;
 use std::io;
 

@@ -140,6 +140,10 @@ impl StorageFile for DirFile {
         }
     }
 
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         // fdatasync (F_FULLFSYNC on macOS), repeated on EINTR only.
         self.file.sync_data()
@@ -187,7 +191,9 @@ mod tests {
         file.read_exact_at(&mut read, 499).unwrap();
         assert_eq!(&read, b"\0hello\0");
         assert_eq!(file.size().unwrap(), 1000);
-        assert_eq!(file.read_exact_at(&mut read, 995).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        file.truncate(600).unwrap();
+        assert_eq!(file.size().unwrap(), 600);
+        assert_eq!(file.read_exact_at(&mut read, 595).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

@@ -36,7 +36,6 @@ pub enum Record {
 
 /// An admitted message, at its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "written by the journal thread, field by field")]
 pub struct MessageRecord {
     /// Its place: greater than that of the message before, not always by one.
     pub seq: Sequence,

@@ -245,6 +245,10 @@ fn scan<F: StorageFile>(
     if limit < HEADER_BYTES || limit > segment.header.capacity {
         return Err(damaged(&segment, limit, "the next segment says that this one ends where it cannot"));
     }
+    let size = segment.file.size().map_err(JournalError::storage("open a segment"))?;
+    if size < limit {
+        return Err(damaged(&segment, size, "shorter than it was made"));
+    }
     let mut frames = FrameReader::new(&*segment.file, segment.home, HEADER_BYTES, limit, CHUNK_BYTES);
     loop {
         let frame = match frames.step().map_err(JournalError::storage("read a segment"))? {
@@ -338,6 +342,9 @@ fn finish<S: Storage>(
     let next = Origin::after(&old.header, scan.synced);
     let installed = next.install(storage, segment_bytes, scan.progress_synced, &scan.unproven)?;
     leave(&old, scan.synced, scan.progress_synced)?;
+    // The rest of the old segment is of no use any more: a relay that crashes often must not fill the disk.
+    let used = scan.synced + MARK_BYTES as u64;
+    old.file.truncate(used.min(old.header.capacity)).map_err(JournalError::storage("shorten a segment"))?;
     let mut indexed = Indexed::new(installed.segment);
     for place in installed.places {
         indexed.note(place);

@@ -169,21 +169,18 @@ impl<F: StorageFile> Segment<F> {
         Self { file: Arc::new(file), header, home }
     }
 
-    /// Opens a segment that has its final name, and judges its header and length.
+    /// Opens a segment that has its final name, and judges its header.
     pub(super) fn open<S: Storage<File = F>>(storage: &S, index: u64) -> Result<Self, JournalError> {
         let doing = "open a segment";
         let file = storage.open(&file_name(index)).map_err(JournalError::storage(doing))?;
         let size = file.size().map_err(JournalError::storage(doing))?;
-        let damaged = |what| JournalError::Damaged { segment: file_name(index), offset: size, what };
         if size < HEADER_BYTES {
-            return Err(damaged("cut off in the header"));
+            let what = "cut off in the header";
+            return Err(JournalError::Damaged { segment: file_name(index), offset: size, what });
         }
         let mut bytes = [0; HEADER_BYTES as usize];
         file.read_exact_at(&mut bytes, 0).map_err(JournalError::storage("read a segment"))?;
         let header = Header::decode(index, &bytes)?;
-        if size < header.capacity {
-            return Err(damaged("shorter than it was made"));
-        }
         Ok(Self::new(file, header))
     }
 

@@ -61,6 +61,9 @@ pub trait StorageFile: Send + Sync + 'static {
     /// them needs no new space.
     fn preallocate(&self, bytes: u64) -> io::Result<()>;
 
+    /// Gives back what lies at and after `bytes`.
+    fn truncate(&self, bytes: u64) -> io::Result<()>;
+
     /// Makes the content and the length durable (`fdatasync`).
     ///
     /// After a failure the kernel may hold the lost pages for clean, so that a second call succeeds and proves nothing:

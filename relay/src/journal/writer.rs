@@ -92,9 +92,9 @@ impl<S: Storage> Journal<S> {
         visit: &mut Visitor<'_>,
     ) -> Result<Self, JournalError> {
         let config = JournalConfig { segment_bytes: config.segment_bytes.max(SEGMENT_BYTES_MIN) };
-        let lock = storage.lock(LOCK_NAME).map_err(|source| match source.kind() {
-            std::io::ErrorKind::WouldBlock => JournalError::InUse,
-            _ => JournalError::Storage { doing: "lock the folder", source },
+        let lock = storage.lock(LOCK_NAME).map_err(|source| {
+            let in_use = source.kind() == std::io::ErrorKind::WouldBlock;
+            if in_use { JournalError::InUse } else { JournalError::storage("lock the folder")(source) }
         })?;
         let loaded = recovery::load(&storage, config.segment_bytes, new_log, visit)?;
         let newest = loaded.segments.last().expect("recovery gives at least one segment");

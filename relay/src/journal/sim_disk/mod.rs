@@ -17,8 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::storage::{Storage, StorageFile};
 
-/// What a disk writes whole or not at all.
-const SECTOR_BYTES: usize = 512;
+mod crash;
+
+pub use crash::Damage;
+use crash::{Chance, Change, NameChange, SimContent};
 
 /// A simulated folder. Clones are the same folder.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +30,6 @@ pub struct SimDisk {
 
 /// A call that changes something. Reading is not counted: a crash before or after it is the same crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the calls of the trait")]
 pub enum Operation {
     /// [`Storage::create_new`]
     Create,
@@ -36,6 +37,8 @@ pub enum Operation {
     Write,
     /// [`StorageFile::preallocate`]
     Preallocate,
+    /// [`StorageFile::truncate`]
+    Truncate,
     /// [`StorageFile::sync_data`]
     Sync,
     /// [`Storage::rename`]
@@ -44,20 +47,6 @@ pub enum Operation {
     Remove,
     /// [`Storage::sync_directory`]
     SyncDirectory,
-}
-
-/// What a crash did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "read by tests")]
-pub struct Damage {
-    /// Unsynced writes of which nothing is left.
-    pub lost: u64,
-    /// Unsynced writes of which a part is left.
-    pub torn: u64,
-    /// Bytes or names that are left although something older is lost.
-    pub reordered: u64,
-    /// Changes of names that are undone.
-    pub lost_names: u64,
 }
 
 #[derive(Debug, Default)]
@@ -73,26 +62,6 @@ struct State {
     power_is_off: bool,
     sync_does_nothing: bool,
     damage: Damage,
-}
-
-#[derive(Debug, Clone, Default)]
-struct SimContent {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Debug, Clone)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Extend { to: usize },
-}
-
-#[derive(Debug, Clone)]
-enum NameChange {
-    Create { name: String, file: usize },
-    Rename { from: String, to: String, file: usize },
-    Remove { name: String },
 }
 
 /// How a counted call goes on.
@@ -369,6 +338,15 @@ impl StorageFile for SimFile {
         course.end()
     }
 
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let course = state.begin(Operation::Truncate)?;
+        if state.power_is_off || matches!(course, Course::Normal) {
+            state.files[self.file].change(Change::Truncate { to: index(bytes) });
+        }
+        course.end()
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         let course = state.begin(Operation::Sync)?;
@@ -394,150 +372,13 @@ impl Course {
     }
 }
 
-impl SimContent {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.seen);
-        self.unsynced.push(change);
-    }
-
-    fn crash(&self, chance: &mut Chance, damage: &mut Damage) -> Self {
-        let mut durable = self.durable.clone();
-        let mut older_is_lost = false;
-        for change in &self.unsynced {
-            let sectors = change.sectors();
-            let whole = chance.whole_or_torn();
-            let (mut kept, mut lost) = (0_u64, 0_u64);
-            for sector in sectors {
-                if whole.unwrap_or_else(|| chance.coin()) {
-                    damage.reordered += u64::from(older_is_lost);
-                    kept += 1;
-                    sector.apply(&mut durable);
-                } else {
-                    older_is_lost = true;
-                    lost += 1;
-                }
-            }
-            damage.lost += u64::from(kept == 0 && lost > 0);
-            damage.torn += u64::from(kept > 0 && lost > 0);
-        }
-        Self { seen: durable.clone(), durable, unsynced: Vec::new() }
-    }
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Extend { to } => bytes.resize(bytes.len().max(*to), 0),
-            Self::Write { offset, bytes: written } => {
-                let end = offset + written.len();
-                bytes.resize(bytes.len().max(end), 0);
-                bytes[*offset..end].copy_from_slice(written);
-            }
-        }
-    }
-
-    /// Cuts it where a crash can.
-    fn sectors(&self) -> Vec<Self> {
-        let Self::Write { offset, bytes } = self else {
-            return vec![self.clone()];
-        };
-        let first = (SECTOR_BYTES - offset % SECTOR_BYTES).min(bytes.len());
-        let (head, rest) = bytes.split_at(first);
-        let mut at = *offset;
-        let mut sectors = Vec::new();
-        for piece in std::iter::once(head).chain(rest.chunks(SECTOR_BYTES)) {
-            sectors.push(Self::Write { offset: at, bytes: piece.to_vec() });
-            at += piece.len();
-        }
-        sectors
-    }
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<String, usize>) {
-        match self {
-            Self::Create { name, file } => {
-                names.insert(name.clone(), *file);
-            }
-            Self::Rename { from, to, file } => {
-                // The source may stand for another file by now, when its creation was lost.
-                if names.get(from) == Some(file) {
-                    names.remove(from);
-                }
-                names.insert(to.clone(), *file);
-            }
-            Self::Remove { name } => {
-                names.remove(name);
-            }
-        }
-    }
-}
-
-/// Decisions under a seed (splitmix64).
-#[derive(Debug)]
-struct Chance {
-    state: u64,
-    mood: Mood,
-}
-
-/// Extremes are more telling than the middle, so that some crashes keep everything and some nothing.
-#[derive(Debug, Clone, Copy)]
-enum Mood {
-    KeepsAll,
-    LosesAll,
-    Mixed,
-}
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        let mut chance = Self { state: seed, mood: Mood::Mixed };
-        chance.mood = match chance.next() % 8 {
-            0 => Mood::KeepsAll,
-            1 => Mood::LosesAll,
-            _ => Mood::Mixed,
-        };
-        chance
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn coin(&mut self) -> bool {
-        self.next().is_multiple_of(2)
-    }
-
-    fn keeps_whole(&mut self) -> bool {
-        match self.mood {
-            Mood::KeepsAll => true,
-            Mood::LosesAll => false,
-            Mood::Mixed => self.coin(),
-        }
-    }
-
-    /// Kept (`true`), lost (`false`) or torn (`None`).
-    fn whole_or_torn(&mut self) -> Option<bool> {
-        match self.mood {
-            Mood::KeepsAll => Some(true),
-            Mood::LosesAll => Some(false),
-            Mood::Mixed => {
-                let torn = self.coin();
-                let kept = self.coin();
-                (!torn).then_some(kept)
-            }
-        }
-    }
-}
-
 fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::crash::SECTOR_BYTES;
     use super::*;
 
     fn written(disk: &SimDisk, bytes: &[u8]) -> SimFile {
@@ -562,7 +403,7 @@ mod tests {
         written(&names_only, &[1; 2000]);
         names_only.sync_directory().unwrap();
         written(&bytes_only, &[1; 2000]).sync_data().unwrap();
-        let crashes = || (0..200_u64);
+        let crashes = || 0..200_u64;
         assert!(crashes().any(|seed| names_only.crash(seed).content("f") == Some(Vec::new())));
         assert!(crashes().any(|seed| bytes_only.crash(seed).content("f").is_none()));
     }
@@ -622,7 +463,7 @@ mod tests {
     fn the_lock_has_one_holder() {
         let disk = SimDisk::new();
         let held = disk.lock("lock").unwrap();
-        assert_eq!(disk.clone().lock("lock").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(disk.lock("lock").unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
         disk.lock("lock").unwrap();
     }
