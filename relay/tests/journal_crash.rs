@@ -59,7 +59,42 @@ const STEPS: [Step; 16] = [
 /// How many records the last step appends.
 const LAST_BATCH: usize = 3;
 
-/// All records of the workload: messages of several sectors and of less than one, holes in the sequence, credentials.
+/// What is done to a journal.
+struct Workload {
+    steps: Vec<Step>,
+    all: Vec<Record>,
+}
+
+impl Workload {
+    fn fixed() -> Self {
+        Self { steps: STEPS.to_vec(), all: all_records() }
+    }
+
+    /// Other batches in another order, under a seed.
+    fn random(seed: u64) -> Self {
+        let mut chance = Chance(seed);
+        let step = |_| match chance.below(8) {
+            0 => Footer,
+            1 => Prepare,
+            2 => CloseAndOpen,
+            _ => Append(1 + chance.below(4)),
+        };
+        Self { steps: (0..14).map(step).collect(), all: all_records() }
+    }
+}
+
+/// Decisions under a seed (xorshift after a multiplication, so that neighbouring seeds differ).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 ^= self.0 >> 29;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+/// Messages of several sectors and of less than one, holes in the sequence, credentials.
 fn all_records() -> Vec<Record> {
     let mut seq = 0;
     let record = |number: u8| {
@@ -120,12 +155,13 @@ fn judge_reading(journal: &Journal<SimDisk>, seen: &[Record]) -> Result<(), Stri
 
 /// Runs the workload, from the start of the process until its end or a failure. Gives how many records are promised by
 /// then.
-fn run(disk: &SimDisk, all: &[Record], promised: usize) -> Result<usize, String> {
+fn run(disk: &SimDisk, workload: &Workload, promised: usize) -> Result<usize, String> {
+    let all = &workload.all[..];
     let (opened, seen) = open(disk);
     let Ok(mut journal) = opened else { return Ok(promised) };
     let mut done = judge(&seen, all, promised)?;
-    for step in STEPS {
-        let result = match step {
+    for step in &workload.steps {
+        let result = match *step {
             Append(count) => {
                 let batch = &all[done..all.len().min(done + count)];
                 journal.append(batch).map(|()| done += batch.len())
@@ -189,7 +225,7 @@ impl Tally {
 /// Cuts the power at every call of a run on `disk`, judges what is found, and goes on from there one deeper.
 fn crash_everywhere(
     disk: &SimDisk,
-    all: &[Record],
+    workload: &Workload,
     promised: usize,
     depth: usize,
     search: Search,
@@ -201,13 +237,13 @@ fn crash_everywhere(
         copy.operations().len()
     };
     let of_recovery = calls_of(&|copy| drop(open(copy)));
-    let of_run = calls_of(&|copy| drop(run(copy, all, promised)));
+    let of_run = calls_of(&|copy| drop(run(copy, workload, promised)));
     // Deeper down it is the recovery that is of interest: the workload after it was met above.
     let calls = if depth == 0 { of_run } else { of_run.min(of_recovery + search.calls_after_recovery) };
     for call in 1..=calls {
         let cut = disk.restart();
         cut.power_off_at(call);
-        let promised = run(&cut, all, promised)?;
+        let promised = run(&cut, workload, promised)?;
         for _ in 0..search.crashes[depth] {
             let seed = tally.images();
             let image = cut.crash(seed);
@@ -215,12 +251,12 @@ fn crash_everywhere(
             let at = |problem| format!("depth {depth}, call {call}, seed {seed}: {problem}");
             let (journal, seen) = open(&image.restart());
             let journal = journal.map_err(|error| at(format!("does not open: {error}")))?;
-            let there = judge(&seen, all, promised).map_err(at)?;
+            let there = judge(&seen, &workload.all, promised).map_err(at)?;
             judge_reading(&journal, &seen).map_err(at)?;
             tally.kept_unacknowledged += u64::from(there > promised);
             tally.cut_in_recovery += u64::from(depth > 0 && call <= of_recovery);
             if depth + 1 < search.crashes.len() && search.crashes[depth + 1] > 0 {
-                crash_everywhere(&image, all, promised, depth + 1, search, tally).map_err(at)?;
+                crash_everywhere(&image, workload, promised, depth + 1, search, tally).map_err(at)?;
             }
         }
     }
@@ -231,7 +267,7 @@ fn crash_everywhere(
 fn no_acknowledged_record_is_lost_in_three_crashes() {
     let search = Search { crashes: [6, 2, 2], calls_after_recovery: 3 };
     let mut tally = Tally::default();
-    crash_everywhere(&SimDisk::new(), &all_records(), 0, 0, search, &mut tally).unwrap();
+    crash_everywhere(&SimDisk::new(), &Workload::fixed(), 0, 0, search, &mut tally).unwrap();
     println!("{tally:?}");
     // A search that did not meet one of these would prove less than it says.
     let met = [tally.lost, tally.torn, tally.reordered, tally.lost_names];
@@ -239,11 +275,25 @@ fn no_acknowledged_record_is_lost_in_three_crashes() {
     assert!(met.min() > Some(100), "{tally:?}");
 }
 
+#[test]
+fn no_acknowledged_record_is_lost_whatever_the_workload() {
+    let search = Search { crashes: [2, 1, 0], calls_after_recovery: 2 };
+    let mut tally = Tally::default();
+    for seed in 0..60 {
+        let workload = Workload::random(seed);
+        let judged = crash_everywhere(&SimDisk::new(), &workload, 0, 0, search, &mut tally);
+        judged.unwrap_or_else(|problem| panic!("workload {seed}: {problem}"));
+    }
+    println!("{tally:?}");
+    assert!(tally.images() > 20_000 && tally.torn > 1_000, "{tally:?}");
+}
+
 /// The workload must reach what it is meant to reach.
 #[test]
 fn the_workload_uses_every_call_and_several_segments() {
-    let (disk, all) = (SimDisk::new(), all_records());
-    assert_eq!(run(&disk, &all, 0), Ok(all.len()));
+    let (disk, workload) = (SimDisk::new(), Workload::fixed());
+    let all = &workload.all[..];
+    assert_eq!(run(&disk, &workload, 0), Ok(all.len()));
     let operations = disk.operations();
     for operation in [
         Operation::Create,
@@ -261,23 +311,24 @@ fn the_workload_uses_every_call_and_several_segments() {
 /// A call that fails while the machine keeps running, then a new process on the same page cache, then a power cut.
 #[test]
 fn a_failed_call_a_new_start_and_a_crash_lose_nothing() {
-    let all = all_records();
+    let workload = Workload::fixed();
+    let all = &workload.all[..];
     let whole = SimDisk::new();
-    run(&whole, &all, 0).unwrap();
+    run(&whole, &workload, 0).unwrap();
     let mut failed_syncs = 0;
     for kind in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
         for call in 1..=whole.operations().len() {
             let disk = SimDisk::new();
             disk.fail_at(call, kind);
-            let promised = run(&disk, &all, 0).unwrap();
+            let promised = run(&disk, &workload, 0).unwrap();
             failed_syncs += u64::from(disk.operations()[call - 1] == Operation::Sync);
             let disk = disk.restart();
-            let promised = run(&disk, &all, promised).unwrap();
+            let promised = run(&disk, &workload, promised).unwrap();
             assert!(promised > 0);
             for seed in 0..20 {
                 let (journal, seen) = open(&disk.crash(seed));
                 journal.unwrap_or_else(|error| panic!("call {call}, {kind}, seed {seed}: {error}"));
-                judge(&seen, &all, promised)
+                judge(&seen, all, promised)
                     .unwrap_or_else(|problem| panic!("call {call}, {kind}: {problem}"));
             }
         }
@@ -288,14 +339,15 @@ fn a_failed_call_a_new_start_and_a_crash_lose_nothing() {
 /// Damage to a journal at rest: either the start refuses, or everything is there.
 #[test]
 fn no_flipped_bit_of_a_closed_journal_costs_a_record() {
-    let (disk, all) = (SimDisk::new(), all_records());
-    run(&disk, &all, 0).unwrap();
+    let (disk, workload) = (SimDisk::new(), Workload::fixed());
+    let all = &workload.all[..];
+    run(&disk, &workload, 0).unwrap();
     let disk = disk.restart();
     open(&disk).0.unwrap().close().unwrap();
     let (refused, harmless) = (Cell::new(0), Cell::new(0));
     for_each_flip(&disk, |place| match open(&disk.restart()) {
         (Ok(journal), seen) => {
-            assert_eq!(judge(&seen, &all, all.len()), Ok(all.len()), "{place}");
+            assert_eq!(judge(&seen, all, all.len()), Ok(all.len()), "{place}");
             assert_eq!(judge_reading(&journal, &seen), Ok(()), "{place}");
             harmless.set(harmless.get() + 1);
         }
@@ -309,16 +361,53 @@ fn no_flipped_bit_of_a_closed_journal_costs_a_record() {
     assert!(refused.get() > 50_000 && harmless.get() > 1_000);
 }
 
+/// The same for damage of up to two sectors anywhere before the footer: random bytes, zeros, bytes from elsewhere.
+#[test]
+fn no_damage_of_a_closed_journal_costs_a_record() {
+    let (disk, workload) = (SimDisk::new(), Workload::fixed());
+    let all = &workload.all[..];
+    run(&disk, &workload, 0).unwrap();
+    let disk = disk.restart();
+    open(&disk).0.unwrap().close().unwrap();
+    let names: Vec<_> = disk.names().unwrap();
+    let (mut chance, mut refused) = (Chance(1), 0);
+    for trial in 0..20_000 {
+        let name = &names[chance.below(names.len())];
+        let whole = disk.content(name).unwrap();
+        // What reaches into the footer may look like a torn last batch.
+        let footer = whole.iter().rposition(|byte| *byte != 0).unwrap() - 43;
+        let start = chance.below(footer);
+        let end = footer.min(start + 1 + chance.below(1024));
+        let mut damaged = whole.clone();
+        match chance.below(3) {
+            0 => damaged[start..end].fill(0),
+            1 => damaged[start..end].fill_with(|| u8::try_from(chance.below(256)).unwrap()),
+            _ => damaged.copy_within(0..end - start, start),
+        }
+        disk.set_content(name, damaged);
+        match open(&disk.restart()) {
+            (Ok(journal), seen) => {
+                assert_eq!(judge(&seen, all, all.len()), Ok(all.len()), "trial {trial}");
+                assert_eq!(judge_reading(&journal, &seen), Ok(()), "trial {trial}");
+            }
+            (Err(_), _) => refused += 1,
+        }
+        disk.set_content(name, whole);
+    }
+    assert!(refused > 10_000, "{refused}");
+}
+
 /// Without a footer the last batch cannot be told from a torn one; all before it can.
 #[test]
 fn after_an_unclean_stop_a_flipped_bit_costs_at_most_the_last_batch() {
-    let (disk, all) = (SimDisk::new(), all_records());
-    run(&disk, &all, 0).unwrap();
+    let (disk, workload) = (SimDisk::new(), Workload::fixed());
+    let all = &workload.all[..];
+    run(&disk, &workload, 0).unwrap();
     let disk = disk.restart();
     let cut = Cell::new(0);
     for_each_flip(&disk, |place| {
         if let (Ok(journal), seen) = open(&disk.restart()) {
-            let there = judge(&seen, &all, all.len() - LAST_BATCH);
+            let there = judge(&seen, all, all.len() - LAST_BATCH);
             let there = there.unwrap_or_else(|problem| panic!("{place}: {problem}"));
             assert_eq!(judge_reading(&journal, &seen), Ok(()), "{place}");
             cut.set(cut.get() + u64::from(there < all.len()));
@@ -330,8 +419,9 @@ fn after_an_unclean_stop_a_flipped_bit_costs_at_most_the_last_batch() {
 /// Flips under an open journal: readers get what was written, or an error.
 #[test]
 fn a_reader_never_gets_a_wrong_byte() {
-    let (disk, all) = (SimDisk::new(), all_records());
-    run(&disk, &all, 0).unwrap();
+    let (disk, workload) = (SimDisk::new(), Workload::fixed());
+    let all = &workload.all[..];
+    run(&disk, &workload, 0).unwrap();
     let disk = disk.restart();
     let (journal, errors) = (open(&disk).0.unwrap(), Cell::new(0));
     let reader = journal.reader();
@@ -382,6 +472,6 @@ fn a_journal_that_does_not_sync_would_be_caught() {
     let disk = SimDisk::new();
     disk.dangerous_ignore_syncs();
     let search = Search { crashes: [6, 0, 0], calls_after_recovery: 0 };
-    let found = crash_everywhere(&disk, &all_records(), 0, 0, search, &mut Tally::default());
+    let found = crash_everywhere(&disk, &Workload::fixed(), 0, 0, search, &mut Tally::default());
     assert!(found.is_err(), "nothing was noticed");
 }

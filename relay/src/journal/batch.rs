@@ -67,3 +67,43 @@ fn kind_of(record: &Record) -> Kind {
         Record::Message(_) => Kind::Message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vigie_proto::id::LogId;
+
+    use super::super::record::tests::{credential, message};
+    use super::*;
+
+    /// Format 1, to the byte: a journal written today is read by every later version.
+    #[test]
+    fn a_batch_stands_as_described() {
+        let mut batch = Batch::new(Progress { last: 4, admitted: 0 });
+        let records = [credential(2), Record::Message(message(5, 3))];
+        batch.fill(Home::new(LogId::from_bytes([7; 16]), 1), 128, batch.progress, &records);
+        let frame = |length: u32, crc: u32, sequence: u64, kind: u8| {
+            let mut bytes = [length.to_le_bytes(), crc.to_le_bytes()].concat();
+            bytes.extend_from_slice(&sequence.to_le_bytes());
+            bytes.extend_from_slice(&[kind, 0, 0, 0]);
+            bytes
+        };
+        let mut expected = frame(24, MARK_CRC, 4, 1);
+        expected.extend_from_slice(b"\xF5Vigie\xFA\xFE\x80\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0");
+        expected.extend(frame(432, CREDENTIAL_CRC, 4, 2));
+        expected.extend_from_slice(&[2; 32]);
+        expected.extend_from_slice(&[b'2'; 400]);
+        expected.extend(frame(83 + 21 + 3, MESSAGE_CRC, 5, 3));
+        expected.extend_from_slice(&1_050_u64.to_le_bytes());
+        expected.extend_from_slice(&100_005_u64.to_le_bytes());
+        expected.extend_from_slice(&[5, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend_from_slice(&[0xAB; 24]);
+        expected.extend_from_slice(&[9; 32]);
+        expected.extend_from_slice(b"\x02\x15\0exercise/alert/fr.idffff");
+        assert_eq!(batch.bytes, expected);
+    }
+
+    // Computed apart, bit by bit, from the description in `frame.rs`.
+    const MARK_CRC: u32 = 0x7AC4_1075;
+    const CREDENTIAL_CRC: u32 = 0x56A8_FC18;
+    const MESSAGE_CRC: u32 = 0xA6F6_281A;
+}

@@ -24,7 +24,7 @@ use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, MARK_BYTES, Purpose, Step};
 use super::index::{Indexed, Place, Progress};
 use super::record::{MessageRecord, Record, decode_credential};
-use super::segment::{self, FileName, HEADER_BYTES, Header, Prepared, Segment, file_name};
+use super::segment::{self, FileName, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
 use super::storage::{Storage, StorageFile};
 
 /// Read at once. Large, as all of the journal is read in order.
@@ -417,7 +417,12 @@ impl Origin {
             batch.close(home, HEADER_BYTES);
         }
         let end = HEADER_BYTES + batch.bytes.len() as u64;
-        let prepared = Prepared::new(storage, self.index, segment_bytes.max(end + MARK_BYTES as u64))?;
+        let least = end + MARK_BYTES as u64;
+        let prepared = match Prepared::new(storage, self.index, segment_bytes.max(least)) {
+            // A full disk does not keep a relay from serving what it has: it starts, and refuses publishes for now.
+            Err(NotMade::Full { .. }) => Prepared::new(storage, self.index, least)?,
+            other => other?,
+        };
         let header = self.header(progress, prepared.capacity());
         let segment = prepared.install(storage, header, &batch.bytes)?;
         Ok(Installed { segment: Arc::new(segment), places: batch.places, end })

@@ -58,7 +58,8 @@ impl Default for JournalConfig {
 
 /// An append-only log of records in a folder. There is one for a folder at a time: it holds a lock.
 ///
-/// Dropping it without [`Journal::close`] loses nothing; the next start then copies the last batch.
+/// Dropping it without [`Journal::close`] loses nothing; the next start then copies the last batch. Keeps one file
+/// descriptor open for each segment.
 pub struct Journal<S: Storage> {
     storage: S,
     config: JournalConfig,
@@ -69,6 +70,8 @@ pub struct Journal<S: Storage> {
     progress: Progress,
     next: Option<Prepared<S::File>>,
     batch: Batch,
+    /// Nothing came after the footer that this process wrote last.
+    settled: bool,
     poisoned: bool,
     recovery: Recovery,
     _lock: S::Lock,
@@ -80,11 +83,11 @@ impl<S: Storage> Journal<S> {
     ///
     /// When it returns `Ok`, all that was visited is on disk. On an error the caller forgets what it was given; up to
     /// there, unless the error is [`JournalError::Storage`] or [`JournalError::Full`], nothing was written. Reads the
-    /// whole journal: some 500 MB a second from memory.
+    /// whole journal: 1.2 GB with a million messages took 0.3 s from the page cache.
     ///
     /// # Errors
     /// [`JournalError::InUse`], those that say what is wrong with the folder, [`JournalError::Full`] when there is no
-    /// room for a segment, and [`JournalError::Visit`] with what the visitor returned.
+    /// room even for a copy of the last batch, and [`JournalError::Visit`] with what the visitor returned.
     pub fn open(
         storage: S,
         config: JournalConfig,
@@ -108,6 +111,7 @@ impl<S: Storage> Journal<S> {
             progress: loaded.progress,
             next: None,
             batch: Batch::new(loaded.progress),
+            settled: false,
             poisoned: false,
             recovery: loaded.recovery,
             _lock: lock,
@@ -166,22 +170,28 @@ impl<S: Storage> Journal<S> {
         if self.position + bytes + MARK_BYTES as u64 > self.current.header.capacity {
             self.rotate(bytes)?;
         }
+        self.settled = false;
         self.batch.fill(self.current.home, self.position, self.progress, records);
         self.commit()
     }
 
     /// Proves the last batch: without this, damage to it could not be told from a write that a crash cut short. Costs a
-    /// write and a sync of 44 bytes; for moments when nothing waits.
+    /// write and a sync of 44 bytes, and nothing when the last batch is proven already; for moments when nothing waits.
     ///
     /// # Errors
     /// As [`Journal::append`].
     pub fn write_footer(&mut self) -> Result<(), JournalError> {
         self.check_poison()?;
+        if self.settled {
+            return Ok(());
+        }
         if self.position + 2 * MARK_BYTES as u64 > self.current.header.capacity {
             self.rotate(MARK_BYTES as u64)?;
         }
         self.batch.footer(self.current.home, self.position, self.progress);
-        self.commit()
+        self.commit()?;
+        self.settled = true;
+        Ok(())
     }
 
     /// Reserves the next segment now, so that the batch that needs it does not wait for that, and a full disk shows

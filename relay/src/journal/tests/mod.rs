@@ -302,3 +302,33 @@ fn what_a_torn_batch_left_behind_a_hole_never_turns_up() {
     drop(journal);
     assert_eq!(open(&disk).1, [messages(1..=2), vec![longer]].concat());
 }
+
+#[test]
+fn a_full_disk_does_not_keep_a_relay_from_starting() {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    let disk = disk.restart();
+    // The sync of the folder, the creation of the copy's segment, its reservation.
+    disk.fail_at(3, io::ErrorKind::StorageFull);
+    let (mut journal, seen) = open(&disk);
+    assert_eq!(disk.operations()[2], Operation::Preallocate);
+    assert_eq!(seen, messages(1..=4));
+    disk.fail_at(disk.operations().len() + 2, io::ErrorKind::StorageFull);
+    assert!(matches!(journal.append(&messages(5..=6)), Err(JournalError::Full { .. })));
+    assert_eq!(sequences(&journal.reader().read_after(seq(3), 1000).unwrap()), [4]);
+    journal.append(&messages(5..=6)).unwrap();
+    drop(journal);
+    assert_eq!(open(&disk).1, messages(1..=6));
+}
+
+#[test]
+fn a_footer_is_written_once() {
+    let (disk, mut journal) = filled(4);
+    journal.write_footer().unwrap();
+    let calls = disk.operations().len();
+    journal.write_footer().unwrap();
+    assert_eq!(disk.operations().len(), calls);
+    journal.append(&messages(5..=5)).unwrap();
+    journal.write_footer().unwrap();
+    assert_eq!(disk.operations().len(), calls + 4);
+}
