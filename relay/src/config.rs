@@ -1,1 +1,90 @@
-//! Skeleton.
+//! What a relay is made of: one plain value, whoever made it (a file, a test, another program).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use vigie_proto::chain::Roots;
+use vigie_proto::id::CredentialId;
+use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+
+use crate::clock::Clock;
+use crate::journal::JournalConfig;
+
+/// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RelayConfig {
+    /// The names and addresses that clients dial, lower case, without port: a log-in proof names one of them.
+    pub names: Vec<String>,
+    /// The TLS certificate of the relay, then what certifies it.
+    pub tls_chain: Vec<CertificateDer<'static>>,
+    /// Its private key.
+    pub tls_key: PrivateKeyDer<'static>,
+    /// The pinned roots: who may issue the credentials that count here.
+    pub roots: Roots,
+    /// The folder of the journal. Made when it is missing.
+    pub journal: PathBuf,
+    /// How the journal is cut into files.
+    pub journal_config: JournalConfig,
+    /// The relay's own credential, told to clients.
+    pub relay_credential: Option<CredentialId>,
+    /// Threads that own sessions. Default: one for each core, at most 16.
+    pub workers: usize,
+    /// Web origins whose pages may connect (`https://console.example`). Default none: clients are no web pages.
+    pub origins: Vec<String>,
+    /// Whether a log-in proof without binding to the TLS certificate passes. Default no; set it only where something
+    /// else ends TLS in front of the relay.
+    pub unbound_passes: bool,
+    /// Longest life of a message. Default and most: 7 days.
+    pub lifetime_max: Duration,
+    /// What may wait for one session, in bytes. Default 256 KiB.
+    pub outbox_bytes_max: usize,
+    /// Recent events kept by each worker, in bytes. Default 4 MiB.
+    pub ring_bytes_max: usize,
+    /// Connections in all, logged in or not. Default 10,000; past it a newcomer gets 503.
+    pub connections_max: usize,
+    /// Publishes that wait for the journal thread. Default 4,096: at 256 KiB each at the very worst 1 GiB, at a usual
+    /// 2 KiB 8 MiB; past it `busy`.
+    pub submissions_max: usize,
+    /// What a stopping relay tells its clients to wait before they come back. Default 2 s.
+    pub retry_hint: Duration,
+    /// Time. Default: the machine's clocks.
+    pub clock: Clock,
+    /// A bug planted on purpose.
+    #[cfg(feature = "sabotage")]
+    pub sabotage: crate::sabotage::Sabotage,
+}
+
+impl RelayConfig {
+    /// A relay with the default settings.
+    pub fn new(
+        names: Vec<String>,
+        tls_chain: Vec<CertificateDer<'static>>,
+        tls_key: PrivateKeyDer<'static>,
+        roots: Roots,
+        journal: PathBuf,
+    ) -> Self {
+        Self {
+            names,
+            tls_chain,
+            tls_key,
+            roots,
+            journal,
+            journal_config: JournalConfig::new(),
+            relay_credential: None,
+            workers: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)),
+            origins: Vec::new(),
+            unbound_passes: false,
+            lifetime_max: MESSAGE_LIFETIME_MAX,
+            outbox_bytes_max: 256 * 1024,
+            ring_bytes_max: 4 * 1024 * 1024,
+            connections_max: 10_000,
+            submissions_max: 4_096,
+            retry_hint: Duration::from_secs(2),
+            clock: Clock::default(),
+            #[cfg(feature = "sabotage")]
+            sabotage: crate::sabotage::Sabotage::default(),
+        }
+    }
+}

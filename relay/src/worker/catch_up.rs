@@ -45,6 +45,13 @@ pub struct ReadRequest {
     pub(super) max_bytes: usize,
 }
 
+impl ReadRequest {
+    /// The session that it is read for.
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+}
+
 /// What was read.
 #[derive(Debug)]
 pub struct ReadReply {

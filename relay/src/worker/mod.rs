@@ -389,14 +389,23 @@ impl Worker {
     /// The relay stops: every session is told when to come back, and closed once it has been given what waits.
     pub fn handle_shutdown(&mut self, retry: Duration) {
         self.going_away = Some(retry);
-        let all: Vec<_> = self
-            .sessions
-            .iter()
-            .map(|(index, session)| SessionId { index, generation: session.generation })
-            .collect();
-        for id in all {
+        for id in self.all_sessions() {
             self.send_away(id, retry);
         }
+    }
+
+    /// The journal failed: what has no receipt by now gets none. Every session is told, and closed.
+    pub fn handle_storage_failure(&mut self) {
+        for id in self.all_sessions() {
+            self.handle_violation(id, Code::StorageFailed);
+        }
+    }
+
+    fn all_sessions(&self) -> Vec<SessionId> {
+        self.sessions
+            .iter()
+            .map(|(index, session)| SessionId { index, generation: session.generation })
+            .collect()
     }
 
     fn send_away(&mut self, id: SessionId, retry: Duration) {

@@ -1,0 +1,250 @@
+//! One connection on its worker: TLS, upgrade, log-in, then frames in and out until it ends.
+//!
+//! A single task owns the socket and waits for reading and writing apart, so that a peer that does not read is still
+//! heard. The session itself lives in the [`Worker`](crate::worker::Worker); this only moves its bytes.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use vigie_proto::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN, LOGIN_TIMEOUT};
+use vigie_proto::login::Binding;
+use vigie_proto::refusal::{Code, Ends};
+
+use crate::net::upgrade::upgrade;
+use crate::server::worker_thread::Local;
+use crate::worker::{Output, SessionId};
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// What is taken from an outbox at once: one full TLS record.
+const WRITE_BYTES: usize = 16 * 1024;
+
+/// Frames read in one turn before others have theirs: each may cost a signature check of 55 µs.
+const READS_PER_TURN: usize = 4;
+
+/// After a close frame the peer may still send its own; then the socket is dropped.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// Bytes that wait for an acknowledgement for longer than this: the peer is gone.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
+/// The limits of a WebSocket, set on purpose: the library's own would reserve 128 KiB a connection, take frames of
+/// 16 MiB and let writes grow for ever.
+fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(WRITE_BYTES)
+        // Over the write buffer and the largest frame: a frame is only handed over when the buffer has drained.
+        .max_write_buffer_size(WRITE_BYTES + 2 * FRAME_BYTES_MAX)
+        .max_message_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max))
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
+    // One deadline from accept to log-in; the session has its own copy of the part that it knows about.
+    let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
+    let Ok(Some(socket)) = tokio::time::timeout_at(deadline, open(&local, stream, full)).await else { return };
+    let Some(id) = local.open_session(binding_of(&local)) else { return };
+    let _guard = SessionGuard { local: &local, id };
+    let Ok(Some(socket)) = tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)).await else {
+        return;
+    };
+    let mut driver = Driver::new(&local, id, socket);
+    let closed = std::future::poll_fn(|cx| driver.poll(cx, false)).await;
+    if closed == Turn::Closing {
+        let _ = timeout(CLOSE_GRACE, std::future::poll_fn(|cx| driver.poll_closed(cx))).await;
+    }
+}
+
+/// The binding that every client of this certificate signs.
+fn binding_of(local: &Local) -> Binding {
+    local.binding
+}
+
+async fn open(local: &Rc<Local>, stream: TcpStream, full: bool) -> Option<Socket> {
+    set_options(&stream).ok()?;
+    let acceptor = TlsAcceptor::from(local.tls.clone());
+    let tls = match acceptor.accept(stream).await {
+        Ok(tls) => tls,
+        Err(error) => {
+            tracing::debug!(%error, "no TLS");
+            return None;
+        }
+    };
+    let (stream, read_ahead) = upgrade(tls, &local.upgrade_rules, full).await?;
+    let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
+    Some(WebSocketStream::from_partially_read(stream, read_ahead.to_vec(), Role::Server, Some(config)).await)
+}
+
+fn set_options(stream: &TcpStream) -> std::io::Result<()> {
+    // An alert leaves at once; what waits is batched above.
+    stream.set_nodelay(true)?;
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
+}
+
+/// Speaks until the log-in is judged, then takes the stream back with the larger limits. The client is silent between
+/// its proof and `welcome`, so nothing read ahead is lost with the old buffers.
+async fn log_in(local: &Rc<Local>, id: SessionId, socket: Socket) -> Option<Socket> {
+    let mut driver = Driver::new(local, id, socket);
+    match std::future::poll_fn(|cx| driver.poll(cx, true)).await {
+        Turn::LoggedIn => {
+            let stream = driver.socket.into_inner();
+            let config = websocket_config(FRAME_BYTES_MAX);
+            Some(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
+        }
+        Turn::Closing => {
+            let _ = timeout(CLOSE_GRACE, std::future::poll_fn(|cx| driver.poll_closed(cx))).await;
+            None
+        }
+        Turn::Ended => None,
+    }
+}
+
+/// Gives the session back when the connection ends, however it ends.
+struct SessionGuard<'a> {
+    local: &'a Rc<Local>,
+    id: SessionId,
+}
+
+impl Drop for SessionGuard<'_> {
+    fn drop(&mut self) {
+        self.local.close_session(self.id);
+    }
+}
+
+/// How a phase of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The log-in is good; its `welcome` has not been written yet.
+    LoggedIn,
+    /// A close frame was written.
+    Closing,
+    /// The peer or the network ended it.
+    Ended,
+}
+
+/// Moves frames between a socket and its session.
+struct Driver<'a> {
+    local: &'a Rc<Local>,
+    id: SessionId,
+    socket: Socket,
+    /// Taken from the outbox, not handed to the socket yet; in order.
+    pending: std::collections::VecDeque<Output>,
+    closing: bool,
+}
+
+impl<'a> Driver<'a> {
+    fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket) -> Self {
+        Self { local, id, socket, pending: std::collections::VecDeque::new(), closing: false }
+    }
+
+    /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
+    fn poll(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
+        self.local.set_waker(self.id, cx.waker());
+        if !self.closing
+            && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
+        {
+            return Poll::Ready(turn);
+        }
+        match self.poll_write(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(Turn::Ended),
+            Poll::Ready(Ok(())) if self.closing => Poll::Ready(Turn::Closing),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
+        for _ in 0..READS_PER_TURN {
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(Turn::Ended),
+                Poll::Ready(Some(Ok(message))) => {
+                    if let Some(turn) = self.handle_message(message) {
+                        return Poll::Ready(turn);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return self.handle_error(&error),
+            }
+            if until_logged_in && self.local.is_logged_in(self.id) {
+                return Poll::Ready(Turn::LoggedIn);
+            }
+        }
+        // More may be there; others have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn handle_message(&self, message: Message) -> Option<Turn> {
+        match message {
+            Message::Text(text) => self.local.handle_frame(self.id, &text),
+            Message::Binary(_) => self.local.handle_violation(self.id, Code::NotText),
+            Message::Ping(_) | Message::Pong(_) => self.local.handle_pong(self.id),
+            Message::Close(_) => return Some(Turn::Ended),
+            Message::Frame(_) => {}
+        }
+        None
+    }
+
+    /// Tells what can be told; the rest ends at once.
+    fn handle_error(&mut self, error: &Error) -> Poll<Turn> {
+        if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
+            self.local.handle_violation(self.id, Code::FrameTooLarge);
+            self.closing = true;
+            return Poll::Pending;
+        }
+        tracing::debug!(%error, "connection ended");
+        Poll::Ready(Turn::Ended)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if self.pending.is_empty() {
+                self.pending.extend(self.local.take_output(self.id, WRITE_BYTES));
+            }
+            if self.pending.is_empty() {
+                break;
+            }
+            std::task::ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
+            if let Some(output) = self.pending.pop_front() {
+                self.closing |= matches!(output, Output::Close(_));
+                Pin::new(&mut self.socket).start_send(to_message(output))?;
+            }
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    /// Waits for the peer to close its side.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(Ok(_)) = std::task::ready!(self.socket.poll_next_unpin(cx)) {}
+        self.socket.poll_close_unpin(cx).map(drop)
+    }
+}
+
+fn to_message(output: Output) -> Message {
+    match output {
+        // Frames are made by serde_json from text: always UTF-8.
+        Output::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default()),
+        Output::Ping => Message::Ping(Default::default()),
+        Output::Close(code) => {
+            let number = match code.ends() {
+                Ends::Close(number) => number,
+                _ => 1008,
+            };
+            Message::Close(Some(CloseFrame { code: CloseCode::from(number), reason: code.as_str().into() }))
+        }
+    }
+}

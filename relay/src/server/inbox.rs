@@ -1,0 +1,99 @@
+//! What reaches a worker from other threads: connections, batches, answers, pages.
+//!
+//! The journal thread never waits for a worker. When too many batches wait here they are replaced by their head alone:
+//! the worker then reads the events back from the journal for those it has. Answers are never dropped; sessions bound
+//! how many there are. One short lock per batch and worker is all that is shared.
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::event::{Position, ReachReport, SharedBatch};
+use crate::journal::ReadError;
+use crate::net::accept::ConnectionGuard;
+use crate::sequencer::Answer;
+use crate::worker::{ReadReply, SessionId};
+
+/// Batches that may wait for one worker: each is at most 16 MiB and usually a few KiB.
+const BATCHES_MAX: usize = 64;
+
+/// Something for a worker.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    /// Serve this connection; `full` says that it must be told to come back later.
+    Connection { stream: TcpStream, guard: ConnectionGuard, full: bool },
+    /// What one sync settled for this worker's authors.
+    Answers(Vec<Answer>),
+    /// New events.
+    Batch(SharedBatch),
+    /// New events up to here were not handed over.
+    Jump(Position),
+    /// A read of the journal is done.
+    Reply(Box<Result<ReadReply, (SessionId, ReadError)>>),
+    /// The reach of a message of this worker's author.
+    Reach(ReachReport),
+    /// Tell every session to come back after this long, and close.
+    Shutdown(Duration),
+    /// The journal failed: tell every session, and close.
+    Failed,
+    /// End now.
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    letters: VecDeque<Letter>,
+    batches: usize,
+}
+
+/// The way into a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    waiting: Mutex<Waiting>,
+    notify: Notify,
+}
+
+impl Inbox {
+    /// Puts in any letter but a batch.
+    pub(crate) fn put(&self, letter: Letter) {
+        self.lock().letters.push_back(letter);
+        self.notify.notify_one();
+    }
+
+    /// Puts in a batch, or only its head when too many wait.
+    pub(crate) fn put_batch(&self, batch: SharedBatch) {
+        let mut waiting = self.lock();
+        if waiting.batches < BATCHES_MAX {
+            waiting.batches += 1;
+            waiting.letters.push_back(Letter::Batch(batch));
+        } else {
+            waiting.letters.retain(|letter| !matches!(letter, Letter::Batch(_) | Letter::Jump(_)));
+            waiting.letters.push_back(Letter::Jump(batch.head()));
+            waiting.batches = 0;
+        }
+        drop(waiting);
+        self.notify.notify_one();
+    }
+
+    /// Takes the next letter, if there is one.
+    pub(crate) fn try_take(&self) -> Option<Letter> {
+        let mut waiting = self.lock();
+        let letter = waiting.letters.pop_front()?;
+        if matches!(letter, Letter::Batch(_)) {
+            waiting.batches = waiting.batches.saturating_sub(1);
+        }
+        Some(letter)
+    }
+
+    /// Waits until there may be a letter. Cancel safe.
+    pub(crate) async fn wait(&self) {
+        self.notify.notified().await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,309 @@
+//! A running relay: threads, queues and sockets around the sequencer and the workers.
+//!
+//! [`Relay::start`] takes a listener that is bound already, so that tests, embedding programs and the binary share one
+//! door. Every thread has an owner here that can stop it and waits for it. Stopping is a sequence: stop accepting, tell
+//! clients when to come back, drain within a grace period, then sync and close the journal.
+
+pub(crate) mod inbox;
+mod journal_thread;
+pub(crate) mod worker_thread;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use vigie_proto::id::LogId;
+use vigie_proto::limits::CLOCK_SKEW_MAX;
+use vigie_proto::login::Binding;
+use vigie_proto::session::relay::Rules;
+
+use crate::clock::Clock;
+use crate::config::RelayConfig;
+use crate::event::Position;
+use crate::journal::{DirStorage, JournalError, JournalReader, ReadError, Storage};
+use crate::net::accept::{Connections, accept};
+use crate::net::tls::server_config;
+use crate::sequencer::{Sequencer, Submission};
+use crate::worker::{ReadReply, ReadRequest, SessionId, WorkerConfig, read};
+use inbox::{Inbox, Letter};
+use worker_thread::Parts;
+
+/// Why a relay did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// The TLS key does not fit the certificate, or is of a kind that TLS 1.3 does not take.
+    #[error("the TLS certificate or key cannot be used: {0}; check `tls` in the configuration")]
+    Tls(#[from] rustls::Error),
+    /// No TLS certificate was given.
+    #[error("no TLS certificate is given; check `tls` in the configuration")]
+    NoCertificate,
+    /// The folder of the journal could not be opened or made.
+    #[error("the journal folder {path} cannot be opened: {source}")]
+    JournalFolder {
+        /// Which folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The journal could not be opened, or failed while running.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// The clock is before the last message of the journal: new messages would be misdated.
+    #[error(
+        "the clock stands {behind:?} before the last message of the journal; set the clock right, then start again"
+    )]
+    ClockBehindJournal {
+        /// How far.
+        behind: Duration,
+    },
+    /// The listener or a thread could not be set up.
+    #[error("could not set up the relay: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl RelayError {
+    /// Whether the disk failed: whatever has no receipt must be sent again, and the relay must be looked at.
+    pub fn is_storage_failure(&self) -> bool {
+        matches!(self, Self::Journal(JournalError::Storage { .. } | JournalError::Poisoned))
+    }
+}
+
+/// Threads that read pages for those who are behind.
+const PAGE_READERS: usize = 2;
+
+/// Reads that may wait, over all workers: past it a session is told to come back later.
+const READS_MAX: usize = 16_384;
+
+/// A running relay. Dropping it stops it without grace.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    log: LogId,
+    retry_hint: Duration,
+    stop_accepting: watch::Sender<bool>,
+    inboxes: Vec<Arc<Inbox>>,
+    connections: Arc<Connections>,
+    journal: Option<JoinHandle<Result<(), JournalError>>>,
+    others: Vec<JoinHandle<std::io::Result<()>>>,
+    failed: watch::Receiver<bool>,
+}
+
+impl Relay {
+    /// Opens the journal and begins to serve.
+    ///
+    /// # Errors
+    /// [`RelayError`]; nothing runs then.
+    pub fn start(listener: TcpListener, config: RelayConfig) -> Result<Self, RelayError> {
+        let address = listener.local_addr()?;
+        let (stop_accepting, stop) = watch::channel(false);
+        let (fail, failed) = watch::channel(false);
+        let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
+        let Assembled { sequencer, submissions, reads, parts, clock } = assemble(config)?;
+        let log = sequencer.log();
+        let connections: Arc<Connections> = Arc::default();
+        let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
+        let mut others = page_readers(sequencer.journal().reader(), reads, &inboxes)?;
+        for part in parts {
+            let name = format!("worker-{}", part.config.index);
+            others.push(spawn(&name, move || worker_thread::run(part))?);
+        }
+        let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, fail)?;
+        let (letters, counted) = (inboxes.clone(), Arc::clone(&connections));
+        others.push(spawn("accept", move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(accept(listener, letters, counted, connections_max, stop))
+        })?);
+        let journal = Some(journal);
+        Ok(Self { address, log, retry_hint, stop_accepting, inboxes, connections, journal, others, failed })
+    }
+
+    /// Where it listens.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The identity of its log.
+    pub const fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Waits until the journal fails; for ever when it does not. Then call [`Relay::stop`] for the error, and exit.
+    /// Cancel safe.
+    pub async fn failed(&self) {
+        let mut failed = self.failed.clone();
+        if failed.wait_for(|failed| *failed).await.is_err() {
+            // The journal thread ended without failing: the relay is being stopped by someone else.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Stops: accepts no more, tells clients when to come back, gives them what waits for them within `grace`, and
+    /// closes the journal. Blocks meanwhile.
+    ///
+    /// # Errors
+    /// What the journal failed with, now or before.
+    pub fn stop(mut self, grace: Duration) -> Result<(), RelayError> {
+        self.shut_down(grace)
+    }
+
+    fn shut_down(&mut self, grace: Duration) -> Result<(), RelayError> {
+        let Some(journal) = self.journal.take() else { return Ok(()) };
+        self.stop_accepting.send_replace(true);
+        for inbox in &self.inboxes {
+            inbox.put(Letter::Shutdown(self.retry_hint));
+        }
+        let left = self.connections.wait_until_none(grace);
+        if left > 0 {
+            tracing::warn!(left, "connections were cut at the end of the grace period");
+        }
+        for inbox in &self.inboxes {
+            inbox.put(Letter::Stop);
+        }
+        for thread in self.others.drain(..) {
+            join(thread)??;
+        }
+        // The workers have let go of the queue, so the journal thread drains it and ends.
+        Ok(join(journal)??)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down(Duration::ZERO) {
+            tracing::error!(%error, "the relay did not stop cleanly");
+        }
+    }
+}
+
+/// Everything that threads are given, before any of them runs.
+struct Assembled {
+    sequencer: Sequencer<DirStorage>,
+    submissions: Receiver<Submission>,
+    reads: Receiver<(usize, ReadRequest)>,
+    parts: Vec<Parts>,
+    clock: Arc<Clock>,
+}
+
+fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
+    let binding = Binding::of_certificate(config.tls_chain.first().ok_or(RelayError::NoCertificate)?);
+    let tls = server_config(config.tls_chain, config.tls_key)?;
+    let clock = Arc::new(config.clock);
+    let workers = config.workers.max(1);
+    let storage = DirStorage::create(&config.journal)
+        .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
+    #[cfg_attr(not(feature = "sabotage"), expect(unused_mut, reason = "only a planted bug changes it here"))]
+    let mut sequencer = Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
+    #[cfg(feature = "sabotage")]
+    sequencer.sabotage(config.sabotage);
+    not_before_journal(&clock, sequencer.head())?;
+    let rules = Arc::new(Rules {
+        roots: config.roots,
+        relay_names: config.names,
+        unbound_passes: config.unbound_passes,
+        lifetime_max: config.lifetime_max,
+    });
+    let (submit, submissions) = sync_channel(config.submissions_max);
+    let (ask, reads) = sync_channel(READS_MAX);
+    let part = Parts {
+        config: WorkerConfig {
+            relay: config.relay_credential,
+            outbox_bytes_max: config.outbox_bytes_max,
+            ring_bytes_max: config.ring_bytes_max,
+            ..WorkerConfig::new(0, rules, sequencer.log())
+        },
+        chains: sequencer.chains(),
+        verdicts: Arc::default(),
+        head: sequencer.head(),
+        inboxes: (0..workers).map(|_| Arc::default()).collect(),
+        submissions: submit,
+        reads: ask,
+        tls,
+        binding,
+        origins: config.origins,
+        clock: Arc::clone(&clock),
+        #[cfg(feature = "sabotage")]
+        sabotage: config.sabotage,
+    };
+    let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };
+    let parts = (0..workers).map(for_worker).collect();
+    Ok(Assembled { sequencer, submissions, reads, parts, clock })
+}
+
+fn new_log_id() -> std::io::Result<LogId> {
+    let random = ring::rand::SystemRandom::new();
+    let id: [u8; 16] = ring::rand::generate(&random)
+        .map_err(|_| std::io::Error::other("the system gives no random numbers"))?
+        .expose();
+    Ok(LogId::from_bytes(id))
+}
+
+/// New messages must not be dated before those in the log.
+fn not_before_journal(clock: &Clock, head: Position) -> Result<(), RelayError> {
+    let behind = head.admitted.since(clock.steady());
+    if behind > CLOCK_SKEW_MAX { Err(RelayError::ClockBehindJournal { behind }) } else { Ok(()) }
+}
+
+fn spawn<R: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> std::io::Result<JoinHandle<R>> {
+    std::thread::Builder::new().name(format!("vigie-{name}")).spawn(work)
+}
+
+fn join<R>(thread: JoinHandle<R>) -> std::io::Result<R> {
+    thread.join().map_err(|_| std::io::Error::other("a thread of the relay panicked"))
+}
+
+/// Pages are read beside the workers, so that a slow disk delays only those who are behind.
+fn page_readers<S: Storage>(
+    journal: JournalReader<S>,
+    reads: Receiver<(usize, ReadRequest)>,
+    inboxes: &[Arc<Inbox>],
+) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+    let reads = Arc::new(Mutex::new(reads));
+    let reader = |index: usize| {
+        let (journal, reads, inboxes) = (journal.clone(), Arc::clone(&reads), inboxes.to_vec());
+        spawn(&format!("pages-{index}"), move || {
+            loop {
+                let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((worker, request)) = next else { return Ok(()) };
+                let reply = read_for(&journal, request);
+                inboxes[worker].put(Letter::Reply(Box::new(reply)));
+            }
+        })
+    };
+    (0..PAGE_READERS).map(reader).collect()
+}
+
+fn read_for<S: Storage>(
+    journal: &JournalReader<S>,
+    request: ReadRequest,
+) -> Result<ReadReply, (SessionId, ReadError)> {
+    let session = request.session();
+    read(journal, request).map_err(|error| (session, error))
+}
+
+/// Runs the journal; when it fails, everyone is told, and the owner of the relay.
+fn spawn_journal<S: Storage>(
+    sequencer: Sequencer<S>,
+    submissions: Receiver<Submission>,
+    inboxes: Vec<Arc<Inbox>>,
+    clock: Arc<Clock>,
+    fail: watch::Sender<bool>,
+) -> std::io::Result<JoinHandle<Result<(), JournalError>>> {
+    spawn("journal", move || {
+        let outcome = journal_thread::run(sequencer, &submissions, &inboxes, &clock);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the journal failed: nothing without a receipt is stored");
+            for inbox in &inboxes {
+                inbox.put(Letter::Failed);
+            }
+            fail.send_replace(true);
+        }
+        outcome
+    })
+}

@@ -1,0 +1,231 @@
+//! A worker's thread: a runtime of one thread, the [`Worker`], and a task for each of its connections.
+//!
+//! Everything on it shares the worker through a `RefCell` that is never held across an await.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::task::Waker;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::task::LocalSet;
+use vigie_proto::admit::Stored;
+use vigie_proto::id::Nonce;
+use vigie_proto::login::Binding;
+use vigie_proto::refusal::Code;
+
+use super::inbox::{Inbox, Letter};
+use crate::chains::{SharedVerdicts, StoredChains};
+use crate::clock::Clock;
+use crate::event::Position;
+use crate::net::connection;
+use crate::net::upgrade::UpgradeRules;
+use crate::sequencer::{Answer, Submission};
+use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig};
+
+/// What a worker's thread is given.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) config: WorkerConfig,
+    pub(crate) chains: Arc<StoredChains>,
+    pub(crate) verdicts: Arc<SharedVerdicts>,
+    pub(crate) head: Position,
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
+    pub(crate) submissions: SyncSender<Submission>,
+    pub(crate) reads: SyncSender<(usize, ReadRequest)>,
+    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) binding: Binding,
+    pub(crate) origins: Vec<String>,
+    pub(crate) clock: Arc<Clock>,
+    #[cfg(feature = "sabotage")]
+    pub(crate) sabotage: crate::sabotage::Sabotage,
+}
+
+/// What the tasks of one worker share.
+pub(crate) struct Local {
+    worker: RefCell<Worker>,
+    wakers: RefCell<HashMap<SessionId, Waker>>,
+    inboxes: Vec<Arc<Inbox>>,
+    index: usize,
+    submissions: SyncSender<Submission>,
+    reads: SyncSender<(usize, ReadRequest)>,
+    clock: Arc<Clock>,
+    random: ring::rand::SystemRandom,
+    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) binding: Binding,
+    pub(crate) upgrade_rules: Rc<UpgradeRules>,
+}
+
+/// Letters handled in a row before the sockets have their turn.
+const LETTERS_PER_TURN: usize = 32;
+
+/// The longest sleep of the timer task: sessions that come in the meantime have deadlines of their own.
+const TIMER_TICK: Duration = Duration::from_millis(100);
+
+/// Runs until it is told to stop.
+pub(crate) fn run(parts: Parts) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let index = parts.config.index;
+    #[cfg_attr(not(feature = "sabotage"), expect(unused_mut, reason = "only a planted bug changes it here"))]
+    let mut worker = Worker::new(parts.config, parts.chains, parts.verdicts, parts.head);
+    #[cfg(feature = "sabotage")]
+    worker.sabotage(parts.sabotage);
+    let local = Rc::new(Local {
+        worker: RefCell::new(worker),
+        wakers: RefCell::default(),
+        inboxes: parts.inboxes,
+        index,
+        submissions: parts.submissions,
+        reads: parts.reads,
+        clock: parts.clock,
+        random: ring::rand::SystemRandom::new(),
+        tls: parts.tls,
+        binding: parts.binding,
+        upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins }),
+    });
+    LocalSet::new().block_on(&runtime, async {
+        tokio::task::spawn_local(keep_time(Rc::clone(&local)));
+        read_letters(local).await;
+    });
+    Ok(())
+}
+
+async fn keep_time(local: Rc<Local>) {
+    loop {
+        let now = local.clock.steady();
+        let next = local.worker.borrow().poll_timeout();
+        let pause = next.map_or(TIMER_TICK, |at| at.since(now).min(TIMER_TICK));
+        tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
+        local.with(|worker| worker.handle_timeout(local.clock.steady()));
+    }
+}
+
+async fn read_letters(local: Rc<Local>) {
+    let inbox = Arc::clone(&local.inboxes[local.index]);
+    loop {
+        for _ in 0..LETTERS_PER_TURN {
+            let Some(letter) = inbox.try_take() else {
+                inbox.wait().await;
+                break;
+            };
+            if matches!(letter, Letter::Stop) {
+                return;
+            }
+            local.handle_letter(letter);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Local {
+    fn handle_letter(self: &Rc<Self>, letter: Letter) {
+        match letter {
+            Letter::Connection { stream, guard, full } => {
+                let local = Rc::clone(self);
+                tokio::task::spawn_local(async move {
+                    let _guard = guard;
+                    let Ok(()) = stream.set_nonblocking(true) else { return };
+                    let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
+                    connection::serve(local, stream, full).await;
+                });
+            }
+            Letter::Answers(answers) => {
+                self.with(|worker| answers.iter().for_each(|answer| worker.handle_answer(answer)));
+            }
+            Letter::Batch(batch) => self.with(|worker| worker.handle_batch(&batch, self.clock.steady())),
+            Letter::Jump(head) => self.with(|worker| worker.handle_jump(head)),
+            Letter::Reply(reply) => self.with(|worker| worker.handle_reply(*reply)),
+            Letter::Reach(report) => self.with(|worker| worker.handle_reach(&report)),
+            Letter::Shutdown(retry) => self.with(|worker| worker.handle_shutdown(retry)),
+            Letter::Failed => self.with(Worker::handle_storage_failure),
+            Letter::Stop => {}
+        }
+    }
+
+    /// Calls into the worker, then does what it asks for.
+    fn with<R>(&self, call: impl FnOnce(&mut Worker) -> R) -> R {
+        let outcome = call(&mut self.worker.borrow_mut());
+        loop {
+            let effect = self.worker.borrow_mut().poll_effect();
+            match effect {
+                None => return outcome,
+                Some(effect) => self.carry_out(effect),
+            }
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Wake(id) => {
+                if let Some(waker) = self.wakers.borrow().get(&id) {
+                    waker.wake_by_ref();
+                }
+            }
+            Effect::Submit(submission) => {
+                if let Err(TrySendError::Full(submission) | TrySendError::Disconnected(submission)) =
+                    self.submissions.try_send(submission)
+                {
+                    let outcome: Result<Stored, _> = Err(Code::Busy.into());
+                    let answer = Answer { ticket: submission.ticket, id: submission.message.id(), outcome };
+                    self.worker.borrow_mut().handle_answer(&answer);
+                }
+            }
+            Effect::Read(request) => {
+                if let Err(TrySendError::Full((_, request)) | TrySendError::Disconnected((_, request))) =
+                    self.reads.try_send((self.index, request))
+                {
+                    self.worker.borrow_mut().handle_unread(&request);
+                }
+            }
+            Effect::Reach(report) if report.author.worker == self.index => {
+                self.worker.borrow_mut().handle_reach(&report);
+            }
+            Effect::Reach(report) => self.inboxes[report.author.worker].put(Letter::Reach(report)),
+        }
+    }
+
+    /// A connection is ready to log in. `None` when the machine has no randomness to give.
+    pub(crate) fn open_session(&self, binding: Binding) -> Option<SessionId> {
+        let nonce: [u8; 32] = ring::rand::generate(&self.random).ok()?.expose();
+        let now = self.clock.steady();
+        Some(self.with(|worker| worker.accept(Nonce::from_bytes(nonce), binding, now)))
+    }
+
+    pub(crate) fn close_session(&self, id: SessionId) {
+        self.wakers.borrow_mut().remove(&id);
+        self.with(|worker| worker.handle_disconnect(id));
+    }
+
+    pub(crate) fn set_waker(&self, id: SessionId, waker: &Waker) {
+        let mut wakers = self.wakers.borrow_mut();
+        match wakers.get_mut(&id) {
+            Some(known) => known.clone_from(waker),
+            None => {
+                wakers.insert(id, waker.clone());
+            }
+        }
+    }
+
+    pub(crate) fn is_logged_in(&self, id: SessionId) -> bool {
+        self.worker.borrow().is_logged_in(id)
+    }
+
+    pub(crate) fn handle_frame(&self, id: SessionId, text: &str) {
+        self.with(|worker| worker.handle_frame(id, text, self.clock.steady()));
+    }
+
+    pub(crate) fn handle_pong(&self, id: SessionId) {
+        self.with(|worker| worker.handle_pong(id, self.clock.steady()));
+    }
+
+    pub(crate) fn handle_violation(&self, id: SessionId, code: Code) {
+        self.with(|worker| worker.handle_violation(id, code));
+    }
+
+    pub(crate) fn take_output(&self, id: SessionId, max_bytes: usize) -> Vec<Output> {
+        self.with(|worker| worker.take_output(id, max_bytes))
+    }
+}
