@@ -1,0 +1,238 @@
+//! A world of its own for each test: roots, credentials, a TLS authority, all made in memory; relays in temporary folders.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use vigie_proto::cap::{self, Headline};
+use vigie_proto::chain::{Chain, NoVerdicts, Roots};
+use vigie_proto::channel::{Channel, Flow, Plane};
+use vigie_proto::credential::{Claims, Credential, Grant, Role};
+use vigie_proto::key::SigningKey;
+use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::severity::Severity;
+use vigie_proto::time::{Timestamp, Window};
+use vigie_proto::verify;
+use vigie_relay::config::RelayConfig;
+use vigie_relay::server::Relay;
+
+/// The machine's time.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::EPOCH.plus(since)
+}
+
+/// Someone with a key and a chain, on one plane.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The private key.
+    pub key: Arc<SigningKey>,
+    /// The chain of command above it, and its own credential.
+    pub chain: Arc<Chain>,
+}
+
+impl Person {
+    /// Signs a message.
+    pub fn sign(&self, message: &Message) -> String {
+        verify::sign(&self.key, self.chain.leaf().id(), message)
+    }
+
+    /// Signs a short alert or signal.
+    pub fn say(&self, channel: &str, text: &str, severity: Severity) -> String {
+        self.sign(&message(channel, text, severity))
+    }
+}
+
+/// A message with a CAP alert made from a headline.
+pub fn message(channel: &str, text: &str, severity: Severity) -> Message {
+    let channel: Channel = channel.parse().unwrap();
+    let sent = now();
+    Message {
+        sent,
+        expires: sent.plus(Duration::from_secs(3_600)),
+        severity,
+        label: Tlp::Clear,
+        replaces: Vec::new(),
+        content: Content { cap: alert(channel.plane, text, severity), original: None },
+        channel,
+    }
+}
+
+/// A CAP alert made from a headline.
+pub fn alert(plane: Plane, text: &str, severity: Severity) -> cap::Alert {
+    cap::Alert::from_headline(&Headline {
+        plane,
+        identifier: "essai-1",
+        sender: "essais@vigie.example",
+        sent: "2026-11-21T12:00:00+01:00",
+        language: "fr-FR",
+        text,
+        severity,
+        urgency: cap::Urgency::Immediate,
+        area: "Zone d'essai",
+        restriction: None,
+    })
+}
+
+/// A grant of everything in a flow at a place.
+pub fn grant(flow: Flow, at: &str, publish: Option<Severity>, delegate: u8) -> Grant {
+    Grant { flow, at: at.parse().unwrap(), publish, subscribe: true, delegate }
+}
+
+fn fresh_key() -> Arc<SigningKey> {
+    let seed: [u8; 32] = ring::rand::generate(&ring::rand::SystemRandom::new()).unwrap().expose();
+    Arc::new(SigningKey::from_seed(&seed).unwrap())
+}
+
+/// Trust of one plane: a root and those below it.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The root.
+    pub root: Person,
+    /// `fr`.
+    pub nation: Person,
+    /// `fr.idf`.
+    pub region: Person,
+    /// `fr.idf.75.paris`.
+    pub town: Person,
+    /// `fr.idf.92.nanterre`.
+    pub neighbour: Person,
+    /// `fr.naq.33.bordeaux`.
+    pub elsewhere: Person,
+    /// Publishes signals up to Severe and hears alerts, Paris.
+    pub field: Person,
+}
+
+/// The claims of someone at a place, valid from an hour ago for a day.
+pub fn claims(plane: Plane, key: &SigningKey, org: &str, grants: Vec<Grant>) -> Claims {
+    Claims {
+        subject: *key.public(),
+        org: org.parse().unwrap(),
+        name: org.to_owned(),
+        role: Role::Author,
+        grants,
+        plane,
+        valid: Window {
+            from: now().minus(Duration::from_secs(3_600)),
+            until: now().plus(Duration::from_secs(24 * 3_600)),
+        },
+    }
+}
+
+/// Issues a credential for a fresh key below `above`.
+pub fn appoint(above: &Person, org: &str, grants: Vec<Grant>) -> Person {
+    let key = fresh_key();
+    let mut claims = claims(above.chain.plane(), &key, org, grants);
+    claims.valid = claims.valid.intersect(&above.chain.window());
+    let chain = above.chain.extend(&above.key, &claims).unwrap();
+    Person { key, chain: Arc::new(chain) }
+}
+
+fn everything(at: &str, delegate: u8) -> Vec<Grant> {
+    [Flow::Alert, Flow::Signal].map(|flow| grant(flow, at, Some(Severity::Extreme), delegate)).to_vec()
+}
+
+impl Command {
+    /// A chain of command with fresh keys.
+    pub fn new(plane: Plane) -> Self {
+        let key = fresh_key();
+        let credential = Credential::issue_root(&key, &claims(plane, &key, "fr", everything("fr", 4))).unwrap();
+        let roots = Roots::new([key.public().thumbprint()]);
+        let chain = Chain::verify([&**credential.token()], &roots, &NoVerdicts).unwrap();
+        let root = Person { key, chain: Arc::new(chain) };
+        let nation = appoint(&root, "fr.etat", everything("fr", 3));
+        let region = appoint(&nation, "fr.etat.idf", everything("fr.idf", 2));
+        let town = appoint(&region, "fr.etat.idf.paris", everything("fr.idf.75.paris", 0));
+        let neighbour = appoint(&region, "fr.etat.idf.nanterre", everything("fr.idf.92.nanterre", 0));
+        let elsewhere = appoint(&nation, "fr.etat.naq", everything("fr.naq.33.bordeaux", 0));
+        let field = appoint(
+            &region,
+            "fr.etat.idf.sdis",
+            vec![
+                Grant { subscribe: false, ..grant(Flow::Signal, "fr.idf.75.paris", Some(Severity::Severe), 0) },
+                grant(Flow::Alert, "fr.idf.75.paris", None, 0),
+            ],
+        );
+        Self { root, nation, region, town, neighbour, elsewhere, field }
+    }
+}
+
+/// Two planes of command, a TLS authority, and a folder for relays.
+#[derive(Debug)]
+pub struct World {
+    /// The live plane.
+    pub live: Command,
+    /// The exercise plane.
+    pub exercise: Command,
+    /// The authority that certifies relays.
+    pub tls_root: CertificateDer<'static>,
+    tls_chain: Vec<CertificateDer<'static>>,
+    tls_key: PrivateKeyDer<'static>,
+    folder: tempfile::TempDir,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+        Self {
+            live: Command::new(Plane::Live),
+            exercise: Command::new(Plane::Exercise),
+            tls_root: issuer.der().clone(),
+            tls_chain: vec![certificate.der().clone()],
+            tls_key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+}
+
+impl World {
+    /// A world with fresh keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The roots of both planes.
+    pub fn roots(&self) -> Roots {
+        Roots::new([&self.live, &self.exercise].map(|command| command.root.key.public().thumbprint()))
+    }
+
+    /// Where the journal of a relay lies.
+    pub fn journal(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A folder that goes with the world.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The usual settings of a relay of this world.
+    pub fn config(&self, journal: &str) -> RelayConfig {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let key = self.tls_key.clone_key();
+        RelayConfig::new(names, self.tls_chain.clone(), key, self.roots(), self.journal(journal))
+    }
+
+    /// A relay on a free port of loopback.
+    pub fn relay(&self) -> Relay {
+        self.relay_with(self.config("journal"))
+    }
+
+    /// A relay with other settings.
+    pub fn relay_with(&self, config: RelayConfig) -> Relay {
+        Self::relay_at("127.0.0.1:0".parse().unwrap(), config)
+    }
+
+    /// A relay at an address: to come back where one was.
+    pub fn relay_at(address: SocketAddr, config: RelayConfig) -> Relay {
+        Relay::start(TcpListener::bind(address).unwrap(), config).unwrap()
+    }
+}
