@@ -46,11 +46,12 @@ impl Role {
 )]
 pub struct Grant {
     /// Alerts or signals.
+    #[serde(deserialize_with = "json::word")]
     pub flow: Flow,
     /// The place, and all below it.
     pub at: Jurisdiction,
     /// May publish, up to this severity. Absent: may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present_word", skip_serializing_if = "Option::is_none")]
     pub publish: Option<Severity>,
     /// May subscribe at any place of the subtree, and hear what is heard there. Default: may not.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -106,18 +107,21 @@ pub struct Claims {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
+    #[serde(deserialize_with = "json::object")]
     sub: Jwk,
     org: Jurisdiction,
     name: String,
-    #[serde(default, skip_serializing_if = "Role::is_author")]
+    #[serde(default, deserialize_with = "json::word", skip_serializing_if = "Role::is_author")]
     role: Role,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     parent: Option<CredentialId>,
+    #[serde(deserialize_with = "json::objects")]
     grants: Vec<Grant>,
+    #[serde(deserialize_with = "json::word")]
     plane: Plane,
     not_before: Timestamp,
     expires: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     ext: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -199,8 +203,12 @@ impl Credential {
     /// Signs a root: a credential that stands on its own key.
     ///
     /// # Errors
-    /// As [`Credential::parse`]: what could not be read back is not issued.
+    /// `bad_signature` when the claims speak of another key; else as [`Credential::parse`]: what could not be read
+    /// back is not issued.
     pub fn issue_root(key: &SigningKey, claims: &Claims) -> Result<Self, Refusal> {
+        if key.public() != &claims.subject {
+            return Err(Refusal::new(Code::BadSignature, "a root is signed by the key that it speaks of"));
+        }
         Self::issue(key, claims, None)
     }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::cursor::Cursor;
 use crate::id::{CredentialId, LogId, MessageId, Nonce, Sequence};
@@ -314,13 +315,22 @@ impl From<Refusal> for Rejection {
 struct Envelope<'a> {
     #[serde(borrow)]
     op: Cow<'a, str>,
-    #[serde(default)]
-    n: Option<RequestNumber>,
+    /// As written: an operation of a later version, or one without a number, may mean something else by `n`.
+    #[serde(borrow, default)]
+    n: Option<&'a RawValue>,
 }
 
-const CLIENT_OPERATIONS: [&str; 6] = ["login", "chain", "publish", "subscribe", "history", "credential"];
+impl Envelope<'_> {
+    fn number(&self) -> Option<RequestNumber> {
+        self.n.and_then(|n| n.get().parse().ok())
+    }
+}
 
 impl<'a> ClientFrame<'a> {
+    /// The operations of this version.
+    pub const OPERATIONS: [&'static str; 6] =
+        ["login", "chain", "publish", "subscribe", "history", "credential"];
+
     /// Reads a frame. Its length was bounded by the WebSocket.
     ///
     /// # Errors
@@ -328,10 +338,10 @@ impl<'a> ClientFrame<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
         json::check(text.as_bytes()).map_err(|error| frame_error(error, None))?;
         let envelope: Envelope<'_> = json::parse_frame(text).map_err(|error| frame_error(error, None))?;
-        if !CLIENT_OPERATIONS.contains(&&*envelope.op) {
-            return Err(Rejection { re: envelope.n, refusal: Code::UnknownOperation.into() });
+        if !Self::OPERATIONS.contains(&&*envelope.op) {
+            return Err(Rejection { re: envelope.number(), refusal: Code::UnknownOperation.into() });
         }
-        json::parse_frame(text).map_err(|error| frame_error(error, envelope.n))
+        json::parse_frame(text).map_err(|error| frame_error(error, envelope.number()))
     }
 
     /// The text of the frame.

@@ -4,11 +4,16 @@
 //! grammar (UTF-8, escapes, lone surrogates, trailing bytes); this adds what it leaves open: no member twice at any
 //! level, at most [`JSON_DEPTH_MAX`] levels, integers within 2^53 − 1 and no other numbers (RFC 7493, I-JSON).
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Deserializer};
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
@@ -66,6 +71,84 @@ pub fn parse_signed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// Reads a frame: unknown members are ignored, so that a newer peer may add some. Checked by the caller.
 pub(crate) fn parse_frame<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
     serde_json::from_str(text).map_err(|error| JsonError::Shape(error.to_string()))
+}
+
+/// For a member of a signed object that is itself an object: derived code alone would also take an array of its
+/// values, another spelling of the same statement.
+pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
+/// For an array of objects: each as [`object`].
+pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Vec::deserialize(deserializer)?.into_iter().map(|Object(value)| value).collect())
+}
+
+/// For a member that is one of a list of words: derived code alone would also take `{"word":null}`.
+pub(crate) fn word<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = <Cow<'de, str>>::deserialize(deserializer)?;
+    T::deserialize(text.into_deserializer())
+}
+
+/// For an optional member that is there: `null` is not another way to leave it out. Needs `default` beside it.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// [`present`] and [`object`] at once.
+pub(crate) fn present_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    object(deserializer).map(Some)
+}
+
+/// [`present`] and [`word`] at once.
+pub(crate) fn present_word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    word(deserializer).map(Some)
+}
+
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
 }
 
 /// Visits a value without keeping it.

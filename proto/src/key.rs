@@ -11,6 +11,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{KeyId, sha256};
+use crate::json;
 
 /// Length of a public key in bytes.
 pub const PUBLIC_KEY_BYTES: usize = 32;
@@ -103,7 +104,9 @@ impl fmt::Debug for PublicKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Jwk {
+    #[serde(deserialize_with = "json::word")]
     crv: Crv,
+    #[serde(deserialize_with = "json::word")]
     kty: Kty,
     x: String,
 }

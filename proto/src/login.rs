@@ -104,9 +104,13 @@ pub fn check(proof: &str, chain: &Chain, expected: &Expected<'_>, now: Timestamp
     if !expected.relay_names.contains(&payload.relay) {
         return Err(Code::WrongRelayName.into());
     }
-    let unbound = payload.binding == Binding::None.to_text();
-    let bound = payload.binding == expected.binding.to_text();
-    if !(bound || (unbound && expected.unbound_passes)) {
+    let passes = if payload.binding == Binding::None.to_text() {
+        // Asked first: a relay that knows no certificate must not take `none` for a match.
+        expected.unbound_passes
+    } else {
+        payload.binding == expected.binding.to_text()
+    };
+    if !passes {
         return Err(Code::BindingMismatch.into());
     }
     token.check_signature(chain.key()).map_err(|_| Code::ProofInvalid.into())

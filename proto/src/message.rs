@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::cap;
 use crate::channel::Channel;
-use crate::id::MessageId;
+use crate::id::{MessageId, sha256};
 use crate::json::{self, JsonError};
 use crate::limits::REPLACES_MAX;
 use crate::refusal::{Code, Refusal};
@@ -57,9 +59,10 @@ impl fmt::Display for Tlp {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Label {
+    #[serde(deserialize_with = "json::word")]
     tlp: Tlp,
     /// Reserved: a named audience.
-    #[serde(default, skip_serializing)]
+    #[serde(default, deserialize_with = "json::present", skip_serializing)]
     audience: Option<serde::de::IgnoredAny>,
 }
 
@@ -73,8 +76,25 @@ pub struct Original {
     /// SHA-256 of the file, base64url without padding, 43 characters.
     pub sha256: String,
     /// The file, base64url without padding, where it fits in the message; else absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
+}
+
+impl Original {
+    /// Evidence that contradicts itself is none: the hash is one, and it is that of the bytes where they are given.
+    fn validate(&self) -> Result<(), Refusal> {
+        let malformed = |detail: &'static str| Refusal::new(Code::MalformedContent, detail);
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text);
+        let hash = decode(&self.sha256).ok().filter(|hash| hash.len() == 32);
+        let hash = hash.ok_or_else(|| malformed("`original.sha256` is 32 bytes in base64url"))?;
+        let Some(bytes) = &self.bytes else { return Ok(()) };
+        let bytes = decode(bytes).map_err(|_| malformed("`original.bytes` is not canonical base64url"))?;
+        if sha256(&bytes)[..] == hash[..] {
+            Ok(())
+        } else {
+            Err(malformed("`original.sha256` is not the hash of `original.bytes`"))
+        }
+    }
 }
 
 /// What a message says.
@@ -83,9 +103,10 @@ pub struct Original {
 #[expect(clippy::exhaustive_structs, reason = "a wire format; a new member is a new protocol version")]
 pub struct Content {
     /// A CAP 1.2 alert with CAP's own names.
+    #[serde(deserialize_with = "cap::object")]
     pub cap: cap::Alert,
     /// The file it was imported from, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present_object", skip_serializing_if = "Option::is_none")]
     pub original: Option<Original>,
 }
 
@@ -131,22 +152,24 @@ struct PayloadIn {
     channel: String,
     sent: Timestamp,
     expires: Timestamp,
+    #[serde(deserialize_with = "json::word")]
     severity: Severity,
+    #[serde(deserialize_with = "json::object")]
     label: Label,
     #[serde(default)]
     replaces: Vec<MessageId>,
     content: Box<RawValue>,
     /// Whatever a deployment adds; signed, and not interpreted.
-    #[serde(default, rename = "ext")]
+    #[serde(default, rename = "ext", deserialize_with = "json::present")]
     _ext: Option<serde_json::Map<String, serde_json::Value>>,
     /// Reserved: the author's previous message.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::present")]
     prev: Option<serde::de::IgnoredAny>,
     /// Reserved: signatures of others over the same statement.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::present")]
     cosignatures: Option<serde::de::IgnoredAny>,
     /// Reserved: content that only a group can read.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::present")]
     sealed: Option<serde::de::IgnoredAny>,
 }
 
@@ -191,6 +214,7 @@ impl Message {
         let content: Content = json::parse_signed(payload.content.get().as_bytes())
             .map_err(|error| payload_error(error, Code::MalformedContent))?;
         content.cap.validate().map_err(|fault| Refusal::new(Code::MalformedContent, fault.to_string()))?;
+        content.original.as_ref().map_or(Ok(()), Original::validate)?;
         Ok(Self {
             channel,
             sent: payload.sent,

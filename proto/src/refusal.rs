@@ -289,10 +289,20 @@ pub struct Refusal {
     pub credential: Option<CredentialId>,
 }
 
+/// Longest detail of a refusal: a sentence. A member name of 256 KiB must not come back as one.
+pub const DETAIL_BYTES_MAX: usize = 256;
+
 impl Refusal {
     /// A refusal with what exactly was wrong.
+    ///
+    /// The detail is cut at [`DETAIL_BYTES_MAX`]: it may quote what a stranger wrote.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), credential: None }
+        let mut detail = detail.into();
+        if detail.len() > DETAIL_BYTES_MAX {
+            let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+            detail.to_mut().truncate(end);
+        }
+        Self { code, detail, credential: None }
     }
 
     /// Names the credential whose rule refused.

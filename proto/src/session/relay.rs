@@ -248,7 +248,7 @@ impl LoggedIn {
         if chain.plane() != self.chain.plane() {
             return Err(Refusal::from(Code::WrongPlane).by(id));
         }
-        if self.others.len() >= OTHER_CHAINS_MAX {
+        if self.others.len() >= OTHER_CHAINS_MAX && !self.others.contains_key(&id) {
             self.others.pop_first();
         }
         self.others.insert(id, Arc::new(chain));
