@@ -1,0 +1,150 @@
+//! PROTOCOL.md says what the code does: each refusal with both sentences, each limit, each `typ`, gap reason and
+//! operation. Its samples are compared in `vectors.rs`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::time::Duration;
+
+use vigie_proto::channel::{SEGMENT_BYTES_MAX, SEGMENTS_MAX};
+use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame};
+use vigie_proto::limits;
+use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Ends};
+
+use crate::support::{compare_or_write, crate_path, is_writing};
+
+fn document() -> String {
+    std::fs::read_to_string(crate_path("PROTOCOL.md")).unwrap()
+}
+
+fn refusals() -> String {
+    let mut table = String::from("| code | ends | temporary | English | French |\n|---|---|---|---|---|\n");
+    for code in Code::ALL {
+        let ends = match code.ends() {
+            Ends::Request => "request".to_owned(),
+            Ends::Http(status) => format!("HTTP {status}"),
+            Ends::Close(status) => format!("close {status}"),
+            other => panic!("the document has no word for {other:?}"),
+        };
+        let temporary = if code.is_temporary() { "yes" } else { "no" };
+        table += &format!("| `{code}` | {ends} | {temporary} | {} | {} |\n", code.english(), code.french());
+    }
+    table
+}
+
+/// Compares, or with `VIGIE_WRITE_VECTORS` writes, the table of refusals.
+#[test]
+fn every_refusal_stands_in_the_document_in_both_languages() {
+    let (begin, end) = ("<!-- table: refusals -->\n", "<!-- end -->\n");
+    let document = document();
+    let (before, rest) = document.split_once(begin).unwrap();
+    let (found, after) = rest.split_once(end).unwrap();
+    if is_writing() {
+        compare_or_write("PROTOCOL.md", &format!("{before}{begin}{}{end}{after}", refusals()));
+    } else {
+        assert_eq!(found, refusals());
+    }
+}
+
+#[test]
+fn every_code_is_a_distinct_word_with_a_sentence_in_each_language() {
+    let mut words: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), Code::ALL.len());
+    for code in Code::ALL {
+        let word = code.as_str();
+        assert!(word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_')), "{word}");
+        for sentence in [code.english(), code.french()] {
+            assert!(sentence.ends_with('.') && !sentence.contains(['|', '\n']), "{word}: {sentence}");
+        }
+        assert_ne!(code.english(), code.french(), "{word}");
+        assert_eq!(word.parse(), Ok(*code));
+    }
+}
+
+/// A number as the document writes it.
+fn grouped(number: impl TryInto<u64, Error: std::fmt::Debug>) -> String {
+    let digits = number.try_into().unwrap().to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
+    groups.join(",")
+}
+
+#[test]
+fn the_table_of_limits_is_complete_and_right() {
+    let bytes = |number: usize| format!("{} bytes", grouped(number));
+    let millis = |duration: Duration| format!("{} ms", grouped(duration.as_millis()));
+    let stale = format!(
+        "{}.{} mark intervals",
+        limits::STALE_MARK_INTERVALS_TENTHS / 10,
+        limits::STALE_MARK_INTERVALS_TENTHS % 10
+    );
+    let expected = [
+        ("subprotocol", format!("`{}`", limits::SUBPROTOCOL)),
+        ("message token", bytes(limits::MESSAGE_BYTES_MAX)),
+        ("credential token", bytes(limits::CREDENTIAL_BYTES_MAX)),
+        ("links in a chain", grouped(limits::CHAIN_LINKS_MAX)),
+        ("frame before log-in", bytes(limits::FRAME_BYTES_MAX_BEFORE_LOGIN)),
+        ("frame after log-in", bytes(limits::FRAME_BYTES_MAX)),
+        ("JSON nesting", format!("{} levels", limits::JSON_DEPTH_MAX)),
+        ("JSON integer", grouped(limits::JSON_INTEGER_MAX)),
+        ("segments of a jurisdiction", grouped(SEGMENTS_MAX)),
+        ("segment of a jurisdiction", bytes(SEGMENT_BYTES_MAX)),
+        ("filters in a subscription", grouped(limits::SUBSCRIPTIONS_MAX)),
+        ("grants in a credential", grouped(limits::GRANTS_MAX)),
+        ("ids in `replaces`", grouped(limits::REPLACES_MAX)),
+        ("`name` of a credential", bytes(limits::NAME_BYTES_MAX)),
+        ("`detail` of a refusal", bytes(DETAIL_BYTES_MAX)),
+        ("clock difference between honest parties", millis(limits::CLOCK_SKEW_MAX)),
+        ("life of a message", millis(limits::MESSAGE_LIFETIME_MAX)),
+        ("challenge to log-in", millis(limits::LOGIN_TIMEOUT)),
+        ("life of a nonce", millis(limits::NONCE_LIFETIME)),
+        ("chains that a session remembers", grouped(limits::CHAINS_REMEMBERED)),
+        ("mark interval, default", millis(limits::MARK_INTERVAL)),
+        ("mark interval, shortest", millis(limits::MARK_INTERVAL_MIN)),
+        ("mark interval, longest", millis(limits::MARK_INTERVAL_MAX)),
+        ("messages in a page of history", grouped(limits::HISTORY_LIMIT_MAX)),
+        ("overlap after a foreign cursor", millis(limits::FOREIGN_CURSOR_OVERLAP)),
+        ("stale after", stale),
+    ];
+    let document = document();
+    let (_, table) = document.split_once("| limit | value |\n|---|---|\n").unwrap();
+    let found: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let expected: Vec<String> =
+        expected.into_iter().map(|(name, value)| format!("| {name} | {value} |")).collect();
+    assert_eq!(found, expected);
+    // A constant that is added is added above and to the document.
+    let source = std::fs::read_to_string(crate_path("src/limits.rs")).unwrap();
+    let constants = source.lines().filter(|line| line.starts_with("pub const ")).count();
+    let elsewhere = 3; // two of `channel`, one of `refusal`
+    assert_eq!(constants + elsewhere, expected.len());
+}
+
+#[test]
+fn every_operation_and_gap_has_its_place() {
+    let document = document();
+    let (_, frames) = document.split_once("## 11. Frames").unwrap();
+    let (client, relay) = frames.split_once("### From the relay").unwrap();
+    let (relay, reading) = relay.split_once("\n## 12.").unwrap();
+    for operation in ServerFrame::OPERATIONS {
+        assert_eq!(relay.matches(&format!("\n**`{operation}`**")).count(), 1, "{operation}");
+    }
+    for operation in ClientFrame::OPERATIONS {
+        assert_eq!(client.matches(&format!("\n**`{operation}`**")).count(), 1, "{operation}");
+    }
+    for reason in [GapReason::OtherLog, GapReason::Removed, GapReason::Ahead, GapReason::Damaged] {
+        assert_eq!(reading.matches(&format!("| `{}` |", reason.as_str())).count(), 1, "{reason:?}");
+    }
+}
+
+/// Code fences carry a language, so that rustdoc does not take them for Rust and run them.
+#[test]
+fn every_fence_names_its_language() {
+    let document = document();
+    let fences: Vec<&str> = document.lines().filter(|line| line.starts_with("```")).collect();
+    assert!(fences.len() > 40 && fences.len().is_multiple_of(2), "{}", fences.len());
+    for pair in fences.chunks(2) {
+        assert!(matches!(pair, ["```json" | "```text", "```"]), "{pair:?}");
+    }
+}
