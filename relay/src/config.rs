@@ -23,7 +23,7 @@ pub struct RelayConfig {
     pub tls_key: PrivateKeyDer<'static>,
     /// The pinned roots: who may issue the credentials that count here.
     pub roots: Roots,
-    /// The folder of the journal. Made when it is missing.
+    /// The folder of the journal. It must exist: a missing disk must not look like a new relay.
     pub journal: PathBuf,
     /// How the journal is cut into files.
     pub journal_config: JournalConfig,

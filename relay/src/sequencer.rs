@@ -192,6 +192,18 @@ impl<S: Storage> Sequencer<S> {
         }
     }
 
+    /// Nothing waits: proves the last batch on disk, and prepares the next segment before it is needed.
+    ///
+    /// # Errors
+    /// The journal failed, as in [`Sequencer::commit`]. No room for the next segment is no error yet.
+    pub fn rest(&mut self) -> Result<(), JournalError> {
+        self.journal.write_footer()?;
+        match self.journal.prepare_next() {
+            Err(JournalError::Full { .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes the journal: a clean stop needs no recovery.
     ///
     /// # Errors

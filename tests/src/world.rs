@@ -218,6 +218,7 @@ impl World {
     pub fn config(&self, journal: &str) -> RelayConfig {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let key = self.tls_key.clone_key();
+        std::fs::create_dir_all(self.journal(journal)).unwrap();
         RelayConfig::new(names, self.tls_chain.clone(), key, self.roots(), self.journal(journal))
     }
 

@@ -41,8 +41,11 @@ pub enum RelayError {
     /// No TLS certificate was given.
     #[error("no TLS certificate is given; check `tls` in the configuration")]
     NoCertificate,
-    /// The folder of the journal could not be opened or made.
-    #[error("the journal folder {path} cannot be opened: {source}")]
+    /// The folder of the journal could not be opened.
+    #[error(
+        "the journal folder {path} cannot be opened ({source}); if its disk is not mounted, mount it; for a new \
+         relay, make the folder"
+    )]
     JournalFolder {
         /// Which folder.
         path: std::path::PathBuf,
@@ -193,7 +196,8 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     let tls = server_config(config.tls_chain, config.tls_key)?;
     let clock = Arc::new(config.clock);
     let workers = config.workers.max(1);
-    let storage = DirStorage::create(&config.journal)
+    // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place.
+    let storage = DirStorage::open(&config.journal)
         .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
     #[cfg_attr(not(feature = "sabotage"), expect(unused_mut, reason = "only a planted bug changes it here"))]
     let mut sequencer = Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
