@@ -21,12 +21,13 @@ mod messages;
 #[path = "vectors/texts.rs"]
 mod texts;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use vigie_proto::chain::{Chain, NoVerdicts, Roots};
+use vigie_proto::chain::{Chain, NoVerdicts, Roots, TokenHash, Verdicts};
 use vigie_proto::channel::{Channel, Filter};
 use vigie_proto::credential::Credential;
 use vigie_proto::cursor::Cursor;
@@ -200,6 +201,48 @@ fn chains_are_judged_as_the_vectors_say() {
         assert_eq!(word(&verdict), case.verdict, "{}: {verdict:?}", case.name);
     }
     twins_hold(file.cases.iter().map(|case| (&*case.name, &*case.verdict, case.repaired.as_deref())));
+}
+
+/// Remembers every credential that was found good.
+#[derive(Default)]
+struct Remembers(RefCell<BTreeMap<TokenHash, Arc<Credential>>>);
+
+impl Verdicts for Remembers {
+    fn find(&self, token: &TokenHash) -> Option<Arc<Credential>> {
+        self.0.borrow().get(token).cloned()
+    }
+
+    fn keep(&self, token: TokenHash, credential: &Arc<Credential>) {
+        self.0.borrow_mut().insert(token, Arc::clone(credential));
+    }
+}
+
+/// Whatever was judged before, good or bad, and in whichever order.
+#[test]
+fn remembered_verdicts_change_no_verdict() {
+    let file = credentials::build();
+    let roots = roots();
+    let memory = Remembers::default();
+    for case in file.cases.iter().chain(file.cases.iter().rev()) {
+        let links = case.chain.iter().map(|name| find(&file.tokens, name).text.as_str());
+        let verdict = Chain::verify(links, &roots, &memory)
+            .and_then(|chain| chain.judge(Timestamp::from_millis(case.at)));
+        assert_eq!(word(&verdict), case.verdict, "{}: {verdict:?}", case.name);
+    }
+    assert!(memory.0.borrow().len() > 20);
+    // A memory filled under other rules lets no test key through.
+    let plain = Roots::new(pins());
+    let root = &find(&file.tokens, "root-live").text;
+    assert_eq!(Chain::verify([&**root], &plain, &memory).unwrap_err().code, Code::TestKey);
+}
+
+/// A root speaks of the key that signs it.
+#[test]
+fn a_root_is_issued_by_its_own_key_only() {
+    let tokens = credentials::build().tokens;
+    let claims = Credential::parse(&find(&tokens, "root-live").text).unwrap().claims().clone();
+    let stranger = SigningKey::from_seed(&TestKey::named("stranger-live").seed).unwrap();
+    assert_eq!(Credential::issue_root(&stranger, &claims).unwrap_err().code, Code::BadSignature);
 }
 
 /// What the crate issues from the same claims is the token that was built by hand.
