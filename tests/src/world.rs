@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use vigie_client::{Client, ClientConfig, Identity, OnPlane, RelayUrl, TlsRoots};
 use vigie_proto::cap::{self, Headline};
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Channel, Flow, Plane};
@@ -169,6 +170,8 @@ pub struct World {
     pub exercise: Command,
     /// The authority that certifies relays.
     pub tls_root: CertificateDer<'static>,
+    /// The same in PEM.
+    pub tls_root_pem: String,
     tls_chain: Vec<CertificateDer<'static>>,
     tls_key: PrivateKeyDer<'static>,
     folder: tempfile::TempDir,
@@ -186,6 +189,7 @@ impl Default for World {
             live: Command::new(Plane::Live),
             exercise: Command::new(Plane::Exercise),
             tls_root: issuer.der().clone(),
+            tls_root_pem: issuer.pem(),
             tls_chain: vec![certificate.der().clone()],
             tls_key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             folder: tempfile::tempdir().unwrap(),
@@ -202,6 +206,14 @@ impl World {
     /// The roots of both planes.
     pub fn roots(&self) -> Roots {
         Roots::new([&self.live, &self.exercise].map(|command| command.root.key.public().thumbprint()))
+    }
+
+    /// A client of this person, on one plane, that knows the relay at this address.
+    pub fn client<P: OnPlane>(&self, address: SocketAddr, person: &Person) -> Client<P> {
+        let url: RelayUrl = format!("wss://localhost:{}", address.port()).parse().unwrap();
+        let tls = TlsRoots::from_pem(self.tls_root_pem.as_bytes()).unwrap();
+        let identity = Identity::new(Arc::clone(&person.key), Arc::clone(&person.chain)).unwrap();
+        Client::new(ClientConfig::new(vec![url], tls, self.roots(), identity)).unwrap()
     }
 
     /// Where the journal of a relay lies.
