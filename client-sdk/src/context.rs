@@ -1,0 +1,277 @@
+//! A folder that says which relays, whom to trust, and who one is: what every program of a deployment starts from.
+//!
+//! ```text
+//! DIR/context.toml                          relays, tls_roots, roots, identities
+//! DIR/tls/ca.pem                            who certifies the relays' TLS
+//! DIR/identities/NAME/live.key.pem          PKCS#8, mode 0600
+//! DIR/identities/NAME/live.chain            one credential a line, root first
+//! DIR/identities/NAME/exercise.key.pem, exercise.chain
+//! ```
+//!
+//! It reads and never writes; `vigie init` makes such a folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use vigie_proto::chain::Roots;
+use vigie_proto::channel::Plane;
+use vigie_proto::id::{KeyId, MalformedId};
+
+use crate::client::{Client, ClientConfig, ConfigError};
+use crate::identity::{Identity, IdentityError};
+use crate::plane::OnPlane;
+use crate::tls::{TlsRoots, TlsRootsError};
+use crate::url::{MalformedRelayUrl, RelayUrl};
+
+/// The file that makes a folder a context.
+const FILE: &str = "context.toml";
+/// A name is suggested when it is at most this many single-character edits away.
+const EDITS_MAX: usize = 2;
+
+/// An opened context: relays, trust and the way to identities. Nothing is connected.
+#[derive(Clone, Debug)]
+pub struct Context {
+    relays: Vec<RelayUrl>,
+    tls_roots: TlsRoots,
+    roots: Roots,
+    identities: PathBuf,
+}
+
+/// Why a context or an identity in it cannot be used. Each says which file or name, why, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContextError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}; name a folder made by: vigie init DIR", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `context.toml` does not have the right form; unknown keys are told here too.
+    #[error("{} is malformed: {}", path.display(), why.trim_end())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        why: String,
+    },
+    /// A relay's address is none.
+    #[error("{}, key `relays`: {source}", path.display())]
+    Relay {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: MalformedRelayUrl,
+    },
+    /// A pinned root is no thumbprint.
+    #[error("{}, key `roots`: {text:?} is no key thumbprint: {source}", path.display())]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        text: String,
+        /// What is wrong.
+        source: MalformedId,
+    },
+    /// The file of TLS authorities cannot be used.
+    #[error("{}: {source}", path.display())]
+    TlsRoots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: TlsRootsError,
+    },
+    /// There is no identity of this name.
+    #[error("there is no identity {name:?} in this context{}", known_names(suggestion.as_deref(), known))]
+    UnknownIdentity {
+        /// The name.
+        name: String,
+        /// One that was probably meant.
+        suggestion: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// The identity's files cannot be used.
+    #[error("identity {name:?}, {plane} plane: {source}")]
+    Identity {
+        /// The name.
+        name: String,
+        /// The plane.
+        plane: Plane,
+        /// What is wrong.
+        source: IdentityError,
+    },
+    /// The parts do not go together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+fn known_names(suggestion: Option<&str>, known: &[String]) -> String {
+    match suggestion {
+        Some(name) => format!("; did you mean {name:?}?"),
+        None if known.is_empty() => "; it has none".to_owned(),
+        None => format!("; it has {}", known.join(", ")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    relays: Vec<String>,
+    tls_roots: PathBuf,
+    roots: Vec<String>,
+    identities: PathBuf,
+}
+
+impl Context {
+    /// Reads `dir/context.toml` and what it names. Paths in it are relative to `dir`.
+    ///
+    /// # Errors
+    /// Any [`ContextError`] but those about identities, which are read when they are asked for.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, ContextError> {
+        let dir = dir.as_ref();
+        let path = dir.join(FILE);
+        let text = read(&path, |path| fs::read_to_string(path))?;
+        let file: File = toml::from_str(&text)
+            .map_err(|error| ContextError::Malformed { path: path.clone(), why: error.to_string() })?;
+        let relays = file
+            .relays
+            .iter()
+            .map(|text| text.parse().map_err(|source| ContextError::Relay { path: path.clone(), source }))
+            .collect::<Result<_, _>>()?;
+        let pinned = file
+            .roots
+            .into_iter()
+            .map(|text| {
+                text.parse::<KeyId>().map_err(|source| ContextError::Root {
+                    path: path.clone(),
+                    text,
+                    source,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let tls_path = dir.join(file.tls_roots);
+        let pem = read(&tls_path, |path| fs::read(path))?;
+        let tls_roots =
+            TlsRoots::from_pem(&pem).map_err(|source| ContextError::TlsRoots { path: tls_path, source })?;
+        Ok(Self { relays, tls_roots, roots: Roots::new(pinned), identities: dir.join(file.identities) })
+    }
+
+    /// The relays, in the order in which they are tried.
+    pub fn relays(&self) -> &[RelayUrl] {
+        &self.relays
+    }
+
+    /// The pinned roots of both planes.
+    pub const fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// The authorities that certify the relays' TLS.
+    pub const fn tls_roots(&self) -> &TlsRoots {
+        &self.tls_roots
+    }
+
+    /// The names of the identities, in alphabetical order.
+    ///
+    /// # Errors
+    /// [`ContextError::Unreadable`].
+    pub fn identities(&self) -> Result<Vec<String>, ContextError> {
+        let folder = |source| ContextError::Unreadable { path: self.identities.clone(), source };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.identities).map_err(folder)? {
+            let entry = entry.map_err(folder)?;
+            if let (true, Ok(name)) = (entry.path().is_dir(), entry.file_name().into_string()) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads one identity on one plane.
+    ///
+    /// # Errors
+    /// [`ContextError::UnknownIdentity`], with a suggestion where one is near; [`ContextError::Identity`].
+    pub fn identity(&self, name: &str, plane: Plane) -> Result<Identity, ContextError> {
+        let known = self.identities()?;
+        // Only a name that was listed becomes a path, so that none leads out of the folder.
+        if !known.iter().any(|one| one == name) {
+            let suggestion = nearest(name, &known);
+            return Err(ContextError::UnknownIdentity { name: name.to_owned(), suggestion, known });
+        }
+        let folder = self.identities.join(name);
+        let (key, chain) = (folder.join(format!("{plane}.key.pem")), folder.join(format!("{plane}.chain")));
+        Identity::load(&key, &chain, &self.roots).map_err(|source| ContextError::Identity {
+            name: name.to_owned(),
+            plane,
+            source,
+        })
+    }
+
+    /// A client of this context under one identity, on the plane of the type. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// As [`Context::identity`], and [`ContextError::Config`] when the context names no relay.
+    pub fn client<P: OnPlane>(&self, name: &str) -> Result<Client<P>, ContextError> {
+        let identity = self.identity(name, P::PLANE)?;
+        let config =
+            ClientConfig::new(self.relays.clone(), self.tls_roots.clone(), self.roots.clone(), identity);
+        Ok(Client::new(config)?)
+    }
+}
+
+fn read<T>(path: &Path, how: impl Fn(&Path) -> io::Result<T>) -> Result<T, ContextError> {
+    how(path).map_err(|source| ContextError::Unreadable { path: path.to_owned(), source })
+}
+
+fn nearest(name: &str, known: &[String]) -> Option<String> {
+    known
+        .iter()
+        .map(|candidate| (edits(name, candidate), candidate))
+        .filter(|(edits, _)| *edits <= EDITS_MAX)
+        .min()
+        .map(|(_, candidate)| candidate.clone())
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements of single characters.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, a) in from.chars().enumerate() {
+        let mut diagonal = above;
+        row[0] = above + 1;
+        for (column, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let known = ["field", "nation", "town"].map(str::to_owned);
+        for (name, suggestion) in [
+            ("twon", Some("town")),
+            ("towns", Some("town")),
+            ("feild", Some("field")),
+            ("Town", Some("town")),
+            ("region", None),
+            ("elsewhere", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, &known).as_deref(), suggestion, "{name}");
+        }
+        assert_eq!((edits("", "abc"), edits("abc", ""), edits("kitten", "sitting")), (3, 3, 3));
+    }
+}

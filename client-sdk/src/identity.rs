@@ -1,0 +1,138 @@
+//! Who a client is on one plane: a private key, and the chain of credentials that says what it may do.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use vigie_proto::chain::{Chain, NoVerdicts, Roots};
+use vigie_proto::channel::Plane;
+use vigie_proto::key::SigningKey;
+use vigie_proto::refusal::{Code, Refusal};
+
+/// A key and its chain, of one plane. Cheap to clone; prints nothing secret.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    key: Arc<SigningKey>,
+    chain: Arc<Chain>,
+}
+
+/// Why an identity cannot be had. Each says which file, why, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}; check that it exists and belongs to you", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others may read the private key.
+    #[error("{} has mode {mode:04o}, so others may read the private key; run: chmod 600 {0}", path.display())]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file holds no Ed25519 private key.
+    #[error("{} holds no usable Ed25519 private key in PKCS#8 PEM ({why}); make one with: vigie identity new", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// Why, without anything secret.
+        why: String,
+    },
+    /// The chain does not verify under the pinned roots.
+    #[error("the chain in {} is refused ({refusal}); ask its issuer for a new one, or check the pinned roots", path.display())]
+    ChainRefused {
+        /// The file.
+        path: PathBuf,
+        /// The rule that refuses it.
+        refusal: Refusal,
+    },
+    /// Key and chain do not belong together.
+    #[error(
+        "the private key is not the one that the last credential of the chain speaks of; use both files of one identity"
+    )]
+    Mismatch,
+}
+
+impl Identity {
+    /// Puts a key and its chain together.
+    ///
+    /// # Errors
+    /// [`IdentityError::Mismatch`] when the last credential speaks of another key.
+    pub fn new(key: Arc<SigningKey>, chain: Arc<Chain>) -> Result<Self, IdentityError> {
+        if key.public() == chain.key() { Ok(Self { key, chain }) } else { Err(IdentityError::Mismatch) }
+    }
+
+    /// Reads an identity: the private key from PKCS#8 PEM (on Unix the file must be closed to group and others), the
+    /// chain from a text file with one credential (JWS) a line, root first. The chain must verify under `roots`;
+    /// whether it is in time is judged at each use.
+    ///
+    /// # Errors
+    /// Any [`IdentityError`].
+    pub fn load(key: &Path, chain: &Path, roots: &Roots) -> Result<Self, IdentityError> {
+        let key = load_key(key)?;
+        let chain = load_chain(chain, roots)?;
+        Self::new(Arc::new(key), Arc::new(chain))
+    }
+
+    /// The private key.
+    pub const fn key(&self) -> &Arc<SigningKey> {
+        &self.key
+    }
+
+    /// The chain, root first.
+    pub const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    /// The one plane that it is good for.
+    pub fn plane(&self) -> Plane {
+        self.chain.plane()
+    }
+}
+
+fn load_key(path: &Path) -> Result<SigningKey, IdentityError> {
+    let unreadable = |source| IdentityError::Unreadable { path: path.to_owned(), source };
+    refuse_open_mode(path)?;
+    let pem = fs::read(path).map_err(unreadable)?;
+    let no_key = |why: String| IdentityError::NoKey { path: path.to_owned(), why };
+    let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|error| no_key(error.to_string()))?;
+    SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(|error| no_key(error.to_string()))
+}
+
+#[cfg(unix)]
+fn refuse_open_mode(path: &Path) -> Result<(), IdentityError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata =
+        fs::metadata(path).map_err(|source| IdentityError::Unreadable { path: path.to_owned(), source })?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o177 == 0 { Ok(()) } else { Err(IdentityError::TooOpen { path: path.to_owned(), mode }) }
+}
+
+/// Elsewhere access is governed by lists that the standard library does not show.
+#[cfg(not(unix))]
+fn refuse_open_mode(_: &Path) -> Result<(), IdentityError> {
+    Ok(())
+}
+
+/// Far above eight credentials of 1,280 bytes: a larger file is another file.
+const CHAIN_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+fn load_chain(path: &Path, roots: &Roots) -> Result<Chain, IdentityError> {
+    let unreadable = |source| IdentityError::Unreadable { path: path.to_owned(), source };
+    let refused = |refusal| IdentityError::ChainRefused { path: path.to_owned(), refusal };
+    if fs::metadata(path).map_err(unreadable)?.len() > CHAIN_FILE_BYTES_MAX {
+        return Err(refused(Refusal::new(Code::TooManyLinks, "the file is too large for a chain")));
+    }
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let links = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Chain::verify(links, roots, &NoVerdicts).map_err(refused)
+}
