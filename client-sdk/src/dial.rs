@@ -1,0 +1,261 @@
+//! From the address of a relay to an open, logged-in line: TCP, TLS 1.3, WebSocket, log-in, under one deadline.
+//!
+//! The one door to tokio-tungstenite and tokio-rustls. Called by the publishing driver, by each subscription and by
+//! history; each owns its [`Line`]. Invariants: a line is never handed out before the relay said `welcome`; writing
+//! never keeps a line from being read.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{Sink as _, Stream as _};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
+use vigie_proto::limits::SUBPROTOCOL;
+use vigie_proto::login::Binding;
+use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step, Welcomed};
+
+use crate::identity::Identity;
+use crate::link::LinkError;
+use crate::tls::{TlsRoots, explain};
+use crate::url::RelayUrl;
+
+/// From the first packet to `welcome`: what the relay allows for log-in.
+const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Allocated and zeroed at once for each line; frames are small.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// One full TLS record.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// Room for three of the largest frames; one at a time is written.
+const WRITE_BUFFER_BYTES_MAX: usize = 1024 * 1024;
+/// The largest event is a message of 256 KiB and the frame around it.
+const FRAME_BYTES_MAX: usize = 264 * 1024;
+/// A sentence of an HTTP answer longer than this is cut: it may be a page of something that is no relay.
+const SAID_CHARS_MAX: usize = 300;
+
+/// What is the same for all lines of a client.
+pub(crate) struct Dialler {
+    tls: TlsConnector,
+    identity: Identity,
+    mark_interval: Duration,
+}
+
+impl std::fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialler").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+impl Dialler {
+    pub(crate) fn new(roots: &TlsRoots, identity: Identity, mark_interval: Duration) -> Self {
+        Self { tls: roots.connector(), identity, mark_interval }
+    }
+
+    /// Opens a line and logs in. Cancel safe: what was begun is dropped.
+    pub(crate) async fn dial(&self, relay: &RelayUrl) -> Result<(Line, Welcomed), LinkError> {
+        match tokio::time::timeout(DIAL_DEADLINE, self.open(relay)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(LinkError::TimedOut { relay: relay.clone() }),
+        }
+    }
+
+    async fn open(&self, relay: &RelayUrl) -> Result<(Line, Welcomed), LinkError> {
+        let (tls, binding) = self.connect(relay).await?;
+        let mut line = upgrade(tls, relay).await?;
+        let mut login = Login::new(Dialled {
+            key: Arc::clone(self.identity.key()),
+            chain: Arc::clone(self.identity.chain()),
+            relay: relay.host().to_owned(),
+            binding,
+            mark_interval: self.mark_interval,
+        });
+        loop {
+            let Incoming::Text(text) = line.next().await? else { continue };
+            match login.handle_frame(&text).map_err(|ended| login_ended(ended, relay))? {
+                Step::Send(text) => line.queue(text),
+                Step::Open(welcomed) => return Ok((line, welcomed)),
+                Step::Wait => {}
+            }
+        }
+    }
+
+    async fn connect(&self, relay: &RelayUrl) -> Result<(TlsStream<TcpStream>, Binding), LinkError> {
+        let unreachable =
+            |source: std::io::Error| LinkError::Connect { relay: relay.clone(), source: Arc::new(source) };
+        let tcp = TcpStream::connect((relay.host(), relay.port())).await.map_err(unreachable)?;
+        // A frame that waits for more to come is an alert that waits.
+        tcp.set_nodelay(true).map_err(unreachable)?;
+        let failed = |why: String| LinkError::Tls { relay: relay.clone(), why };
+        let name =
+            ServerName::try_from(relay.host().to_owned()).map_err(|error| failed(error.to_string()))?;
+        let tls = self.tls.connect(name, tcp).await.map_err(|error| failed(explain(&error, relay.host())))?;
+        let binding = match tls.get_ref().1.peer_certificates() {
+            Some([certificate, ..]) => Binding::of_certificate(certificate),
+            Some([]) | None => return Err(failed("the relay showed no certificate".to_owned())),
+        };
+        Ok((tls, binding))
+    }
+}
+
+async fn upgrade(tls: TlsStream<TcpStream>, relay: &RelayUrl) -> Result<Line, LinkError> {
+    let violation = |what: String| LinkError::Violation { relay: relay.clone(), what };
+    let mut request =
+        format!("{relay}/").into_client_request().map_err(|error| violation(error.to_string()))?;
+    let offered = HeaderValue::from_static(SUBPROTOCOL);
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offered.clone());
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX));
+    let upgraded = tokio_tungstenite::client_async_with_config(request, tls, Some(config)).await;
+    let (socket, response) = upgraded.map_err(|error| upgrade_failed(error, relay))?;
+    if response.headers().get(SEC_WEBSOCKET_PROTOCOL) != Some(&offered) {
+        return Err(violation(format!("it did not agree to the subprotocol {SUBPROTOCOL}")));
+    }
+    Ok(Line { socket, queue: VecDeque::new(), unflushed: false, relay: relay.clone() })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are told in the library's own words")]
+fn upgrade_failed(error: WsError, relay: &RelayUrl) -> LinkError {
+    let relay = relay.clone();
+    match error {
+        WsError::Http(response) => {
+            let body = response.body().as_deref().unwrap_or_default();
+            let said = String::from_utf8_lossy(body);
+            let said = said.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+            LinkError::Http {
+                relay,
+                status: response.status().as_u16(),
+                said: said.take(SAID_CHARS_MAX).collect(),
+            }
+        }
+        // With TLS 1.3 the relay's alert comes after our side of the handshake is done.
+        WsError::Io(error) => LinkError::Tls { why: explain(&error, relay.host()), relay },
+        other => LinkError::Violation { relay, what: other.to_string() },
+    }
+}
+
+fn login_ended(ended: LoginEnded, relay: &RelayUrl) -> LinkError {
+    let relay = relay.clone();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are breaches of the protocol")]
+    match ended {
+        LoginEnded::Refused(refusal) => LinkError::Refused { relay, refusal },
+        other => LinkError::Violation { relay, what: other.to_string() },
+    }
+}
+
+/// What came over a line.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A frame.
+    Text(Utf8Bytes),
+    /// A sign of life without content.
+    Alive,
+}
+
+/// An open WebSocket. What is queued is written while the line is read, and neither waits for the other.
+#[derive(Debug)]
+pub(crate) struct Line {
+    socket: WebSocketStream<TlsStream<TcpStream>>,
+    /// Bounded by its owner, which queues answers to nothing: requests in flight only.
+    queue: VecDeque<Message>,
+    unflushed: bool,
+    relay: RelayUrl,
+}
+
+impl Line {
+    pub(crate) fn relay(&self) -> &RelayUrl {
+        &self.relay
+    }
+
+    /// Takes a frame to write. It leaves as [`Line::next`] is polled.
+    pub(crate) fn queue(&mut self, text: String) {
+        self.queue.push_back(Message::text(text));
+    }
+
+    /// Asks the relay for a sign of life, unless what was queued before still waits.
+    pub(crate) fn queue_ping(&mut self) {
+        if self.queue.is_empty() {
+            self.queue.push_back(Message::Ping(Bytes::new()));
+        }
+    }
+
+    /// Gives a sign of life (RFC 6455, section 5.5.3, allows it unasked), unless what was queued before still waits.
+    pub(crate) fn queue_pong(&mut self) {
+        if self.queue.is_empty() {
+            self.queue.push_back(Message::Pong(Bytes::new()));
+        }
+    }
+
+    /// Writes what is queued and waits for what comes.
+    ///
+    /// Cancel safe: nothing queued and nothing received is lost.
+    pub(crate) async fn next(&mut self) -> Result<Incoming, LinkError> {
+        poll_fn(|cx| {
+            let written = self.poll_write(cx);
+            // Read even when writing failed: the relay may have said why before it closed.
+            match self.poll_read(cx) {
+                Poll::Ready(read) => Poll::Ready(read),
+                Poll::Pending => match written {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(self.lost(&error))),
+                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                },
+            }
+        })
+        .await
+    }
+
+    /// Writes what is queued without reading. Cancel safe.
+    pub(crate) async fn write(&mut self) -> Result<(), LinkError> {
+        poll_fn(|cx| self.poll_write(cx)).await.map_err(|error| self.lost(&error))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        while !self.queue.is_empty() {
+            ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
+            if let Some(message) = self.queue.pop_front() {
+                self.unflushed = true;
+                Pin::new(&mut self.socket).start_send(message)?;
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, LinkError>> {
+        let lost = |what: String| LinkError::Lost { relay: self.relay.clone(), what };
+        Poll::Ready(match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+            Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text)),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Incoming::Alive),
+            Some(Ok(Message::Binary(_))) => Err(LinkError::Violation {
+                relay: self.relay.clone(),
+                what: "a binary frame was received".to_owned(),
+            }),
+            Some(Ok(Message::Close(Some(close)))) => {
+                Err(lost(format!("closed with code {} {:?}", u16::from(close.code), close.reason.as_str())))
+            }
+            Some(Ok(Message::Close(None))) | None => Err(lost("closed".to_owned())),
+            Some(Err(error)) => Err(lost(error.to_string())),
+        })
+    }
+
+    fn lost(&self, error: &WsError) -> LinkError {
+        LinkError::Lost { relay: self.relay.clone(), what: error.to_string() }
+    }
+}
