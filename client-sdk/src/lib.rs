@@ -1,3 +1,69 @@
 //! The SDK of Vigie: connect, publish, subscribe, resume, verify.
+//!
+//! ```text
+//! publish     Client ──► draft ──► driver ──► dial ──► relay        a Receipt: it is on the relay's disk
+//! subscribe   relay ──► dial ──► subscription ──► reader ──► Delivery   verified here, again
+//! ```
+//!
+//! - [`Client`] publishes: [`Client::publish`] gives a [`Receipt`] once the message is on the relay's disk, or says
+//!   that nothing left this machine, or that the answer is unknown and the same bytes are to be sent again.
+//! - [`Subscription`] hears: a stream of [`Delivery`], verified against the pinned roots and nobody else, resumed by
+//!   itself after every cut.
+//! - [`Verified`] is a message that this crate verified; nothing else can make one, and a `Verified<Live>` is another
+//!   type than a `Verified<Exercise>`.
+//! - [`Context`] reads relays, roots and identities from a folder.
+//!
+//! What decides is without I/O ([`Reader`]) or in [`vigie_proto`]; the rest moves bytes. `dial` and `tls`
+//! know WebSocket and TLS. Needs a tokio runtime with time and I/O enabled; never installs a process-wide TLS provider.
+//!
+//! What it does not do yet: nothing is kept on disk. Cursors and unsent messages live as long as the process.
+//!
+//! Suggested reading order is that of the groups of modules below.
+#![warn(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+// What is delivered, and how it is judged.
+mod delivery;
+mod plane;
+mod reader;
+mod verified;
+
+// Who one is, and whom one trusts.
+mod context;
+mod identity;
+
+// A line to a relay.
+mod backoff;
+mod connect;
+mod dial;
+mod link;
+mod tls;
+mod url;
+
+// What an application does with it.
+mod client;
+mod draft;
+mod driver;
+mod history;
+mod publish;
+mod subscription;
+
+mod clock;
 
 pub mod cap;
+
+pub use vigie_proto as proto;
+
+pub use client::{Client, ClientConfig, ConfigError};
+pub use context::{Context, ContextError};
+pub use delivery::{Delivery, Gap, Suspect};
+pub use draft::{Draft, MalformedMessage, SignedMessage};
+pub use history::{HistoryError, Page};
+pub use identity::{Identity, IdentityError};
+pub use link::{LinkError, LinkState, LinkStates};
+pub use plane::{Exercise, Live, OnPlane};
+pub use publish::{PublishError, Reach, Receipt};
+pub use reader::Reader;
+pub use subscription::{EndReason, Subscription};
+pub use tls::{TlsRoots, TlsRootsError};
+pub use url::{MalformedRelayUrl, RelayUrl};
+pub use verified::{Author, Verified};

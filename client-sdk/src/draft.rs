@@ -1,0 +1,203 @@
+//! What an author wants to say, before and after it is signed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vigie_proto::cap::{Alert, Headline, Urgency};
+use vigie_proto::channel::{Channel, Flow};
+use vigie_proto::id::MessageId;
+use vigie_proto::jws::{Kind, Token};
+use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::refusal::Refusal;
+use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
+use vigie_proto::verify;
+
+use crate::backoff;
+use crate::identity::Identity;
+use crate::publish::PublishError;
+
+/// An alert is for now: what still holds tomorrow is said again.
+const ALERT_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+/// A phone in the field may be without network for days.
+const SIGNAL_LIFETIME: Duration = Duration::from_secs(72 * 3_600);
+
+/// A message to be signed: where, how grave, what, and the rest by default.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    channel: Channel,
+    severity: Severity,
+    lifetime: Duration,
+    label: Tlp,
+    replaces: Vec<MessageId>,
+    says: Says,
+}
+
+#[derive(Clone, Debug)]
+enum Says {
+    Content(Box<Content>),
+    Line { text: String, language: String, urgency: Urgency },
+}
+
+impl Draft {
+    /// A message with this content. `severity` is at least that of the content, where CAP `Unknown` counts as Severe.
+    ///
+    /// By default it lives 24 h (alerts) or 72 h (signals), is labelled `TLP:CLEAR` and replaces nothing.
+    pub fn new(channel: Channel, severity: Severity, content: Content) -> Self {
+        Self::with(channel, severity, Says::Content(Box::new(content)))
+    }
+
+    /// A message of one line. The CAP around it is made when it is signed: category Safety, certainty Observed, the
+    /// place of the channel as area, the author's organisation as sender. Defaults as in [`Draft::new`].
+    ///
+    /// `language` is the tag of the text, such as `fr-FR`.
+    pub fn line(
+        channel: Channel,
+        severity: Severity,
+        text: impl Into<String>,
+        language: impl Into<String>,
+        urgency: Urgency,
+    ) -> Self {
+        let says = Says::Line { text: text.into(), language: language.into(), urgency };
+        Self::with(channel, severity, says)
+    }
+
+    fn with(channel: Channel, severity: Severity, says: Says) -> Self {
+        let lifetime = if channel.flow == Flow::Signal { SIGNAL_LIFETIME } else { ALERT_LIFETIME };
+        Self { channel, severity, lifetime, label: Tlp::Clear, replaces: Vec::new(), says }
+    }
+
+    /// From signing to expiry: up to 7 days, and less where a relay is set so.
+    #[must_use]
+    pub const fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// How far it may be passed on. This version takes `TLP:CLEAR` (the default) and `TLP:GREEN`.
+    #[must_use]
+    pub const fn label(mut self, label: Tlp) -> Self {
+        self.label = label;
+        self
+    }
+
+    /// The messages that it updates or cancels, at most 64. To take effect it must be on their channel, at least as
+    /// severe, equally labelled, and expire no earlier.
+    #[must_use]
+    pub fn replaces(mut self, ids: impl IntoIterator<Item = MessageId>) -> Self {
+        self.replaces = ids.into_iter().collect();
+        self
+    }
+
+    /// Signs it at `now`. What the relay would refuse for its form or authority is refused here already.
+    pub(crate) fn sign(self, identity: &Identity, now: Timestamp) -> Result<SignedMessage, PublishError> {
+        let Self { channel, severity, lifetime, label, replaces, says } = self;
+        let content = match says {
+            Says::Content(content) => *content,
+            Says::Line { text, language, urgency } => {
+                let identifier = format!("{}-{:016x}", now.as_millis(), backoff::seed());
+                let cap = Alert::from_headline(&Headline {
+                    plane: channel.plane,
+                    identifier: &identifier,
+                    sender: identity.chain().leaf().claims().org.as_str(),
+                    sent: &cap_date_time(now),
+                    language: &language,
+                    text: &text,
+                    severity,
+                    urgency,
+                    area: channel.at.as_str(),
+                    restriction: (label != Tlp::Clear).then_some(label.as_str()),
+                });
+                Content { cap, original: None }
+            }
+        };
+        let expires = now.plus(lifetime);
+        let message = Message { channel, sent: now, expires, severity, label, replaces, content };
+        let token = verify::sign(identity.key(), identity.chain().leaf().id(), &message);
+        match verify::verify(&token, identity.chain(), MESSAGE_LIFETIME_MAX) {
+            Ok(verified) => Ok(SignedMessage { id: verified.id(), token: Arc::clone(verified.token()) }),
+            Err(refusal) => Err(PublishError::of_refusal(refusal)),
+        }
+    }
+}
+
+/// A message as it was signed, ready to be sent as often as it takes: the relay knows it by its id and answers the
+/// same bytes with the first receipt. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedMessage {
+    id: MessageId,
+    token: Arc<str>,
+}
+
+/// The text has not the form of a signed message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a signed message: {refusal}")]
+#[non_exhaustive]
+pub struct MalformedMessage {
+    /// The rule that it breaks.
+    pub refusal: Refusal,
+}
+
+impl SignedMessage {
+    /// Takes a message that was signed before, such as one kept on disk. Only the form of the token is looked at:
+    /// whether its signature and authority hold is the relay's judgement.
+    ///
+    /// # Errors
+    /// [`MalformedMessage`] when it is no token of a message.
+    pub fn from_token(token: impl Into<Arc<str>>) -> Result<Self, MalformedMessage> {
+        let token = token.into();
+        let parsed = Token::parse(&token, Kind::Message).map_err(|refusal| MalformedMessage { refusal })?;
+        Ok(Self { id: MessageId::from_bytes(parsed.id), token })
+    }
+
+    /// Its id: SHA-256 of what was signed.
+    pub const fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The signed bytes, a JWS in compact form. Keep them to send them again.
+    pub const fn token(&self) -> &Arc<str> {
+        &self.token
+    }
+}
+
+/// A moment as a CAP dateTime in UTC, whole seconds. CAP writes the offset of UTC as `-00:00`.
+///
+/// Days to a date of the proleptic Gregorian calendar: Howard Hinnant, "chrono-compatible low-level date algorithms",
+/// `civil_from_days`.
+fn cap_date_time(at: Timestamp) -> String {
+    let seconds = at.as_millis() / 1_000;
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_based = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_based + 2) / 5 + 1;
+    let month = if march_based < 10 { march_based + 3 } else { march_based - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}-00:00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00-00:00"),
+            (951_782_399, "2000-02-28T23:59:59-00:00"),
+            (951_782_400, "2000-02-29T00:00:00-00:00"),
+            (951_868_800, "2000-03-01T00:00:00-00:00"),
+            (1_798_761_599, "2026-12-31T23:59:59-00:00"),
+            (4_107_542_400, "2100-03-01T00:00:00-00:00"),
+        ] {
+            let at = Timestamp::from_millis(seconds * 1_000 + 999);
+            assert_eq!(cap_date_time(at), text);
+            assert!(vigie_proto::cap::is_date_time(text));
+        }
+    }
+}

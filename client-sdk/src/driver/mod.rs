@@ -1,0 +1,168 @@
+//! The task behind a [`crate::Client`]: owns the publishing session and everything that waits for a receipt.
+//!
+//! It dials when there is something to send, hands publishes to the line in their order, and answers each of them once.
+//! A broken line is replaced while anything waits, and what has no answer is handed over again: the relay knows it by
+//! its id. With nothing to send a lost line is not replaced. It ends when the last handle of the client is dropped.
+
+mod outbox;
+
+use std::pin::pin;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use vigie_proto::frame::{FromRelay, ServerFrame};
+use vigie_proto::refusal::Refusal;
+use vigie_proto::session::client::Welcomed;
+
+pub(crate) use self::outbox::{Command, IN_FLIGHT_MAX};
+use self::outbox::{Outbox, WrongReceipt};
+use crate::connect::{Connector, Ended, Pace};
+use crate::dial::{Incoming, Line};
+use crate::link::{LinkError, LinkState, refusal};
+use crate::publish::{Reach, Receipt};
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    commands: mpsc::Receiver<Command>,
+    outbox: Outbox,
+    connector: Connector,
+    problem: watch::Receiver<LinkError>,
+}
+
+/// Every handle of the client was dropped, so nobody waits for an answer.
+struct HandlesGone;
+
+impl Driver {
+    pub(crate) fn new(commands: mpsc::Receiver<Command>, connector: Connector) -> Self {
+        let problem = connector.problems();
+        Self { commands, outbox: Outbox::default(), connector, problem }
+    }
+
+    pub(crate) async fn run(mut self) {
+        // An `Err` is the end of the last handle, which is the end of this task.
+        let HandlesGone = loop {
+            if let Err(gone) = self.turn().await {
+                break gone;
+            }
+        };
+        self.connector.set_state(LinkState::Closed { code: None });
+    }
+
+    /// One line, from the first publish that needs it to its loss.
+    async fn turn(&mut self) -> Result<(), HandlesGone> {
+        if self.outbox.is_empty() {
+            self.connector.set_state(LinkState::Idle);
+            let command = self.commands.recv().await.ok_or(HandlesGone)?;
+            self.outbox.handle_publish(command);
+        }
+        match self.connect().await? {
+            None => {}
+            Some(Err(refusal)) => self.outbox.handle_shut_out(&refusal),
+            Some(Ok((line, welcomed))) => {
+                let ended = self.serve(line, Pace::of(&welcomed)).await?;
+                self.outbox.handle_lost();
+                self.connector.handle_lost(ended);
+            }
+        }
+        Ok(())
+    }
+
+    /// Seeks a line while anything waits for one; `None` when nothing does any more.
+    async fn connect(&mut self) -> Result<Option<Result<(Line, Welcomed), Refusal>>, HandlesGone> {
+        let Self { commands, outbox, connector, problem } = self;
+        let mut connecting = pin!(connector.connect());
+        loop {
+            let Some(deadline) = outbox.poll_timeout() else { return Ok(None) };
+            tokio::select! {
+                biased;
+                open = &mut connecting => return Ok(Some(open)),
+                command = commands.recv() => outbox.handle_publish(command.ok_or(HandlesGone)?),
+                () = tokio::time::sleep_until(deadline) => {
+                    outbox.handle_timeout(Instant::now(), &problem.borrow());
+                }
+            }
+        }
+    }
+
+    async fn serve(&mut self, mut line: Line, pace: Pace) -> Result<Ended, HandlesGone> {
+        let Self { commands, outbox, problem, .. } = self;
+        let mut heard = Instant::now();
+        let mut alive = tokio::time::interval(pace.alive);
+        loop {
+            while let Some(frame) = outbox.poll_frame() {
+                line.queue(frame);
+            }
+            let deadline = outbox.poll_timeout();
+            tokio::select! {
+                biased;
+                incoming = line.next() => {
+                    heard = Instant::now();
+                    match incoming {
+                        Ok(Incoming::Alive) => {}
+                        Ok(Incoming::Text(text)) => {
+                            if let Err(ended) = handle_text(outbox, &text, &line) {
+                                return Ok(ended);
+                            }
+                        }
+                        Err(error) => return Ok(error.into()),
+                    }
+                }
+                command = commands.recv() => outbox.handle_publish(command.ok_or(HandlesGone)?),
+                () = tokio::time::sleep_until(deadline.unwrap_or(heard)), if deadline.is_some() => {
+                    outbox.handle_timeout(Instant::now(), &problem.borrow());
+                }
+                () = tokio::time::sleep_until(heard + pace.stale) => {
+                    return Ok(LinkError::Stale { relay: line.relay().clone() }.into());
+                }
+                // A session that subscribes to nothing may hear nothing: ask.
+                _ = alive.tick() => line.queue_ping(),
+            }
+        }
+    }
+}
+
+/// Takes a frame of the relay; an `Err` ends the line.
+fn handle_text(outbox: &mut Outbox, text: &str, line: &Line) -> Result<(), Ended> {
+    let violation = |what: String| LinkError::Violation { relay: line.relay().clone(), what };
+    let frame = match ServerFrame::parse(text) {
+        Ok(FromRelay::Known(frame)) => frame,
+        Ok(FromRelay::Later) => return Ok(()),
+        Err(error) => return Err(violation(error.to_string()).into()),
+    };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other frames are of subscriptions, now and later"
+    )]
+    match frame {
+        ServerFrame::Receipt { re, id, log, seq, admitted } => {
+            outbox.handle_receipt(re, Receipt { id, log, seq, admitted }).map_err(|WrongReceipt| {
+                violation("a receipt for another message than was sent under its number".to_owned()).into()
+            })
+        }
+        ServerFrame::Reach { id, live, behind } => {
+            outbox.handle_reach(id, Reach { live, behind });
+            Ok(())
+        }
+        ServerFrame::Refused { re: Some(re), code, detail, credential } => {
+            outbox.handle_refused(re, refusal(&code, &detail, credential));
+            Ok(())
+        }
+        frame => ended_by(&frame, line).map_or(Ok(()), Err),
+    }
+}
+
+/// Whether a frame ends the line: a refusal that is of no request, or a relay that goes.
+pub(crate) fn ended_by(frame: &ServerFrame<'_>, line: &Line) -> Option<Ended> {
+    let relay = line.relay().clone();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other frame ends a line")]
+    match frame {
+        ServerFrame::Refused { re: None, code, detail, credential } => {
+            Some(LinkError::Refused { relay, refusal: refusal(code, detail, *credential) }.into())
+        }
+        ServerFrame::GoingAway { retry_ms } => Some(Ended {
+            error: LinkError::Lost { relay, what: "the relay goes away".to_owned() },
+            hint: Some(std::time::Duration::from_millis(*retry_ms)),
+        }),
+        _ => None,
+    }
+}
