@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use vigie_proto::cap;
 use vigie_proto::channel::{SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame};
 use vigie_proto::limits;
@@ -135,6 +136,44 @@ fn every_operation_and_gap_has_its_place() {
     }
     for reason in [GapReason::OtherLog, GapReason::Removed, GapReason::Ahead, GapReason::Damaged] {
         assert_eq!(reading.matches(&format!("| `{}` |", reason.as_str())).count(), 1, "{reason:?}");
+    }
+}
+
+/// The lists and bounds of CAP.
+#[test]
+fn the_tables_of_cap_are_those_of_the_code() {
+    let document = document();
+    macro_rules! list {
+        ($element:literal, $codes:ty) => {
+            let words: Vec<&str> = <$codes>::ALL.iter().map(|code| code.as_str()).collect();
+            let row = format!("\n| `{}` | {} |\n", $element, words.join(" "));
+            assert!(document.contains(&row), "{row}");
+        };
+    }
+    list!("status", cap::Status);
+    list!("msgType", cap::MsgType);
+    list!("scope", cap::Scope);
+    list!("category", cap::Category);
+    list!("responseType", cap::ResponseType);
+    list!("urgency", cap::Urgency);
+    list!("severity", cap::Severity);
+    list!("certainty", cap::Certainty);
+    for (element, max) in [
+        ("code", cap::bounds::CODES_MAX),
+        ("info", cap::bounds::INFOS_MAX),
+        ("category", cap::bounds::CATEGORIES_MAX),
+        ("responseType", cap::bounds::RESPONSE_TYPES_MAX),
+        ("eventCode", cap::bounds::EVENT_CODES_MAX),
+        ("parameter", cap::bounds::PARAMETERS_MAX),
+        ("resource", cap::bounds::RESOURCES_MAX),
+        ("area", cap::bounds::AREAS_MAX),
+        ("polygon", cap::bounds::POLYGONS_MAX),
+        ("circle", cap::bounds::CIRCLES_MAX),
+        ("geocode", cap::bounds::GEOCODES_MAX),
+    ] {
+        let mark = if element == "category" { "+" } else { "\\*" };
+        let cell = format!("`{element}`{mark} ({})", grouped(max));
+        assert!(document.contains(&cell), "{cell}");
     }
 }
 

@@ -77,10 +77,9 @@ fn await_login() -> AwaitLogin {
 
 /// The log-in frame that a client answers the challenge with.
 fn login_frame(dialled: Dialled) -> String {
-    match Login::new(dialled).handle_frame(&await_login().challenge().to_text()).unwrap() {
-        Step::Send(text) => text,
-        other => panic!("{other:?}"),
-    }
+    let answer = Login::new(dialled).handle_frame(&await_login().challenge().to_text()).unwrap();
+    let Step::Send(text) = answer else { panic!("no answer to the challenge") };
+    text
 }
 
 fn log_in(text: &str, at: Timestamp) -> Result<LoggedIn, Rejection> {
