@@ -151,7 +151,7 @@ impl<P: OnPlane> Feeder<P> {
             let over = match open {
                 Err(refusal) => Over::End(EndReason::ShutOut(refusal)),
                 Ok((mut line, welcomed)) => {
-                    line.queue(self.reader.handle_open(&welcomed));
+                    line.queue(self.reader.handle_open());
                     self.feed(line, Pace::of(&welcomed)).await
                 }
             };

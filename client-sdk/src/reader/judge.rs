@@ -49,14 +49,14 @@ impl<P: OnPlane> Judge<P> {
 
     fn verify(&self, token: &str, admitted: Timestamp) -> Result<VerifiedMessage, Refusal> {
         let chain = self.chains.find(verify::claimed_credential(token)?)?;
+        if chain.plane() != P::PLANE {
+            let detail = format!("a credential of the {} plane in a {} session", chain.plane(), P::PLANE);
+            return Err(Refusal::new(Code::WrongPlane, detail).by(chain.leaf().id()));
+        }
+        // The message is then of this plane too: `verify` holds it against its chain.
         let signed = verify::verify(token, &chain, MESSAGE_LIFETIME_MAX)?;
         signed.judge_admitted(admitted)?;
         let message = signed.message();
-        if message.channel.plane != P::PLANE {
-            let detail =
-                format!("a message of the {} plane in a {} session", message.channel.plane, P::PLANE);
-            return Err(Refusal::new(Code::WrongPlane, detail));
-        }
         if !self.filters.iter().any(|filter| filter.takes(&message.channel, message.severity)) {
             return Err(Refusal::new(Code::NotSubscribed, format!("channel {}", message.channel)));
         }

@@ -22,7 +22,6 @@ use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, RequestNumber, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::refusal::{Code, Refusal};
-use vigie_proto::session::client::Welcomed;
 use vigie_proto::time::Timestamp;
 
 use self::delivered::Delivered;
@@ -82,7 +81,7 @@ impl<P: OnPlane> Reader<P> {
     }
 
     /// A session is open. Returns the `subscribe` frame to send.
-    pub fn handle_open(&mut self, _welcomed: &Welcomed) -> String {
+    pub fn handle_open(&mut self) -> String {
         self.number += 1;
         self.session = Session::AwaitSubscribed { after_gap: None };
         let start = self.position.map_or(self.start, Start::After);

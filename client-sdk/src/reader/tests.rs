@@ -112,26 +112,6 @@ fn at(log: LogId, seq: u64) -> Cursor {
     Cursor { log, seq: Sequence::new(seq), admitted: admitted(seq) }
 }
 
-fn welcomed() -> Welcomed {
-    // `Welcomed` is made by a log-in only.
-    use vigie_proto::login::Binding;
-    use vigie_proto::session::client::{Dialled, Login, Step};
-    let author = Author::new(1, Plane::Live, "fr");
-    let mut login = Login::new(Dialled {
-        key: Arc::clone(&author.key),
-        chain: Arc::clone(&author.chain),
-        relay: "relay".to_owned(),
-        binding: Binding::None,
-        mark_interval: Duration::from_secs(5),
-    });
-    let nonce = vigie_proto::id::Nonce::from_bytes([0; 32]);
-    login.handle_frame(&ServerFrame::Challenge { nonce }.to_text()).unwrap();
-    let welcome =
-        ServerFrame::Welcome { log: LOG, head: Sequence::START, now: NOW, mark_ms: 5_000, relay: None };
-    let Step::Open(welcomed) = login.handle_frame(&welcome.to_text()).unwrap() else { panic!("open") };
-    welcomed
-}
-
 /// A reader under test, and what it said in words.
 struct Case<P>(Reader<P>);
 
@@ -149,7 +129,7 @@ impl<P: OnPlane> Case<P> {
     }
 
     fn open(&mut self, log: LogId, seq: u64) -> String {
-        let text = self.0.handle_open(&welcomed());
+        let text = self.0.handle_open();
         assert_eq!(self.subscribed_at(log, seq), [""; 0]);
         text
     }
@@ -267,7 +247,9 @@ fn a_lying_relay_gets_nothing_shown_as_verified() {
         ("out of place", town.sign("alert/fr.naq", "faux"), Code::OutOfJurisdiction),
         ("not asked for", town.sign("signal/fr.idf", "autre"), Code::NotSubscribed),
         ("exercise", drill.sign("exercise/alert/fr.idf", "exercice"), Code::WrongPlane),
+        ("altered exercise", flip_last(&drill.sign("exercise/alert/fr.idf", "exercice")), Code::WrongPlane),
     ];
+    // The root of the drill has the same key; a reader of both planes pins both.
     let roots = Roots::new([town.root.public().thumbprint()]);
     for (lie, token, code) in cases {
         let mut case = Case::<Live>::subscribed(roots.clone(), &["alert/fr.idf.**"]);
@@ -381,7 +363,7 @@ fn a_new_session_goes_on_where_the_last_one_ended() {
     case.chain(&nation.tokens());
     let (crue, vent) = (nation.sign("alert/fr", "crue"), nation.sign("alert/fr", "vent"));
     assert_eq!(case.event(7, &crue), ["7 crue"]);
-    let resumed = case.0.handle_open(&welcomed());
+    let resumed = case.0.handle_open();
     assert_eq!(resumed, start.replace("\"n\":1", "\"n\":2").replace("start", &at(LOG, 7).to_string()));
     // Until the subscription is answered nothing is of it: a mark here would skip what is still to come.
     assert_eq!(case.mark(LOG, 20, 20), NONE);
@@ -404,7 +386,7 @@ fn another_log_is_a_gap_and_duplicates_fall_out_of_it() {
         let mut case = Case::<Live>::subscribed(nation.roots(), &["alert/fr"]);
         case.chain(&nation.tokens());
         assert_eq!(case.event(50, &crue), ["50 crue"]);
-        case.0.handle_open(&welcomed());
+        case.0.handle_open();
         if !gap_first {
             case.subscribed_at(OTHER_LOG, 3);
         }
@@ -427,7 +409,7 @@ fn a_cursor_ahead_of_the_log_goes_back_and_broken_cursors_are_told() {
     let mut case = Case::<Live>::subscribed(nation.roots(), &["alert/fr"]);
     case.chain(&nation.tokens());
     assert_eq!(case.mark(LOG, 50, 50), ["caught up 50"]);
-    case.0.handle_open(&welcomed());
+    case.0.handle_open();
     assert_eq!(case.gap(GapReason::Ahead, at(LOG, 50), at(LOG, 9)), ["gap ahead Some(50) Some(9)"]);
     case.subscribed_at(LOG, 9);
     assert_eq!(case.event(10, &nation.sign("alert/fr", "crue")), ["10 crue"]);
