@@ -7,10 +7,12 @@ mod support;
 use std::time::Duration;
 
 use vigie_proto::cap;
-use vigie_proto::channel::{SEGMENT_BYTES_MAX, SEGMENTS_MAX};
+use vigie_proto::channel::{Flow, Plane, SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame};
 use vigie_proto::limits;
+use vigie_proto::message::Tlp;
 use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Ends};
+use vigie_proto::severity::Severity;
 
 use crate::support::{compare_or_write, crate_path, is_writing};
 
@@ -136,6 +138,33 @@ fn every_operation_and_gap_has_its_place() {
     }
     for reason in [GapReason::OtherLog, GapReason::Removed, GapReason::Ahead, GapReason::Damaged] {
         assert_eq!(reading.matches(&format!("| `{}` |", reason.as_str())).count(), 1, "{reason:?}");
+    }
+}
+
+/// What is displayed, parsed and put on the wire is one word, and the document has it.
+#[test]
+fn each_word_has_one_spelling() {
+    let grammar = document();
+    let on_the_wire = |text: String, spelling: &str| assert_eq!(text, format!("\"{spelling}\""));
+    for severity in Severity::ALL {
+        on_the_wire(serde_json::to_string(&severity).unwrap(), severity.as_str());
+        assert_eq!(severity.as_str().parse(), Ok(severity));
+        assert!(grammar.contains(&format!("\"{severity}\"")), "{severity}");
+    }
+    for plane in [Plane::Live, Plane::Exercise] {
+        on_the_wire(serde_json::to_string(&plane).unwrap(), plane.as_str());
+        assert!(grammar.contains(&format!("\"{plane}\"")), "{plane}");
+    }
+    for flow in [Flow::Alert, Flow::Signal] {
+        on_the_wire(serde_json::to_string(&flow).unwrap(), flow.as_str());
+        assert!(grammar.contains(&format!("\"{flow}\"")), "{flow}");
+    }
+    for tlp in [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red] {
+        on_the_wire(serde_json::to_string(&tlp).unwrap(), tlp.as_str());
+        assert!(grammar.contains(&format!("`{tlp}`")), "{tlp}");
+    }
+    for reason in [GapReason::OtherLog, GapReason::Removed, GapReason::Ahead, GapReason::Damaged] {
+        on_the_wire(serde_json::to_string(&reason).unwrap(), reason.as_str());
     }
 }
 
