@@ -146,3 +146,26 @@ async fn history_is_given_in_pages_and_moves_no_cursor() {
     }
     assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
 }
+
+#[tokio::test]
+async fn a_subscription_that_is_replaced_at_once_goes_on_from_where_the_first_began() {
+    let world = World::new();
+    let relay = world.relay();
+    publish_many(&world, &relay, 1, 4).await;
+    let mut town = Raw::log_in(&world, relay.local_addr(), &world.live.town).await;
+    // Read in one turn: the second comes before the journal was read for the first.
+    town.send_together(&[
+        r#"{"op":"subscribe","n":1,"channels":["signal/fr.idf.75.paris"],"after":"start"}"#,
+        r#"{"op":"subscribe","n":2,"channels":["alert/fr.idf.75.paris"]}"#,
+    ])
+    .await;
+    for n in [1, 2] {
+        let answer = town.frame().await;
+        assert_eq!((&answer["op"], &answer["re"]), (&"subscribed".into(), &n.into()), "{answer}");
+    }
+    let last = events(&mut town, 1, 4).await;
+    // And once more, from here: nothing is given twice.
+    town.subscribe(&["alert/fr.idf.75.paris", "signal/fr.idf.75.paris"], None).await;
+    publish_many(&world, &relay, 5, 5).await;
+    assert_eq!(events(&mut town, 5, 5).await["seq"].as_u64(), last["seq"].as_u64().map(|seq| seq + 1));
+}

@@ -163,9 +163,26 @@ impl Worker {
     /// Says where the subscription begins, if that is still owed.
     pub(super) fn answer_subscribe(&mut self, id: SessionId, at: Position) {
         let (log, head) = (self.config.log, self.head.seq);
-        let Some(session) = self.session(id) else { return };
-        if let Some(re) = session.subscription.as_mut().and_then(|subscription| subscription.unanswered.take()) {
+        let Some(subscription) = self.session(id).and_then(|session| session.subscription.as_mut()) else { return };
+        subscription.begins = None;
+        for re in std::mem::take(&mut subscription.unanswered) {
             self.push_text(id, ServerFrame::Subscribed { re, log, seq: at.seq, head }.to_text());
+        }
+    }
+
+    /// Has a page read for the subscription, unless one is being read: then that one's reply asks again.
+    pub(super) fn ask_for_page(&mut self, id: SessionId) {
+        let max_bytes = self.config.outbox_bytes_max;
+        let Some(session) = self.session(id) else { return };
+        let Some(subscription) = &session.subscription else { return };
+        let from = match (subscription.begins, subscription.standing) {
+            (Some(begins), _) => begins,
+            (None, Standing::Reading(Some(after))) => ReadFrom::After(after),
+            (None, Standing::Reading(None) | Standing::Behind(_) | Standing::Live) => return,
+        };
+        let purpose = Purpose::Subscription { number: subscription.number };
+        if !std::mem::replace(&mut session.reading, true) {
+            self.effects.push_back(Effect::Read(ReadRequest { session: id, purpose, from, max_bytes }));
         }
     }
 
@@ -174,8 +191,10 @@ impl Worker {
         let ReadReply { session: id, gap, after, messages, end, .. } = reply;
         let head = self.head;
         let Some(session) = self.session(id) else { return };
+        session.reading = false;
         if session.subscription.as_ref().is_none_or(|subscription| subscription.number != number) {
-            return;
+            // It was replaced while the page was read.
+            return self.ask_for_page(id);
         }
         if let Some(gap) = gap {
             self.push_text(id, gap.to_text());
@@ -245,14 +264,8 @@ impl Worker {
             return;
         }
         session.stand(Standing::Reading(Some(position)));
-        let number = session.subscription.as_ref().map_or(0, |subscription| subscription.number);
         debug_assert!(position.seq < head.seq, "the ring covers the head");
-        self.effects.push_back(Effect::Read(ReadRequest {
-            session: id,
-            purpose: Purpose::Subscription { number },
-            from: ReadFrom::After(position),
-            max_bytes: bound,
-        }));
+        self.ask_for_page(id);
     }
 
     /// From now on every batch is given at once. A mark says so, and that all before it was given.

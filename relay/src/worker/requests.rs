@@ -9,7 +9,7 @@ use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
 use super::catch_up::{Purpose, ReadFrom, ReadRequest};
-use super::session::{Stage, Standing, Subscription};
+use super::session::{Stage, Standing, Subscription, UNANSWERED_MAX};
 use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
 use crate::sequencer::{Answer, Submission, Ticket};
@@ -108,30 +108,32 @@ impl Worker {
     fn subscribe(&mut self, id: SessionId, re: u64, reader: Reader, start: Start) {
         let head = self.head;
         let Some(session) = self.session(id) else { return };
-        session.subscriptions += 1;
-        let number = session.subscriptions;
         let here = session.position(head).unwrap_or(head);
-        let from = match start {
-            Start::Here => None,
+        let before = session.subscription.take();
+        let (begins_before, mut unanswered) = before.map_or_else(Default::default, |it| (it.begins, it.unanswered));
+        if unanswered.len() >= UNANSWERED_MAX {
+            // A client that does not wait for answers: what it had stands no more, and it begins again.
+            return self.handle_violation(id, Code::GoingAway);
+        }
+        unanswered.push(re);
+        let begins = match start {
+            // The place where the session is may itself still be looked up.
+            Start::Here => begins_before,
             Start::Beginning => Some(ReadFrom::Beginning),
             Start::After(cursor) => Some(ReadFrom::Cursor(cursor)),
         };
-        let standing = if from.is_some() { Standing::Reading(None) } else { Standing::Behind(here) };
-        session.subscription = Some(Subscription { reader, standing, number, unanswered: Some(re) });
+        let standing = if begins.is_some() { Standing::Reading(None) } else { Standing::Behind(here) };
+        let filters = reader.filters().to_vec();
+        session.subscriptions += 1;
+        let number = session.subscriptions;
+        session.subscription = Some(Subscription { reader, standing, number, begins, unanswered });
         self.topics.leave(id.index);
-        let filters = self.sessions[id.index].reader().map(|reader| reader.filters().to_vec()).unwrap_or_default();
         self.topics.enter(id.index, &filters);
-        match from {
-            None => {
-                self.answer_subscribe(id, here);
-                self.catch_up(id);
-            }
-            Some(from) => self.effects.push_back(Effect::Read(ReadRequest {
-                session: id,
-                purpose: Purpose::Subscription { number },
-                from,
-                max_bytes: self.config.outbox_bytes_max,
-            })),
+        if begins.is_some() {
+            self.ask_for_page(id);
+        } else {
+            self.answer_subscribe(id, here);
+            self.catch_up(id);
         }
     }
 

@@ -5,6 +5,7 @@ use vigie_proto::id::{CredentialId, Sequence};
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn};
 use vigie_proto::time::Timestamp;
 
+use super::catch_up::ReadFrom;
 use super::outbox::Outbox;
 use crate::event::Position;
 
@@ -24,7 +25,7 @@ pub(super) enum Standing {
     Live,
     /// From the ring or the journal, after this place.
     Behind(Position),
-    /// A read of the journal is under way, after this place (unknown while the first one finds it).
+    /// The journal is being read after this place (unknown while the first read finds it).
     Reading(Option<Position>),
 }
 
@@ -34,9 +35,15 @@ pub(super) struct Subscription {
     pub(super) standing: Standing,
     /// Counts the subscriptions of the session: a page read for an earlier one is dropped.
     pub(super) number: u64,
-    /// The request to answer once it is known where the subscription begins.
-    pub(super) unanswered: Option<u64>,
+    /// Where it begins, until the journal has said which place that is.
+    pub(super) begins: Option<ReadFrom>,
+    /// The requests to answer once that is known: this one, and those that it replaced before theirs was. At most
+    /// [`UNANSWERED_MAX`].
+    pub(super) unanswered: Vec<u64>,
 }
+
+/// Subscribe requests that may wait for the same answer.
+pub(super) const UNANSWERED_MAX: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -47,6 +54,8 @@ pub(super) struct Session {
     pub(super) subscriptions: u64,
     /// Publishes that wait for the disk.
     pub(super) in_flight: usize,
+    /// A page is being read for a subscription: one at a time, also when the subscription is replaced meanwhile.
+    pub(super) reading: bool,
     /// A page of history is being read.
     pub(super) reading_history: bool,
     /// When anything last came from the peer.
@@ -68,6 +77,7 @@ impl Session {
             subscription: None,
             subscriptions: 0,
             in_flight: 0,
+            reading: false,
             reading_history: false,
             last_heard: now,
             deadline,
