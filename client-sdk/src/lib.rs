@@ -51,6 +51,11 @@ mod clock;
 
 pub mod cap;
 
+/// The examples of the README, so that they compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub use vigie_proto as proto;
 
 pub use client::{Client, ClientConfig, ConfigError};
