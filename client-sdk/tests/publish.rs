@@ -160,6 +160,7 @@ async fn many_at_once_are_all_answered_in_order_of_publishing() {
             taken.push(session.receive_publish().await);
         }
         assert!(taken.is_sorted_by_key(|(n, _)| *n));
+        session.nothing_more_came().await;
         for (seq, (n, sent)) in taken.iter().enumerate() {
             session.receipt(*n, sent, seq as u64 + 1).await;
         }

@@ -163,7 +163,11 @@ async fn from_a_relay_that_goes_it_moves_to_the_next() {
     let place = next_message(&mut heard).await.cursor();
     first.send(ServerFrame::GoingAway { retry_ms: 60_000 }).await;
     first.left().await;
-    let mut second = opened(&two, &trust, Some(&place.to_string()), 1).await;
+    let after = place.to_string();
+    let mut second = tokio::select! {
+        _ = one.accept_tls() => panic!("it asked to be left alone for a minute"),
+        session = opened(&two, &trust, Some(&after), 1) => session,
+    };
     second.event(2, &crue).await;
     let vent = signed(&client, "vent");
     second.event(3, &vent).await;

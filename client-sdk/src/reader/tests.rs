@@ -202,6 +202,7 @@ fn good_events_are_messages_and_the_mark_at_the_head_tells_once() {
     assert_eq!(case.event(9, &nation.sign_until("alert/fr", "neige", past)), ["9 neige expired"]);
     assert_eq!(case.mark(LOG, 9, 9), ["caught up 9"]);
     assert_eq!(case.mark(LOG, 10, 10), NONE, "once a subscribe");
+    assert_eq!(case.mark(LOG, 4, 4), NONE, "a mark that lags behind");
     assert_eq!(case.cursor(), Some((LOG, 10)));
     case.open(LOG, 10);
     assert_eq!(case.mark(LOG, 10, 10), ["caught up 10"]);

@@ -17,9 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 use vigie_client::proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_client::proto::channel::{Flow, Plane};
 use vigie_client::proto::credential::{Claims, Credential, Grant, Role};
@@ -223,6 +223,20 @@ impl Session {
                 return text.to_string();
             }
             assert!(message.is_ping() || message.is_pong(), "unexpected {message:?}");
+        }
+    }
+
+    /// Checks that the client has said nothing more: what it answers to a ping comes after all that it said before.
+    pub async fn nothing_more_came(&mut self) {
+        let asked = Bytes::from_static(b"anything else?");
+        soon(self.socket.send(Message::Ping(asked.clone()))).await.unwrap();
+        loop {
+            let message =
+                soon(self.socket.next()).await.expect("the line is open").expect("the line is whole");
+            if message == Message::Pong(asked.clone()) {
+                return;
+            }
+            assert!(message.is_ping() || message.is_pong(), "{message:?}");
         }
     }
 
