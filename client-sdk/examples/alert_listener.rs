@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let (message, author) = (alert.message(), alert.author());
                 let headline = message.content.cap.headline("fr").unwrap_or_default();
                 // Quoted, because strangers' text may hold characters that steer a terminal.
-                println!("{} {} {headline:?} by {author:?}", message.severity, message.channel);
+                println!("{} {} {headline:?} by {author}", message.severity, message.channel);
                 alerts.commit(&alert.cursor());
                 left -= 1;
             }

@@ -71,6 +71,15 @@ pub struct Author {
     pub credential: CredentialId,
 }
 
+/// Name, organisation and places, such as `Mairie (fr.ville, at fr.idf.75.paris)`. Control and bidirectional
+/// characters of the name are escaped.
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at: Vec<&str> = self.at.iter().map(Jurisdiction::as_str).collect();
+        write!(f, "{} ({}, at {})", self.name.escape_debug(), self.org, at.join(", "))
+    }
+}
+
 impl<P: OnPlane> Verified<P> {
     /// The caller has checked everything that the type promises.
     pub(crate) fn new(signed: VerifiedMessage, cursor: Cursor, now: Timestamp) -> Self {
@@ -179,5 +188,21 @@ impl<P: OnPlane> fmt::Debug for Verified<P> {
             .field("seq", &self.seq())
             .field("expired", &self.expired)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_author_is_shown_whole_and_cannot_steer_a_terminal() {
+        let author = Author {
+            name: "Mairie\u{1b}[2J\u{202e}".to_owned(),
+            org: "fr.ville".parse().unwrap(),
+            at: vec!["fr.idf".parse().unwrap(), "fr.naq".parse().unwrap()],
+            credential: CredentialId::from_bytes([0; 32]),
+        };
+        assert_eq!(author.to_string(), r"Mairie\u{1b}[2J\u{202e} (fr.ville, at fr.idf, fr.naq)");
     }
 }
