@@ -128,6 +128,14 @@ impl Raw {
         let _ = soon(self.socket.send(message)).await;
     }
 
+    /// Sends text frames in one write, without waiting for what is answered to the first.
+    pub async fn send_at_once(&mut self, texts: &[&str]) {
+        for text in texts {
+            self.socket.feed(Message::text(*text)).await.unwrap();
+        }
+        let _ = soon(self.socket.flush()).await;
+    }
+
     /// The next frame that is no mark, or how the connection ended.
     pub async fn next(&mut self) -> Came {
         loop {

@@ -1,0 +1,251 @@
+//! Refusals for which a disk must fail or stand still: the parts of a relay, driven by calls, without threads.
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::Value;
+use vigie_proto::chain::Roots;
+use vigie_proto::id::{LogId, Nonce};
+use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::login::Binding;
+use vigie_proto::refusal::Code::{self, Busy, Full, StorageFailed};
+use vigie_proto::refusal::Ends;
+use vigie_proto::session::relay::Rules;
+use vigie_relay::chains::SharedVerdicts;
+use vigie_relay::journal::sim_disk::{Operation, SimDisk};
+use vigie_relay::journal::{JournalConfig, JournalError};
+use vigie_relay::sequencer::{Sequencer, Submission};
+use vigie_relay::worker::{Effect, Output, SessionId, Worker, WorkerConfig};
+use vigie_tests::world::now;
+
+use crate::case::{Case, Seen, apart};
+use crate::draft::{LoginDraft, MessageDraft, Who};
+use crate::forge::{Holder, Key, base64};
+
+pub(crate) const CASES: &[Case] = &[
+    apart("more publishes at once than may wait for the disk", Busy, || {
+        Box::pin(async { too_many_at_once() })
+    }),
+    apart("no room for the next segment", Full, || Box::pin(async { no_room() })),
+    apart("a write fails", StorageFailed, || Box::pin(async { the_disk_fails(1) })),
+    apart("a sync fails", StorageFailed, || Box::pin(async { the_disk_fails(2) })),
+];
+
+/// Publishes that may wait, in these tests.
+const IN_FLIGHT_MAX: usize = 2;
+
+/// An author and a witness on one worker, and the sequencer behind it.
+struct Parts {
+    worker: Worker,
+    sequencer: Sequencer<SimDisk>,
+    disk: SimDisk,
+    author: SessionId,
+    witness: SessionId,
+    /// Submitted, and not decided.
+    waiting: Vec<Submission>,
+    holder: Arc<Holder>,
+    n: u64,
+}
+
+fn journal_config() -> JournalConfig {
+    let mut config = JournalConfig::new();
+    config.segment_bytes = 64 * 1024;
+    config
+}
+
+impl Parts {
+    fn new(disk: SimDisk, root: &Arc<Key>, holder: &Arc<Holder>) -> Self {
+        let log = LogId::from_bytes([1; 16]);
+        let sequencer = Sequencer::open(disk.clone(), journal_config(), log, now(), 1).unwrap();
+        let rules = Rules {
+            roots: Roots::new([root.pin()]),
+            relay_names: vec!["localhost".to_owned()],
+            unbound_passes: false,
+            lifetime_max: MESSAGE_LIFETIME_MAX,
+        };
+        let config = WorkerConfig {
+            in_flight_max: IN_FLIGHT_MAX,
+            ..WorkerConfig::new(0, Arc::new(rules), sequencer.log())
+        };
+        let verdicts = Arc::<SharedVerdicts>::default();
+        let mut worker = Worker::new(config, sequencer.chains(), verdicts, sequencer.head());
+        let author = log_in(&mut worker, holder, 1);
+        let witness = log_in(&mut worker, holder, 2);
+        worker.handle_frame(
+            witness,
+            r#"{"op":"subscribe","n":1,"channels":["alert/fr.idf.75.paris"]}"#,
+            now(),
+        );
+        let (waiting, holder) = (Vec::new(), Arc::clone(holder));
+        let mut parts = Self { worker, sequencer, disk, author, witness, waiting, holder, n: 0 };
+        assert_eq!(ops(&parts.told(parts.witness)), ["subscribed"]);
+        parts
+    }
+
+    fn message(&self) -> String {
+        MessageDraft::new(Who::Author, &self.holder, &self.holder).to_token()
+    }
+
+    /// What waits for a session, and whether it is then closed.
+    fn output(&mut self, session: SessionId) -> (Vec<Value>, Option<Code>) {
+        let (mut frames, mut close) = (Vec::new(), None);
+        for output in self.worker.take_output(session, usize::MAX) {
+            match output {
+                Output::Text(text) => frames.push(serde_json::from_slice(&text).unwrap()),
+                Output::Close(code) => close = Some(code),
+                Output::Ping => {}
+            }
+        }
+        frames.retain(|frame: &Value| !["mark", "chain", "reach"].map(Value::from).contains(&frame["op"]));
+        (frames, close)
+    }
+
+    fn told(&mut self, session: SessionId) -> Vec<Value> {
+        let (frames, close) = self.output(session);
+        assert_eq!(close, None, "{frames:?}");
+        frames
+    }
+
+    fn publish(&mut self, jws: &str) {
+        self.n += 1;
+        let frame = format!(r#"{{"op":"publish","n":{},"jws":"{jws}"}}"#, self.n);
+        self.worker.handle_frame(self.author, &frame, now());
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.worker.poll_effect() {
+            match effect {
+                Effect::Submit(submission) => self.waiting.push(submission),
+                Effect::Reach(report) => self.worker.handle_reach(&report),
+                Effect::Wake(_) => {}
+                Effect::Read(request) => panic!("nobody is behind: {request:?}"),
+            }
+        }
+    }
+
+    /// The journal's turn.
+    fn commit(&mut self) -> Result<(), JournalError> {
+        let committed = self.sequencer.commit(std::mem::take(&mut self.waiting), Ok(now()))?;
+        for answer in &committed.answers {
+            self.worker.handle_answer(answer);
+        }
+        if let Some(batch) = &committed.batch {
+            self.worker.handle_batch(batch, now());
+        }
+        self.carry_out();
+        Ok(())
+    }
+
+    /// Publishes what must be accepted, and be all that the witness hears.
+    fn publish_well(&mut self, jws: &str) {
+        self.publish(jws);
+        self.commit().unwrap();
+        assert_eq!(ops(&self.told(self.author)), ["receipt"]);
+        assert_eq!(heard(&self.told(self.witness)), [jws]);
+    }
+}
+
+fn log_in(worker: &mut Worker, holder: &Holder, number: u8) -> SessionId {
+    let (nonce, certificate) = (Nonce::from_bytes([number; 32]), [9; 32]);
+    let session = worker.accept(nonce, Binding::Certificate(certificate), now());
+    let login = LoginDraft::new(holder, holder.chain.clone(), &nonce.to_string(), &base64(&certificate));
+    worker.handle_frame(session, &login.to_text(), now());
+    assert!(worker.is_logged_in(session));
+    worker.take_output(session, usize::MAX);
+    session
+}
+
+fn ops(frames: &[Value]) -> Vec<&str> {
+    frames.iter().map(|frame| frame["op"].as_str().unwrap()).collect()
+}
+
+fn heard(frames: &[Value]) -> Vec<&str> {
+    frames.iter().map(|frame| frame["jws"].as_str().expect("an event")).collect()
+}
+
+/// The one refusal among the frames.
+fn refusal(frames: &[Value]) -> &str {
+    assert_eq!(ops(frames), ["refused"]);
+    frames[0]["code"].as_str().unwrap()
+}
+
+fn trust() -> (Arc<Key>, Arc<Holder>) {
+    let root = Key::fresh();
+    let holder = Arc::new(Holder::new("live", &root));
+    (root, holder)
+}
+
+fn too_many_at_once() -> Seen {
+    let (root, holder) = trust();
+    let mut parts = Parts::new(SimDisk::new(), &root, &holder);
+    let messages: Vec<_> = (0..=IN_FLIGHT_MAX).map(|_| parts.message()).collect();
+    messages.iter().for_each(|jws| parts.publish(jws));
+    let frames = parts.told(parts.author);
+    let seen = Seen::new(refusal(&frames), Ends::Request);
+    assert_eq!(frames[0]["re"], parts.n, "the last one is refused");
+    parts.commit().unwrap();
+    assert_eq!(ops(&parts.told(parts.author)), ["receipt"; IN_FLIGHT_MAX]);
+    assert_eq!(heard(&parts.told(parts.witness)), &messages[..IN_FLIGHT_MAX]);
+    parts.publish_well(&messages[IN_FLIGHT_MAX]);
+    assert_eq!(parts.sequencer.head().seq.get(), messages.len() as u64);
+    seen
+}
+
+fn no_room() -> Seen {
+    let (root, holder) = trust();
+    let mut parts = Parts::new(SimDisk::new(), &root, &holder);
+    let small = parts.message();
+    parts.publish_well(&small);
+    // More than is left in the segment: the next one is made, as a file that is then preallocated.
+    let mut large = MessageDraft::new(Who::Author, &holder, &holder);
+    large.pad_to = Some(100 * 1024);
+    let large = large.to_token();
+    let before = parts.disk.operations().len();
+    parts.disk.fail_at(before + 2, io::ErrorKind::StorageFull);
+    parts.publish(&large);
+    parts.commit().unwrap();
+    assert_eq!(parts.disk.operations()[before + 1], Operation::Preallocate);
+    let seen = Seen::new(refusal(&parts.told(parts.author)), Ends::Request);
+    assert_eq!(parts.told(parts.witness), Vec::<Value>::new());
+    // What fits is still taken, and what is known has its receipt.
+    let other = parts.message();
+    parts.publish_well(&other);
+    parts.publish(&small);
+    parts.commit().unwrap();
+    assert_eq!(ops(&parts.told(parts.author)), ["receipt"]);
+    // There is room again.
+    parts.publish_well(&large);
+    assert_eq!(parts.sequencer.head().seq.get(), 3);
+    seen
+}
+
+fn the_disk_fails(at: usize) -> Seen {
+    let (root, holder) = trust();
+    let mut parts = Parts::new(SimDisk::new(), &root, &holder);
+    let first = parts.message();
+    parts.publish_well(&first);
+    let lost = parts.message();
+    parts.disk.fail_at(parts.disk.operations().len() + at, io::ErrorKind::Other);
+    parts.publish(&lost);
+    assert!(matches!(parts.commit(), Err(JournalError::Storage { .. })));
+    parts.worker.handle_storage_failure();
+    let told = parts.output(parts.author);
+    assert_eq!(told, parts.output(parts.witness), "everyone is told, and nobody anything else");
+    let (frames, close) = told;
+    let code = refusal(&frames);
+    assert_eq!(close.map(Code::as_str), Some(code));
+    let seen = Seen::new(code, close.unwrap().ends());
+    // A relay started anew on a disk that works: the first is there, and the same bytes again have a receipt.
+    let disk = parts.disk.restart();
+    drop(parts);
+    let mut parts = Parts::new(disk, &root, &holder);
+    for (seq, jws) in [(1, &first), (2, &lost)] {
+        parts.publish(jws);
+        parts.commit().unwrap();
+        let frames = parts.told(parts.author);
+        assert_eq!((ops(&frames), &frames[0]["seq"]), (vec!["receipt"], &seq.into()));
+    }
+    assert_eq!(parts.sequencer.head().seq.get(), 2);
+    seen
+}

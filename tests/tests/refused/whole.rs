@@ -1,0 +1,180 @@
+//! Refusals that need a relay to themselves: time passes, the clock jumps, the relay is full or stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use vigie_proto::refusal::Code::{
+    ClockSuspect, GoingAway, LoginTimeout, NotLoggedIn, SessionExpired, TooManyConnections, Unresponsive,
+};
+use vigie_proto::time::Timestamp;
+use vigie_relay::clock::{Clock, ShiftedTime, TimeSource};
+use vigie_tests::raw::{Came, Raw, tls};
+use vigie_tests::soon;
+use vigie_tests::world::now;
+
+use crate::case::{Case, Seen, apart};
+use crate::draft::{Request, Who};
+use crate::stage::{Stage, dismissal};
+
+pub(crate) const CASES: &[Case] = &[
+    apart("no log-in within 10 s", LoginTimeout, || Box::pin(says_nothing())),
+    apart("the credential ends while its holder listens", SessionExpired, || {
+        Box::pin(outlives_its_credential())
+    }),
+    apart("a client that never answers", Unresponsive, || Box::pin(never_answers())),
+    apart("the clock of the relay jumps ahead", ClockSuspect, || Box::pin(the_clock_jumps(121_000))),
+    apart("the clock of the relay jumps back", ClockSuspect, || Box::pin(the_clock_jumps(-121_000))),
+    apart("the relay stops", GoingAway, || Box::pin(the_relay_stops())),
+    apart("a frame between the log-in and `welcome`", NotLoggedIn, || Box::pin(speaks_too_early())),
+    apart("one connection too many", TooManyConnections, || Box::pin(one_too_many())),
+];
+
+async fn says_nothing() -> Seen {
+    let mut stage = Stage::new().await;
+    let mut mute = tls(&stage.world, stage.address()).await;
+    let mut silent = Raw::connect(&stage.world, stage.address()).await;
+    assert_eq!(silent.frame().await["op"], "challenge");
+    let began = std::time::Instant::now();
+    let seen = dismissal(&mut silent).await;
+    assert!(began.elapsed() > Duration::from_secs(5), "hardly a phone on a bad network could log in");
+    // One that does not even ask for a WebSocket has nobody to tell it to.
+    assert_eq!(soon(mute.read(&mut [0; 64])).await.unwrap_or(0), 0);
+    stage.check_witnesses().await;
+    let twin = stage.session(Who::Author).await;
+    stage.give_back(Who::Author, twin, None);
+    stage.end();
+    seen
+}
+
+async fn outlives_its_credential() -> Seen {
+    let mut stage = Stage::new().await;
+    let ends = now().plus(Duration::from_secs(2));
+    let brief = stage.live_person(|chain| chain.leaf().claims["expires"] = ends.as_millis().into());
+    let mut brief = Raw::log_in(&stage.world, stage.address(), &brief).await;
+    brief.subscribe(&["alert/fr.idf.75.paris"], None).await;
+    let lasting = stage.session(Who::Author).await;
+    stage.give_back(Who::Author, lasting, None);
+    let seen = dismissal(&mut brief).await;
+    assert!(now() >= ends, "it ended before its credential");
+    stage.check_witnesses().await;
+    let jws = stage.message(Who::Author).to_token();
+    assert_eq!(stage.try_publish(Who::Author, &jws).await, None);
+    stage.end();
+    seen
+}
+
+/// Logs in, and wants marks as often as there are any.
+async fn impatient(stage: &Stage) -> Raw {
+    let mut raw = Raw::connect(&stage.world, stage.address()).await;
+    let frame = raw.login_frame(&stage.live_person(|_| {})).await;
+    raw.send(&frame.replacen('{', r#"{"mark_ms":1000,"#, 1)).await;
+    assert_eq!(raw.frame().await["mark_ms"], 1000);
+    raw
+}
+
+/// A client answers pings when it reads: one that does not read answers none.
+async fn never_answers() -> Seen {
+    let mut stage = Stage::new().await;
+    let (mut deaf, mut twin) = (impatient(&stage).await, impatient(&stage).await);
+    // Past 2.4 intervals, and past the mark after them.
+    let came = tokio::time::timeout(Duration::from_secs(4), twin.next()).await;
+    assert!(came.is_err(), "nothing but marks comes to one who answers, not {came:?}");
+    let seen = dismissal(&mut deaf).await;
+    assert_eq!(twin.subscribe(&["alert/fr.idf.75.paris"], None).await["op"], "subscribed");
+    stage.check_witnesses().await;
+    stage.end();
+    seen
+}
+
+#[derive(Debug, Clone, Default)]
+struct Shifted(Arc<ShiftedTime>);
+
+impl TimeSource for Shifted {
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.0.wall()
+    }
+}
+
+async fn the_clock_jumps(by_ms: i64) -> Seen {
+    let time = Shifted::default();
+    let mut stage = Stage::with(|config| config.clock = Clock::new(Box::new(time.clone()))).await;
+    let before = stage.message(Who::Author).to_token();
+    assert_eq!(stage.try_publish(Who::Author, &before).await, None);
+    let message = stage.message(Who::Author).to_token();
+    time.0.shift(by_ms);
+    let seen = stage.try_publish(Who::Author, &message).await;
+    // What is in the log has its receipt whatever the clock says.
+    assert_eq!(stage.try_publish(Who::Author, &before).await, None);
+    time.0.shift(0);
+    stage.check_witnesses().await;
+    assert_eq!(stage.try_publish(Who::Author, &message).await, None);
+    stage.check_witnesses().await;
+    stage.end();
+    seen.expect("a relay whose clock jumped admits nothing")
+}
+
+async fn the_relay_stops() -> Seen {
+    let mut stage = Stage::new().await;
+    stage.check_witnesses().await;
+    let mut session = Raw::log_in(&stage.world, stage.address(), &stage.live_person(|_| {})).await;
+    let seen = stage
+        .restart(async move {
+            let away = session.frame().await;
+            assert!(away["retry_ms"].as_u64().is_some_and(|retry| retry > 0), "{away}");
+            let Came::Closed(number, reason) = session.next().await else {
+                panic!("it is closed after {away}")
+            };
+            assert_eq!(reason, away["op"]);
+            Seen::new(&reason, vigie_proto::refusal::Ends::Close(number))
+        })
+        .await;
+    stage.check_witnesses().await;
+    let jws = stage.message(Who::Author).to_token();
+    assert_eq!(stage.try_publish(Who::Author, &jws).await, None);
+    stage.end();
+    seen
+}
+
+async fn one_too_many() -> Seen {
+    // The two witnesses, and one more.
+    let mut stage = Stage::with(|config| config.connections_max = 3).await;
+    let third = stage.session(Who::Author).await;
+    let seen = stage.request(&Request::new()).await;
+    stage.check_witnesses().await;
+    drop(third);
+    // The relay notices in its own time that there is room again.
+    soon(async { while stage.request(&Request::new()).await.is_some() {} }).await;
+    stage.check_witnesses().await;
+    stage.end();
+    seen.expect("there was no room")
+}
+
+async fn speaks_too_early() -> Seen {
+    let mut stage = Stage::new().await;
+    let person = stage.live_person(|_| {});
+    let subscribe = r#"{"op":"subscribe","n":1,"channels":["alert/fr.idf.75.paris"]}"#;
+    let mut seen = Vec::new();
+    // However the two fall into the relay's reads: a short one after it, and a long one.
+    for padding in [0, 3_000] {
+        let mut raw = Raw::connect(&stage.world, stage.address()).await;
+        let login = raw.login_frame(&person).await;
+        let next = format!(r#"{}{}"#, subscribe, " ".repeat(padding));
+        raw.send_at_once(&[&login, &next]).await;
+        seen.push(dismissal(&mut raw).await);
+    }
+    assert_eq!(seen[0], seen[1]);
+    stage.check_witnesses().await;
+    let mut twin = Raw::connect(&stage.world, stage.address()).await;
+    let login = twin.login_frame(&person).await;
+    twin.send(&login).await;
+    assert_eq!(twin.frame().await["op"], "welcome");
+    twin.send(subscribe).await;
+    assert_eq!(twin.frame().await["op"], "subscribed");
+    stage.end();
+    seen.remove(0)
+}
