@@ -1,0 +1,128 @@
+//! `vigie check`: a plug-in for monitoring: connects, logs in, measures. Exit codes of that convention: 0 good,
+//! 1 warning, 2 critical, 3 unknown.
+
+use std::time::{Duration, Instant};
+
+use vigie_client::{EndReason, Exercise, LinkState, Live, OnPlane, Subscription};
+use vigie_proto::channel::{Channel, Filter, Flow, Plane};
+use vigie_proto::frame::Start;
+
+use super::args::{CheckCommand, CheckRelay};
+use super::channels;
+use super::exit::{Failure, Outcome, refusal_text};
+use super::screen::{Screen, escape};
+use super::session::Session;
+
+const WARNING: u8 = 1;
+const CRITICAL: u8 = 2;
+const UNKNOWN: u8 = 3;
+
+pub(super) fn run(session: Session<'_>, command: &CheckCommand) -> Outcome {
+    let CheckCommand::Relay(args) = command;
+    let checked = match channels::plane(args.exercise) {
+        Plane::Live => relay::<Live>(session, args),
+        Plane::Exercise => relay::<Exercise>(session, args),
+    };
+    match checked {
+        Ok((state, told)) => report(session.screen, state, &told, args),
+        // What keeps us from looking says nothing about the relay.
+        Err(failure) => report(session.screen, State::Unknown, &Told::why(failure.text().to_owned()), args),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Good,
+    Warning,
+    Critical,
+    Unknown,
+}
+
+struct Told {
+    text: String,
+    took: Option<Duration>,
+}
+
+impl Told {
+    const fn why(text: String) -> Self {
+        Self { text, took: None }
+    }
+}
+
+fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, Told), Failure> {
+    let lang = session.screen.lang;
+    let client = session.client::<P>(Some(args.crit))?;
+    let leaf = client.config().identity.chain().leaf();
+    // Any place will do: what is measured ends when the relay has let us in.
+    let (flow, at) = leaf
+        .claims()
+        .grants
+        .first()
+        .map_or_else(|| (Flow::Alert, leaf.claims().org.clone()), |grant| (grant.flow, grant.at.clone()));
+    let filter = Filter { channel: Channel { plane: P::PLANE, flow, at }, subtree: false };
+    session.block_on(async {
+        let began = Instant::now();
+        let mut subscription = client.subscribe(vec![filter], Start::Here);
+        let outcome = tokio::time::timeout(args.crit, logged_in(&mut subscription)).await;
+        let took = began.elapsed();
+        Ok(match outcome {
+            Ok(Ok(())) => {
+                let state = if took >= args.warn { State::Warning } else { State::Good };
+                (state, Told { text: lang.check_logged_in(took.as_millis()), took: Some(took) })
+            }
+            Ok(Err(reason)) => (State::Critical, Told::why(refusal_text(lang, reason.refusal()))),
+            Err(_) => (State::Critical, Told::why(lang.check_timed_out(problem(&subscription)))),
+        })
+    })
+}
+
+/// Waits until the relay has let us in. That it then refuses the channel is no fault of the relay.
+async fn logged_in<P: OnPlane>(subscription: &mut Subscription<P>) -> Result<(), EndReason> {
+    let mut states = subscription.states();
+    loop {
+        match states.now() {
+            LinkState::Up => return Ok(()),
+            LinkState::Closed { .. } => {
+                return match subscription.end_reason() {
+                    Some(reason @ EndReason::ShutOut(_)) => Err(reason.clone()),
+                    Some(_) | None => Ok(()),
+                };
+            }
+            _ => {}
+        }
+        if states.next().await.is_none() && !matches!(states.now(), LinkState::Up | LinkState::Closed { .. })
+        {
+            // Nothing will change any more: let the time run out.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn problem<P: OnPlane>(subscription: &Subscription<P>) -> String {
+    match subscription.state() {
+        LinkState::Connecting { problem: Some(problem), .. } => escape(&problem),
+        _ => String::new(),
+    }
+}
+
+fn report(screen: &Screen, state: State, told: &Told, args: &CheckRelay) -> Outcome {
+    let (word, code) = match state {
+        State::Good => ("OK", 0),
+        State::Warning => ("WARNING", WARNING),
+        State::Critical => ("CRITICAL", CRITICAL),
+        State::Unknown => ("UNKNOWN", UNKNOWN),
+    };
+    let seconds = told.took.map(|took| took.as_secs_f64());
+    if screen.json {
+        screen.object(&serde_json::json!({
+            "type": "check", "state": word, "text": told.text,
+            "login_ms": told.took.map(|took| took.as_millis()),
+        }))?;
+    } else {
+        let measured = seconds.map_or_else(String::new, |seconds| {
+            format!(" | login={seconds:.3}s;{:.3};{:.3}", args.warn.as_secs_f64(), args.crit.as_secs_f64())
+        });
+        screen.line(&format!("{word} {}{measured}", told.text))?;
+    }
+    if code == 0 { Ok(()) } else { Err(Failure::monitoring(code)) }
+}

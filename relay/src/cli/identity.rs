@@ -1,0 +1,130 @@
+//! `vigie identity`: keys of one's own, and what the credentials over them say.
+
+use std::path::{Path, PathBuf};
+
+use vigie_client::{Context, ContextError};
+use vigie_proto::channel::Plane;
+
+use super::args::{IdentityCommand, IdentityNew, IdentityShow};
+use super::exit::{Exit, Failure, Outcome, refusal_text};
+use super::files;
+use super::init::PLANES;
+use super::screen::{Screen, Tone, escape};
+use super::session::Session;
+use super::time;
+use super::trust::grant_list;
+
+/// The folder of identities in a context that `vigie init` made, and the only one that is written to.
+const FOLDER: &str = "identities";
+/// A name becomes a folder.
+const NAME_CHARS_MAX: usize = 64;
+
+pub(super) fn run(session: Session<'_>, command: &IdentityCommand) -> Outcome {
+    match command {
+        IdentityCommand::New(args) => new(session, args),
+        IdentityCommand::Show(args) => show(session, args),
+    }
+}
+
+/// The file of one identity on one plane, such as `live.chain`.
+pub(super) fn file(session: Session<'_>, name: &str, plane: Plane, what: &str) -> Result<PathBuf, Failure> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(fits) {
+        return Err(Failure::new(Exit::Usage, session.screen.lang.bad_name(escape(name))));
+    }
+    Ok(session.folder()?.join(FOLDER).join(name).join(format!("{plane}.{what}")))
+}
+
+fn new(session: Session<'_>, args: &IdentityNew) -> Outcome {
+    let (screen, lang) = (session.screen, session.screen.lang);
+    let wanted = |plane: &Plane| args.plane == "both" || args.plane == plane.as_str();
+    let planes: Vec<Plane> = PLANES.into_iter().filter(wanted).collect();
+    for plane in &planes {
+        let secret = file(session, &args.name, *plane, "key.pem")?;
+        if secret.exists() {
+            return Err(Failure::new(Exit::Usage, lang.key_exists(secret.display())));
+        }
+    }
+    for plane in planes {
+        let new = files::new_key(lang)?;
+        let secret = file(session, &args.name, plane, "key.pem")?;
+        let public = file(session, &args.name, plane, "pub.pem")?;
+        files::create_folder(lang, secret.parent().unwrap_or(Path::new(".")))?;
+        files::create_secret(lang, &secret, &new.pem)?;
+        files::replace_public(lang, &public, &new.public_pem)?;
+        let thumbprint = new.key.public().thumbprint();
+        if screen.json {
+            screen.object(&serde_json::json!({
+                "type": "identity", "name": args.name, "plane": plane, "key": thumbprint,
+                "public_key": new.public_pem, "file": public,
+            }))?;
+        } else {
+            screen.line(&format!("{}{}", screen.exercise_prefix(plane), lang.new_key(plane, thumbprint)))?;
+            screen.raw(&new.public_pem)?;
+        }
+        screen.say(&lang.send_public_key(public.display()));
+    }
+    Ok(())
+}
+
+fn show(session: Session<'_>, args: &IdentityShow) -> Outcome {
+    let context = session.context()?;
+    let known = context.identities().map_err(|error| session.context_failed(&error))?;
+    let names: Vec<&String> = match &args.name {
+        None => known.iter().collect(),
+        Some(wanted) => known.iter().filter(|name| *name == wanted).collect(),
+    };
+    if let (Some(wanted), true) = (&args.name, names.is_empty()) {
+        // Asked for only to have the failure with its suggestion.
+        return match context.identity(wanted, Plane::Live) {
+            Err(error) => Err(session.context_failed(&error)),
+            Ok(_) => Ok(()),
+        };
+    }
+    for name in names {
+        for plane in PLANES {
+            show_one(session.screen, &context, name, plane)?;
+        }
+    }
+    Ok(())
+}
+
+fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Outcome {
+    let lang = screen.lang;
+    let prefix = screen.exercise_prefix(plane);
+    let identity = match context.identity(name, plane) {
+        Ok(identity) => identity,
+        Err(error) => return unusable(screen, name, plane, &error),
+    };
+    let (leaf, now) = (identity.chain().leaf(), time::now());
+    let (claims, fault) = (leaf.claims(), identity.chain().judge(now).err());
+    let thumbprint = identity.key().public().thumbprint();
+    if screen.json {
+        return screen.object(&serde_json::json!({
+            "type": "identity", "name": name, "plane": plane, "key": thumbprint, "credential": leaf.id(),
+            "org": claims.org, "title": claims.name, "grants": claims.grants,
+            "not_before": claims.valid.from, "expires": claims.valid.until,
+            "code": fault.as_ref().map(|fault| fault.code),
+        }));
+    }
+    let days = claims.valid.until.since(now).as_secs() / time::DAY.as_secs();
+    let state = match &fault {
+        None => screen.paint(Tone::Good, &lang.days_left(days)),
+        Some(refusal) => screen.paint(Tone::Bad, &refusal_text(lang, refusal)),
+    };
+    let name = screen.paint(Tone::Strong, &escape(name));
+    screen.line(&format!("{prefix}{name}  {plane}  {} ({})  {state}", escape(&claims.name), claims.org))?;
+    screen.line(&format!("{prefix}   {}  {thumbprint}", grant_list(&claims.grants)))
+}
+
+/// Listing goes on past an identity that has no credential yet.
+fn unusable(screen: &Screen, name: &str, plane: Plane, error: &ContextError) -> Outcome {
+    let why = escape(&error.to_string());
+    if screen.json {
+        return screen.object(&serde_json::json!({
+            "type": "identity", "name": name, "plane": plane, "unusable": why,
+        }));
+    }
+    let word = screen.paint(Tone::Bad, &screen.lang.unusable());
+    screen.line(&format!("{}{}  {plane}  {word}  {why}", screen.exercise_prefix(plane), escape(name)))
+}

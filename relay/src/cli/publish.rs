@@ -1,0 +1,222 @@
+//! `vigie pub`: signs a message, sends it, and prints the receipt: it is on the relay's disk.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use vigie_client::cap::{self, INPUT_BYTES_MAX};
+use vigie_client::{Client, Draft, Exercise, Live, OnPlane, PublishError, Reach, Receipt, SignedMessage};
+use vigie_proto::cap::{Alert, Scope, Urgency};
+use vigie_proto::channel::{Channel, Plane};
+use vigie_proto::id::{LogId, MessageId, Sequence};
+use vigie_proto::message::{Content, Original};
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
+
+use super::args::Publish;
+use super::channels;
+use super::exit::{Exit, Failure, Outcome};
+use super::files;
+use super::screen::{Screen, Tone, escape};
+use super::session::{Session, publish_failed};
+use super::text::Lang;
+use super::time;
+
+/// A headline is one line; a page is a CAP file.
+const TEXT_BYTES_MAX: u64 = 16 * 1024;
+/// How long to wait for the count of readers after the receipt: it comes with the same batch.
+const REACH_WAIT: Duration = Duration::from_secs(2);
+/// What CAP's own registration calls its files.
+const CAP_MEDIA_TYPE: &str = "application/cap+xml";
+/// Severity of a line of text for which none is given.
+const SEVERITY: Severity = Severity::Moderate;
+
+pub(super) fn run(session: Session<'_>, args: &Publish) -> Outcome {
+    match channels::plane(args.exercise) {
+        Plane::Live => publish::<Live>(session, args),
+        Plane::Exercise => publish::<Exercise>(session, args),
+    }
+}
+
+fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
+    let screen = session.screen;
+    let channel = channels::channel(screen.lang, &args.channel, P::PLANE)?;
+    // What is wrong with the command is told before trust or network are looked at.
+    let says = Says::read(screen, args, P::PLANE)?;
+    let client = session.client::<P>(Some(args.wait))?;
+    let message = says.sign(screen, &client, &channel, args)?;
+    let sent = session.block_on(async {
+        let sent = client.publish_with_reach(&message, REACH_WAIT).await;
+        sent.map_err(|error| publish_failed(screen.lang, &error))
+    });
+    let (receipt, reach) = sent?;
+    show(screen, &channel, &receipt, reach)
+}
+
+/// What is to be said.
+enum Says {
+    Line(String),
+    Cap { content: Content, severity: Severity },
+}
+
+impl Says {
+    fn read(screen: &Screen, args: &Publish, plane: Plane) -> Result<Self, Failure> {
+        match (&args.cap, args.text.as_deref()) {
+            (Some(path), _) => read_cap(screen, path, args, plane),
+            (None, text) => read_line(screen.lang, text.unwrap_or_default()).map(Self::Line),
+        }
+    }
+
+    fn sign<P: OnPlane>(
+        self,
+        screen: &Screen,
+        client: &Client<P>,
+        channel: &Channel,
+        args: &Publish,
+    ) -> Result<SignedMessage, Failure> {
+        let sign = |mut draft: Draft| {
+            if let Some(lifetime) = args.expires {
+                draft = draft.lifetime(lifetime);
+            }
+            if let Some(label) = args.label {
+                draft = draft.label(label);
+            }
+            client.sign(draft.replaces(args.replaces.iter().copied()))
+        };
+        let signed = match self {
+            Self::Line(text) => {
+                let severity = args.severity.unwrap_or(SEVERITY);
+                // Whoever types that something grave is there means now.
+                let urgency =
+                    if severity >= Severity::Severe { Urgency::Immediate } else { Urgency::Expected };
+                sign(Draft::line(channel.clone(), severity, text, screen.lang.tag(), urgency))
+            }
+            Self::Cap { mut content, severity } => {
+                let whole = sign(Draft::new(channel.clone(), severity, content.clone()));
+                if let (Err(PublishError::TooLarge { .. }), Some(original)) = (&whole, &mut content.original)
+                {
+                    screen.say(&screen.lang.original_left_out());
+                    original.bytes = None;
+                    sign(Draft::new(channel.clone(), severity, content))
+                } else {
+                    whole
+                }
+            }
+        };
+        signed.map_err(|error| publish_failed(screen.lang, &error))
+    }
+}
+
+fn read_line(lang: Lang, text: &str) -> Result<String, Failure> {
+    let text = if text == "-" {
+        let bytes = files::read_bounded(lang, Path::new("-"), TEXT_BYTES_MAX)?;
+        String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Usage, lang.text_not_utf8()))?
+    } else {
+        text.to_owned()
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        Err(Failure::new(Exit::Usage, lang.text_empty()))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn read_cap(screen: &Screen, path: &Path, args: &Publish, plane: Plane) -> Result<Says, Failure> {
+    let lang = screen.lang;
+    let bytes = files::read_bounded(lang, path, INPUT_BYTES_MAX as u64)?;
+    let imported = cap::import(&bytes).map_err(|error| {
+        let told = format!("{} [{}]", escape(&error.to_string()), error.code());
+        Failure::new(Exit::VerificationFailed, lang.cap_unusable(path.display(), told))
+    })?;
+    for warning in &imported.warnings {
+        screen.warn(&format!("{} [{}]", escape(&warning.to_string()), warning.code.as_str()));
+    }
+    if imported.signatures > 0 {
+        screen.warn(&lang.signatures_unchecked(imported.signatures));
+    }
+    let alert = imported.alert;
+    right_plane(lang, &alert, plane)?;
+    if alert.scope != Scope::Public && args.label.is_none() {
+        return Err(Failure::new(Exit::Usage, lang.label_needed()));
+    }
+    let severity = args.severity.or_else(|| alert.severity_floor());
+    let severity = severity.ok_or_else(|| Failure::new(Exit::Usage, lang.severity_needed()))?;
+    if has_expired(&alert, time::now()) {
+        screen.warn(&lang.cap_expired());
+    }
+    let original = Original {
+        media_type: CAP_MEDIA_TYPE.to_owned(),
+        sha256: sha256_text(&bytes),
+        bytes: Some(URL_SAFE_NO_PAD.encode(&bytes)),
+    };
+    Ok(Says::Cap { content: Content { cap: alert, original: Some(original) }, severity })
+}
+
+fn right_plane(lang: Lang, alert: &Alert, plane: Plane) -> Outcome {
+    match (alert.plane(), plane) {
+        (None, _) => Err(Failure::refused(lang, &Refusal::from(Code::DraftContent))),
+        (Some(Plane::Exercise), Plane::Live) => Err(Failure::new(Exit::Usage, lang.cap_is_exercise())),
+        (Some(Plane::Live), Plane::Exercise) => Err(Failure::new(Exit::Usage, lang.cap_is_live())),
+        (Some(Plane::Live), Plane::Live) | (Some(Plane::Exercise), Plane::Exercise) => Ok(()),
+    }
+}
+
+/// Whether nothing in it holds any more, by its own times.
+fn has_expired(alert: &Alert, now: Timestamp) -> bool {
+    let over = |info: &vigie_proto::cap::Info| {
+        info.expires.as_deref().and_then(time::of_cap).is_some_and(|at| at < now)
+    };
+    !alert.info.is_empty() && alert.info.iter().all(over)
+}
+
+fn sha256_text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, bytes))
+}
+
+#[derive(Serialize)]
+struct ReceiptLine<'a> {
+    r#type: &'static str,
+    id: MessageId,
+    log: LogId,
+    seq: Sequence,
+    admitted: Timestamp,
+    channel: &'a Channel,
+}
+
+#[derive(Serialize)]
+struct ReachLine {
+    r#type: &'static str,
+    id: MessageId,
+    live: u64,
+    behind: u64,
+}
+
+fn show(screen: &Screen, channel: &Channel, receipt: &Receipt, reach: Option<Reach>) -> Outcome {
+    let Receipt { id, log, seq, admitted, .. } = *receipt;
+    let exercise = screen.exercise_prefix(channel.plane);
+    if screen.json {
+        screen.object(&ReceiptLine { r#type: "receipt", id, log, seq, admitted, channel })?;
+        if let Some(Reach { live, behind, .. }) = reach {
+            screen.object(&ReachLine { r#type: "reach", id, live, behind })?;
+        }
+    } else {
+        let stored = screen.paint(Tone::Good, &screen.lang.stored());
+        let told = screen.lang.receipt(id, seq, time::local(admitted), channel);
+        screen.line(&format!("{exercise}{stored}  {told}"))?;
+        if let Some(Reach { live, behind, .. }) = reach {
+            screen.line(&format!("{exercise}{}", screen.lang.reach(live, behind)))?;
+        }
+    }
+    match reach {
+        Some(Reach { live: 0, behind: 0, .. }) => {
+            screen.warn(&format!("{exercise}{}", screen.lang.reached_nobody()))
+        }
+        Some(_) => {}
+        None => screen.say(&screen.lang.reach_unknown()),
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! `vigie relay run`: one relay until it is told to stop, or its disk fails.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
+use vigie_proto::time::Timestamp;
+
+use super::args::RelayCommand;
+use super::exit::{Exit, Failure, Outcome};
+use super::screen::{Screen, talk};
+use super::settings::Settings;
+use super::text::Lang;
+use super::time;
+use crate::net::tls::server_config;
+use crate::server::{Relay, RelayError};
+
+/// When the source of this program was committed, in seconds since the Unix epoch: set by the build script.
+const SOURCE_DATE: &str = env!("VIGIE_SOURCE_DATE");
+
+pub(super) fn run(screen: &Screen, command: &RelayCommand) -> Outcome {
+    let RelayCommand::Run(args) = command;
+    start_logs(&args.log, "info");
+    let settings = Settings::read(screen, &args.config)?;
+    refuse_old_clock(screen.lang, time::now(), source_date())?;
+    let listen = args.listen.unwrap_or(settings.listen);
+    if args.check { check(screen, settings, &args.config) } else { serve(screen, settings, listen) }
+}
+
+/// Logs on stderr. `VIGIE_LOG` filters them, by the words of `RUST_LOG` elsewhere; what it cannot read is told by the
+/// library.
+pub(super) fn start_logs(form: &str, default: &str) {
+    // The library below logs every frame, bodies of alerts among them: never past `info`.
+    let capped = ["tungstenite=info", "tokio_tungstenite=info"];
+    let mut filter = EnvFilter::try_from_env("VIGIE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    for directive in capped.iter().filter_map(|text| text.parse::<Directive>().ok()) {
+        filter = filter.add_directive(directive);
+    }
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // Fails only where a program that embeds this one has set its own, which then stays.
+    let _ = if form == "json" { logs.json().try_init() } else { logs.try_init() };
+}
+
+/// When the source was committed; no honest clock stands before it.
+pub(super) fn source_date() -> Timestamp {
+    Timestamp::EPOCH.plus(Duration::from_secs(SOURCE_DATE.parse().unwrap_or_default()))
+}
+
+fn refuse_old_clock(lang: Lang, now: Timestamp, source: Timestamp) -> Outcome {
+    if now >= source {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Failure, lang.clock_before_source(time::date(now), time::date(source))))
+}
+
+/// Everything but binding and the journal, which another relay may have open.
+fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
+    let lang = screen.lang;
+    server_config(settings.config.tls_chain, settings.config.tls_key)
+        .map_err(|error| Failure::new(Exit::Configuration, lang.tls_unusable(error)))?;
+    if let Some(fault) = settings.credential_fault {
+        return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));
+    }
+    if settings.trial {
+        screen.warn(&lang.trial_roots());
+    }
+    screen.line(&lang.configuration_good(path.display()))
+}
+
+/// Why a relay stops.
+enum End {
+    Asked,
+    Failed,
+}
+
+fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
+    let lang = screen.lang;
+    let Settings { config, trial, stop_grace, credential_fault, .. } = settings;
+    let (names, journal, workers) = (config.names.join(", "), config.journal.clone(), config.workers);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+    // Before the address is announced: whoever reads it may ask us to stop at once.
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let listener = TcpListener::bind(listen)
+        .map_err(|error| Failure::new(Exit::Failure, lang.cannot_listen(listen, error)))?;
+    let relay = Relay::start(listener, config).map_err(|error| failed(lang, &error))?;
+    // Stable: scripts and tests read the address from this first line.
+    talk(&format!("vigie: listening on {}", relay.local_addr()));
+    talk(&lang.relay_details(names, relay.log(), journal.display(), workers));
+    if trial {
+        screen.warn(&lang.trial_roots());
+    }
+    if let Some(fault) = credential_fault {
+        screen.warn(&lang.relay_credential_fault(fault));
+    }
+    let end = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = relay.failed() => End::Failed,
+            () = signals.next() => End::Asked,
+        }
+    });
+    let grace = match end {
+        End::Asked => {
+            screen.say(&lang.relay_stopping(stop_grace.as_secs()));
+            stop_grace
+        }
+        // Nothing more will be stored: whoever waits is told, and nobody is kept.
+        End::Failed => Duration::ZERO,
+    };
+    relay.stop(grace).map_err(|error| failed(lang, &error))?;
+    screen.say(&lang.relay_stopped());
+    Ok(())
+}
+
+fn failed(lang: Lang, error: &RelayError) -> Failure {
+    if error.is_storage_failure() {
+        return Failure::new(Exit::Storage, lang.storage_failed(error));
+    }
+    let exit = match error {
+        RelayError::Tls(_) | RelayError::NoCertificate | RelayError::JournalFolder { .. } => {
+            Exit::Configuration
+        }
+        RelayError::Journal(_) | RelayError::ClockBehindJournal { .. } | RelayError::System(_) => {
+            Exit::Failure
+        }
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// What asks a service to stop.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failure, error.to_string()));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_the_source_is_refused() {
+        let (source, earlier) = (source_date(), source_date().minus(Duration::from_millis(1)));
+        assert!(source > Timestamp::EPOCH, "the build script sets it");
+        assert!(refuse_old_clock(Lang::En, source, source).is_ok());
+        assert!(refuse_old_clock(Lang::En, earlier, source).is_err());
+        assert!(refuse_old_clock(Lang::En, time::now(), source).is_ok());
+    }
+}

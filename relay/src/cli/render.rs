@@ -1,0 +1,103 @@
+//! A delivery as people read it: what was checked in words, how grave, what is said, who says it, when.
+//!
+//! Every line of an exercise begins with the word. Whatever an author wrote is escaped.
+
+use vigie_client::{Gap, OnPlane, Suspect, Verified};
+use vigie_proto::cap::{Alert, MsgType};
+use vigie_proto::channel::Plane;
+
+use super::screen::{Screen, Tone, escape, short};
+use super::text::Lang;
+use super::time;
+
+/// Lines of description and instruction that are shown; the whole is in `--json`.
+const BODY_LINES_MAX: usize = 12;
+
+/// A verified message. The first line can stand alone; the others say who and where.
+pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>) -> String {
+    let (lang, said) = (screen.lang, verified.message());
+    let cap = &said.content.cap;
+    let mut words = vec![
+        screen.paint(Tone::Good, &lang.verified()),
+        screen.paint(Tone::Strong, lang.severity(said.severity)),
+        said.channel.to_string(),
+    ];
+    if verified.expired() {
+        words.push(screen.paint(Tone::Caution, &lang.expired()));
+    }
+    if let Some(kind) = kind(lang, cap.msg_type) {
+        words.push(screen.paint(Tone::Caution, &kind));
+    }
+    words.push(screen.paint(Tone::Strong, &headline(lang, cap)));
+    let mut lines = vec![words.join("  "), by(screen, verified)];
+    if !said.replaces.is_empty() {
+        let ids: Vec<String> = said.replaces.iter().map(|id| short(&id.to_string())).collect();
+        lines.push(lang.replaces(ids.join(" ")));
+    }
+    lines.extend(body(screen, cap));
+    mark_all(screen, P::PLANE, &lines)
+}
+
+fn by<P: OnPlane>(screen: &Screen, verified: &Verified<P>) -> String {
+    let author = verified.author();
+    let at: Vec<&str> = author.at.iter().map(|place| place.as_str()).collect();
+    let times = time::local(verified.message().sent);
+    let id = short(&verified.id().to_string());
+    screen.lang.said_by(escape(&author.name), author.org, at.join(" "), times, id, verified.seq())
+}
+
+fn kind(lang: Lang, kind: MsgType) -> Option<String> {
+    match kind {
+        MsgType::Alert => None,
+        MsgType::Update => Some(lang.kind_update()),
+        MsgType::Cancel => Some(lang.kind_cancel()),
+        MsgType::Ack => Some(lang.kind_ack()),
+        MsgType::Error => Some(lang.kind_error()),
+    }
+}
+
+fn headline(lang: Lang, cap: &Alert) -> String {
+    let text = cap.headline(lang.tag()).or(cap.note.as_deref());
+    text.map_or_else(|| lang.no_words(), |text| escape(text.trim()))
+}
+
+/// Where, what, and what to do, in the reader's language where the author gave it.
+fn body(screen: &Screen, cap: &Alert) -> Vec<String> {
+    let Some(info) = cap.info_for(screen.lang.tag()) else { return Vec::new() };
+    let mut lines: Vec<String> =
+        info.area.iter().map(|area| format!("   @ {}", escape(area.area_desc.trim()))).collect();
+    let texts = [info.description.as_deref(), info.instruction.as_deref()];
+    for text in texts.into_iter().flatten() {
+        let shown = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.extend(shown.map(|line| format!("   {}", escape(line))));
+    }
+    if lines.len() > BODY_LINES_MAX && screen.verbose == 0 {
+        let left = lines.len() - BODY_LINES_MAX;
+        lines.truncate(BODY_LINES_MAX);
+        lines.push(screen.lang.lines_left(left));
+    }
+    lines
+}
+
+/// What a relay gave and is no message. Nothing of what it says is shown: only which rule it breaks.
+pub(super) fn suspect(screen: &Screen, plane: Plane, suspect: &Suspect) -> String {
+    let lang = screen.lang;
+    let word = screen.paint(Tone::Bad, &lang.not_verified());
+    let sentence = match lang {
+        Lang::En => suspect.code.english(),
+        Lang::Fr => suspect.code.french(),
+    };
+    let told = lang.suspect(suspect.code, sentence, suspect.seq, escape(&suspect.detail));
+    mark_all(screen, plane, &[format!("{word}  {told}")])
+}
+
+pub(super) fn gap(screen: &Screen, plane: Plane, gap: &Gap) -> String {
+    let word = screen.paint(Tone::Caution, &screen.lang.gap());
+    mark_all(screen, plane, &[format!("{word}  {}", screen.lang.gap_reason(gap.reason))])
+}
+
+fn mark_all(screen: &Screen, plane: Plane, lines: &[String]) -> String {
+    let prefix = screen.exercise_prefix(plane);
+    let lines: Vec<String> = lines.iter().map(|line| format!("{prefix}{line}")).collect();
+    lines.join("\n")
+}

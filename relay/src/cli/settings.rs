@@ -1,0 +1,332 @@
+//! `vigie.toml`: the settings of one relay, read, checked and turned into the one [`RelayConfig`].
+//!
+//! Every key is known here and nowhere else: its name, its range, and the line that explains it in the file that
+//! `vigie init` writes. A key that is not known is an error, never ignored.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Deserialize;
+use vigie_client::Identity;
+use vigie_proto::chain::Roots;
+use vigie_proto::credential::Role;
+use vigie_proto::id::KeyId;
+use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+
+use super::duration;
+use super::exit::{Exit, Failure, refusal_text};
+use super::files;
+use super::screen::Screen;
+use super::suggest::closest;
+use super::text::Lang;
+use super::time;
+use crate::config::RelayConfig;
+
+macro_rules! settings {
+    ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
+        /// The keys as they stand in the file.
+        #[derive(Debug, Deserialize)]
+        struct File { $($(#[$attribute])* $name: $type,)* }
+        /// Every key, for suggestions.
+        const KEYS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+settings! {
+    #[serde(default)] trial: bool,
+    listen: SocketAddr,
+    names: Vec<String>,
+    tls_chain: PathBuf,
+    tls_key: PathBuf,
+    roots: Vec<String>,
+    journal: PathBuf,
+    relay_key: Option<PathBuf>,
+    relay_chain: Option<PathBuf>,
+    workers: Option<usize>,
+    origins: Option<Vec<String>>,
+    unbound_passes: Option<bool>,
+    lifetime_max: Option<String>,
+    outbox_bytes_max: Option<usize>,
+    ring_bytes_max: Option<usize>,
+    connections_max: Option<usize>,
+    submissions_max: Option<usize>,
+    segment_bytes: Option<u64>,
+    retry_hint: Option<String>,
+    stop_grace: Option<String>,
+}
+
+/// What a stopping relay gives its clients to take what waits for them, unless set otherwise.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// More threads than any machine this is meant for has cores.
+const WORKERS_MAX: usize = 256;
+/// A frame of the usual 2 KiB must fit several times.
+const OUTBOX_BYTES_MIN: usize = 16 * 1024;
+/// What the journal can write at all.
+const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+
+/// A relay's settings, checked.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) config: RelayConfig,
+    pub(super) listen: SocketAddr,
+    pub(super) trial: bool,
+    pub(super) stop_grace: Duration,
+    /// Why the relay's own credential is not good now: fatal to a check, a warning to a relay that must go on.
+    pub(super) credential_fault: Option<String>,
+}
+
+impl Settings {
+    /// Reads the file and all that it names.
+    pub(super) fn read(screen: &Screen, path: &Path) -> Result<Self, Failure> {
+        let reading = Reading { lang: screen.lang, path };
+        let file = reading.parse(&files::read_text(screen.lang, path)?)?;
+        reading.settle(file)
+    }
+}
+
+/// One reading of one file, for its error messages.
+struct Reading<'a> {
+    lang: Lang,
+    path: &'a Path,
+}
+
+impl Reading<'_> {
+    fn wrong(&self, text: String) -> Failure {
+        Failure::new(Exit::Configuration, format!("{}: {text}", self.path.display()))
+    }
+
+    fn parse(&self, text: &str) -> Result<File, Failure> {
+        let malformed = |error: toml::de::Error| self.wrong(error.to_string().trim_end().to_owned());
+        let source = toml::Deserializer::parse(text).map_err(malformed)?;
+        let mut unknown = BTreeSet::new();
+        let parsed = serde_ignored::deserialize(source, |key| {
+            unknown.insert(key.to_string());
+        });
+        // A misspelt key is told before the missing key that it causes.
+        if !unknown.is_empty() {
+            let told: Vec<String> = unknown.iter().map(|key| self.unknown_key(text, key)).collect();
+            return Err(self.wrong(told.join("; ")));
+        }
+        parsed.map_err(|error| match missing_key(text, error.message()) {
+            Some(wrong) => self.wrong(self.unknown_key(text, &wrong)),
+            None => malformed(error),
+        })
+    }
+
+    fn unknown_key(&self, text: &str, key: &str) -> String {
+        let line = text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(key));
+        let told = self.lang.unknown_key(line.map_or(0, |line| line + 1), key);
+        match closest(key, KEYS.iter().copied()) {
+            Some(meant) => format!("{told}{}", self.lang.did_you_mean(meant)),
+            None => told,
+        }
+    }
+
+    fn settle(&self, file: File) -> Result<Settings, Failure> {
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        let roots = self.roots(&file.roots)?;
+        let tls_chain = self.certificates(&base.join(&file.tls_chain))?;
+        let tls_key = self.tls_key(&base.join(&file.tls_key))?;
+        let names: Vec<String> = file.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            return Err(self.wrong(self.lang.names_empty()));
+        }
+        let journal = base.join(&file.journal);
+        let mut config = RelayConfig::new(names, tls_chain, tls_key, roots, journal);
+        let credential_fault = self.relay_credential(base, &file, &mut config)?;
+        self.limits(&file, &mut config)?;
+        let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);
+        Ok(Settings { config, listen: file.listen, trial: file.trial, stop_grace, credential_fault })
+    }
+
+    fn roots(&self, texts: &[String]) -> Result<Roots, Failure> {
+        if texts.is_empty() {
+            return Err(self.wrong(self.lang.roots_empty()));
+        }
+        let pinned = texts.iter().map(|text| {
+            text.parse::<KeyId>().map_err(|error| self.wrong(format!("`roots`: {text:?}: {error}")))
+        });
+        Ok(Roots::new(pinned.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    fn certificates(&self, path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+        let pem = files::read_text(self.lang, path)?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        match chain {
+            Ok(chain) if !chain.is_empty() => Ok(chain),
+            Ok(_) => Err(self.wrong(self.lang.no_certificate(path.display()))),
+            Err(error) => Err(self.wrong(format!("{}: {error}", path.display()))),
+        }
+    }
+
+    fn tls_key(&self, path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
+        files::refuse_open_mode(self.lang, path)?;
+        let pem = files::read_text(self.lang, path)?;
+        PrivateKeyDer::from_pem_slice(pem.as_bytes())
+            .map_err(|error| self.wrong(self.lang.unusable_key(path.display(), error)))
+    }
+
+    /// The relay's own credential. Returns why it is not good now, if it is not.
+    fn relay_credential(
+        &self,
+        base: &Path,
+        file: &File,
+        config: &mut RelayConfig,
+    ) -> Result<Option<String>, Failure> {
+        let (key, chain) = match (&file.relay_key, &file.relay_chain) {
+            (Some(key), Some(chain)) => (base.join(key), base.join(chain)),
+            (None, None) => return Ok(None),
+            (Some(_), None) | (None, Some(_)) => return Err(self.wrong(self.lang.relay_key_and_chain())),
+        };
+        let identity = Identity::load(&key, &chain, &config.roots)
+            .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+        let leaf = identity.chain().leaf();
+        if leaf.claims().role != Role::Relay {
+            return Err(self.wrong(self.lang.not_a_relay_credential(chain.display())));
+        }
+        config.relay_credential = Some(leaf.id());
+        Ok(identity.chain().judge(time::now()).err().map(|refusal| refusal_text(self.lang, &refusal)))
+    }
+
+    fn limits(&self, file: &File, config: &mut RelayConfig) -> Result<(), Failure> {
+        config.workers = self.at_least("workers", file.workers, 1)?.unwrap_or(config.workers);
+        if config.workers > WORKERS_MAX {
+            return Err(self.wrong(self.lang.above_bound("workers", config.workers, WORKERS_MAX)));
+        }
+        config.origins = file.origins.clone().unwrap_or_default();
+        config.unbound_passes = file.unbound_passes.unwrap_or(config.unbound_passes);
+        if let Some(lifetime) = self.duration("lifetime_max", file.lifetime_max.as_deref())? {
+            if lifetime.is_zero() || lifetime > MESSAGE_LIFETIME_MAX {
+                return Err(self.wrong(self.lang.lifetime_bound()));
+            }
+            config.lifetime_max = lifetime;
+        }
+        let outbox = self.at_least("outbox_bytes_max", file.outbox_bytes_max, OUTBOX_BYTES_MIN)?;
+        config.outbox_bytes_max = outbox.unwrap_or(config.outbox_bytes_max);
+        let ring = self.at_least("ring_bytes_max", file.ring_bytes_max, OUTBOX_BYTES_MIN)?;
+        config.ring_bytes_max = ring.unwrap_or(config.ring_bytes_max);
+        let connections = self.at_least("connections_max", file.connections_max, 1)?;
+        config.connections_max = connections.unwrap_or(config.connections_max);
+        let submissions = self.at_least("submissions_max", file.submissions_max, 1)?;
+        config.submissions_max = submissions.unwrap_or(config.submissions_max);
+        let segment = self.at_least("segment_bytes", file.segment_bytes, SEGMENT_BYTES_MIN)?;
+        config.journal_config.segment_bytes = segment.unwrap_or(config.journal_config.segment_bytes);
+        let hint = self.duration("retry_hint", file.retry_hint.as_deref())?;
+        config.retry_hint = hint.unwrap_or(config.retry_hint);
+        Ok(())
+    }
+
+    fn at_least<N: PartialOrd + Copy + std::fmt::Display>(
+        &self,
+        key: &str,
+        value: Option<N>,
+        min: N,
+    ) -> Result<Option<N>, Failure> {
+        match value {
+            Some(value) if value < min => Err(self.wrong(self.lang.below_bound(key, value, min))),
+            Some(_) | None => Ok(value),
+        }
+    }
+
+    fn duration(&self, key: &str, text: Option<&str>) -> Result<Option<Duration>, Failure> {
+        let parsed = text.map(duration::parse).transpose();
+        parsed.map_err(|error| self.wrong(format!("`{key}`: {error}")))
+    }
+}
+
+/// The key that stands in the file where the one that serde misses was meant: serde stops at the missing one before
+/// it tells of those it does not know.
+fn missing_key(text: &str, message: &str) -> Option<String> {
+    message.strip_prefix("missing field")?;
+    let first_word = |line: &str| Some(line.split_once('=')?.0.trim().to_owned());
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(first_word)
+        .find(|key| !KEYS.contains(&key.as_str()))
+}
+
+/// The file that `vigie init` writes for a trial.
+pub(super) fn trial_file(lang: Lang, listen: SocketAddr, names: &[&str], roots: &[KeyId; 2]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let template = match lang {
+        Lang::En => include_str!("text/vigie.en.toml"),
+        Lang::Fr => include_str!("text/vigie.fr.toml"),
+    };
+    template
+        .replace("{listen}", &listen.to_string())
+        .replace("{names}", &quoted.join(", "))
+        .replace("{root_live}", &roots[0].to_string())
+        .replace("{root_exercise}", &roots[1].to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading() -> Reading<'static> {
+        Reading { lang: Lang::En, path: Path::new("vigie.toml") }
+    }
+
+    fn trial(lang: Lang) -> String {
+        let roots = [KeyId::from_bytes([1; 32]), KeyId::from_bytes([2; 32])];
+        trial_file(lang, "127.0.0.1:7443".parse().unwrap(), &["localhost"], &roots)
+    }
+
+    /// The keys of the file and of the program are the same; those that are commented out are good as they stand.
+    #[test]
+    fn the_file_that_init_writes_names_every_key_in_both_languages() {
+        for lang in [Lang::En, Lang::Fr] {
+            let text = trial(lang);
+            assert!(!text.contains('{'), "{text}");
+            reading().parse(&text).unwrap();
+            let key_of = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
+            let is_key = |line: &&str| key_of(line).is_some_and(|key| KEYS.contains(&key.as_str()));
+            let shown = |line| str::strip_prefix(line, "# ").filter(is_key).unwrap_or(line);
+            let every: Vec<&str> = text.lines().map(shown).collect();
+            let keys: BTreeSet<String> =
+                every.iter().filter(|line| is_key(line)).filter_map(|line| key_of(line)).collect();
+            assert_eq!(keys, KEYS.iter().map(|key| (*key).to_owned()).collect());
+            let file = reading().parse(&every.join("\n")).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(files::new_key(lang).unwrap().pem.as_bytes()).unwrap();
+            let mut config = RelayConfig::new(Vec::new(), Vec::new(), key, Roots::default(), PathBuf::new());
+            reading().limits(&file, &mut config).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_with_its_line_and_the_key_that_was_meant() {
+        for (right, wrong) in [("\nlisten =", "\nlisen ="), ("\n# workers =", "\nworker =")] {
+            let text = trial(Lang::En).replacen(right, wrong, 1);
+            let told = reading().parse(&text).unwrap_err().to_string();
+            let key = wrong.trim_matches(['\n', ' ', '=']);
+            let line = 1 + text.lines().position(|line| line.starts_with(key)).unwrap();
+            assert!(told.contains(&format!("line {line}")), "{told}");
+            assert!(told.contains(&format!("`{}`", right.trim_matches(['\n', '#', ' ', '=']))), "{told}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let key = PrivateKeyDer::from_pem_slice(files::new_key(Lang::En).unwrap().pem.as_bytes()).unwrap();
+        let mut config = RelayConfig::new(Vec::new(), Vec::new(), key, Roots::default(), PathBuf::new());
+        for (wrong, right) in [
+            ("workers = 0", "workers = 1"),
+            ("workers = 257", "workers = 256"),
+            ("lifetime_max = \"8d\"", "lifetime_max = \"7d\""),
+            ("lifetime_max = \"0s\"", "lifetime_max = \"1h\""),
+            ("retry_hint = \"soon\"", "retry_hint = \"2s\""),
+            ("outbox_bytes_max = 1", "outbox_bytes_max = 262144"),
+        ] {
+            let mut limits = |line: &str| {
+                let file = reading().parse(&format!("{}\n{line}\n", trial(Lang::En))).unwrap();
+                reading().limits(&file, &mut config).is_ok()
+            };
+            assert!(!limits(wrong), "{wrong}");
+            assert!(limits(right), "{right}");
+        }
+    }
+}

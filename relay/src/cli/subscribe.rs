@@ -1,0 +1,195 @@
+//! `vigie sub`: verified messages as they come, for people or as objects; what does not verify is shown as such.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use vigie_client::{Delivery, Exercise, LinkState, Live, OnPlane, Subscription};
+use vigie_proto::channel::{Filter, Plane};
+use vigie_proto::cursor::{Cursor, MalformedCursor};
+use vigie_proto::frame::Start;
+
+use super::args::Subscribe;
+use super::channels;
+use super::exit::{Exit, Failure, Outcome};
+use super::export::Export;
+use super::render;
+use super::screen::{Screen, escape};
+use super::session::{Session, subscription_ended};
+
+/// After what to begin: a cursor as a relay gave it, or 0 for all that the log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    Beginning,
+    Cursor(Cursor),
+}
+
+/// Why a text is no place to begin after.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("write 0 for all that the log has, or a cursor as a relay gave it")]
+pub(super) struct MalformedAfter(#[from] MalformedCursor);
+
+impl FromStr for After {
+    type Err = MalformedAfter;
+
+    fn from_str(text: &str) -> Result<Self, MalformedAfter> {
+        if text == "0" { Ok(Self::Beginning) } else { Ok(Self::Cursor(text.parse()?)) }
+    }
+}
+
+impl After {
+    const fn start(after: Option<Self>) -> Start {
+        match after {
+            None => Start::Here,
+            Some(Self::Beginning) => Start::Beginning,
+            Some(Self::Cursor(cursor)) => Start::After(cursor),
+        }
+    }
+}
+
+pub(super) fn run(session: Session<'_>, args: &Subscribe) -> Outcome {
+    match channels::plane(args.exercise) {
+        Plane::Live => subscribe::<Live>(session, args),
+        Plane::Exercise => subscribe::<Exercise>(session, args),
+    }
+}
+
+fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
+    let lang = session.screen.lang;
+    let filters = args.channels.iter().map(|text| channels::filter(lang, text, P::PLANE));
+    let filters = filters.collect::<Result<Vec<Filter>, _>>()?;
+    let client = session.client::<P>(None)?;
+    session.block_on(async {
+        let relays = client.config().relays.len();
+        let subscription = client.subscribe(filters, After::start(args.after));
+        let listening = Listening {
+            screen: session.screen,
+            strict: args.strict,
+            left: args.count,
+            export: Export::default(),
+            relays,
+            was_up: false,
+        };
+        listening.run(subscription, args.wait).await
+    })
+}
+
+struct Listening<'a> {
+    screen: &'a Screen,
+    strict: bool,
+    /// Verified messages still to come, if they are counted.
+    left: Option<u64>,
+    export: Export,
+    relays: usize,
+    was_up: bool,
+}
+
+/// What happened first.
+enum Turn<P: OnPlane> {
+    Delivered(Option<Delivery<P>>),
+    Link(Option<LinkState>),
+    TimeOut,
+    Interrupted,
+}
+
+impl Listening<'_> {
+    async fn run<P: OnPlane>(mut self, mut subscription: Subscription<P>, wait: Option<Duration>) -> Outcome {
+        let end = wait.and_then(|wait| Instant::now().checked_add(wait));
+        let mut states = subscription.states();
+        let mut watching = true;
+        while self.left != Some(0) {
+            let turn = tokio::select! {
+                biased;
+                delivery = subscription.next() => Turn::Delivered(delivery),
+                state = states.next(), if watching => Turn::Link(state),
+                _ = tokio::signal::ctrl_c() => Turn::Interrupted,
+                () = until(end) => Turn::TimeOut,
+            };
+            match turn {
+                Turn::Delivered(Some(delivery)) => self.show(delivery)?,
+                Turn::Delivered(None) => return Err(self.ended(&subscription)),
+                Turn::Link(Some(state)) => self.told(&state)?,
+                Turn::Link(None) => watching = false,
+                Turn::Interrupted => return self.over(Exit::Partial),
+                Turn::TimeOut => return self.over(Exit::TimedOut),
+            }
+        }
+        Ok(())
+    }
+
+    fn ended<P: OnPlane>(&self, subscription: &Subscription<P>) -> Failure {
+        match subscription.end_reason() {
+            Some(reason) => subscription_ended(self.screen.lang, reason),
+            None => Failure::new(Exit::Failure, self.screen.lang.subscription_over()),
+        }
+    }
+
+    /// What was asked for did not come in time; without a count, listening for a while was all that was asked.
+    fn over(&self, exit: Exit) -> Outcome {
+        match self.left {
+            Some(left) => Err(Failure::new(exit, self.screen.lang.still_expected(left))),
+            None => Ok(()),
+        }
+    }
+
+    fn show<P: OnPlane>(&mut self, delivery: Delivery<P>) -> Outcome {
+        let screen = self.screen;
+        match delivery {
+            Delivery::Message(verified) => {
+                self.left = self.left.map(|left| left.saturating_sub(1));
+                if screen.json {
+                    self.export.message(screen, &verified)
+                } else {
+                    screen.line(&render::message(screen, &verified))
+                }
+            }
+            Delivery::Suspect(suspect) if screen.json => Export::suspect(screen, P::PLANE, &suspect),
+            Delivery::Suspect(suspect) => screen.line(&render::suspect(screen, P::PLANE, &suspect)),
+            Delivery::Gap(gap) => {
+                if screen.json {
+                    Export::gap(screen, &gap)?;
+                } else {
+                    screen.line(&render::gap(screen, P::PLANE, &gap))?;
+                }
+                let strict = || Failure::new(Exit::Gap, screen.lang.gap_strict());
+                if self.strict { Err(strict()) } else { Ok(()) }
+            }
+            Delivery::CaughtUp(cursor) if screen.json => Export::caught_up(screen, &cursor),
+            Delivery::CaughtUp(cursor) => {
+                screen.say(&format!("{}{}", screen.exercise_prefix(P::PLANE), screen.lang.caught_up(cursor)));
+                Ok(())
+            }
+            // Kinds of a later version: an application skips what it does not know.
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells how the line is. A first line that no relay gives ends the command; one that is lost is sought again.
+    fn told(&mut self, state: &LinkState) -> Outcome {
+        match state {
+            LinkState::Up => {
+                self.screen.say(&self.screen.lang.link_up());
+                self.was_up = true;
+            }
+            LinkState::Connecting { attempt, problem: Some(problem) } => {
+                let problem = escape(problem);
+                let tried = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+                if !self.was_up && tried >= self.relays {
+                    return Err(Failure::new(Exit::Unreachable, self.screen.lang.no_relay(problem)));
+                }
+                self.screen.warn(&self.screen.lang.link_problem(problem));
+            }
+            LinkState::Stale => self.screen.warn(&self.screen.lang.link_stale()),
+            LinkState::Idle | LinkState::Connecting { problem: None, .. } | LinkState::Closed { .. } => {}
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}

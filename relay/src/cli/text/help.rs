@@ -1,0 +1,264 @@
+//! What each command and argument is for, English and French side by side. Commands by their path, arguments in
+//! brackets after it; without a path they are everywhere. A test holds the table against the arguments.
+
+use super::Lang;
+
+/// What a command or an argument is for.
+pub(in crate::cli) fn of(key: &str, lang: Lang) -> Option<&'static str> {
+    HELP.iter().find(|(name, ..)| *name == key).map(|(_, en, fr)| lang.choose(*en, *fr))
+}
+
+/// Everything that is explained.
+#[cfg(test)]
+pub(in crate::cli) fn keys() -> impl Iterator<Item = &'static str> {
+    HELP.iter().map(|(name, ..)| *name)
+}
+
+const HELP: &[(&str, &str, &str)] = &[
+    (
+        "",
+        "Vigie: secure real-time incident messages. Alerts descend, signals rise, everything is signed.",
+        "Vigie : messages d'incident sûrs en temps réel. Les alertes descendent, les signaux montent, tout est signé.",
+    ),
+    (
+        "[context]",
+        "Folder with the relays, roots and identities to use",
+        "Dossier des relais, racines et identités à employer",
+    ),
+    (
+        "[identity]",
+        "Identity to act as: a folder below identities/",
+        "Identité au nom de qui agir : un dossier sous identities/",
+    ),
+    ("[json]", "One JSON object a line on standard output", "Un objet JSON par ligne sur la sortie standard"),
+    (
+        "[lang]",
+        "Language; by default that of LC_ALL, LC_MESSAGES or LANG",
+        "Langue ; par défaut celle de LC_ALL, LC_MESSAGES ou LANG",
+    ),
+    (
+        "[color]",
+        "Colour; it only repeats what words say",
+        "Couleurs ; elles répètent seulement ce que disent les mots",
+    ),
+    ("[quiet]", "Only data, warnings and errors", "Seulement données, avertissements et erreurs"),
+    ("[verbose]", "Say more; twice for debugging", "En dire plus ; deux fois pour déboguer"),
+    (
+        "init",
+        "Make a trial deployment: roots, TLS, relay settings, six identities",
+        "Faire un déploiement d'essai : racines, TLS, réglages d'un relais, six identités",
+    ),
+    ("init [dir]", "A new or empty folder", "Un dossier nouveau ou vide"),
+    ("relay", "Run a relay", "Faire tourner un relais"),
+    (
+        "relay run",
+        "Run a relay until SIGTERM or SIGINT; logs on standard error, filtered by VIGIE_LOG",
+        "Faire tourner un relais jusqu'à SIGTERM ou SIGINT ; journal d'exécution sur la sortie d'erreur, filtré par VIGIE_LOG",
+    ),
+    (
+        "relay run [config]",
+        "Settings, such as the vigie.toml of `vigie init`",
+        "Réglages, ainsi le vigie.toml de `vigie init`",
+    ),
+    (
+        "relay run [listen]",
+        "Address and port in place of that of the settings; port 0 takes a free one",
+        "Adresse et port au lieu de ceux des réglages ; le port 0 en prend un libre",
+    ),
+    (
+        "relay run [check]",
+        "Check the settings and all files they name, and start nothing",
+        "Vérifier les réglages et tous les fichiers qu'ils nomment, sans rien démarrer",
+    ),
+    ("relay run [log]", "Form of the logs", "Forme du journal d'exécution"),
+    (
+        "pub",
+        "Publish a message and wait until it is on the relay's disk",
+        "Publier un message et attendre qu'il soit sur le disque du relais",
+    ),
+    ("pub [channel]", "Where to: alert/PLACE or signal/PLACE", "Où : alert/LIEU ou signal/LIEU"),
+    (
+        "pub [text]",
+        "The headline, or - to read it from standard input",
+        "Le titre, ou - pour le lire sur l'entrée standard",
+    ),
+    (
+        "pub [cap]",
+        "Publish this CAP 1.2 file (XML), or - for standard input",
+        "Publier ce fichier CAP 1.2 (XML), ou - pour l'entrée standard",
+    ),
+    (
+        "pub [severity]",
+        "How grave: by default Moderate, or that of the CAP file",
+        "Gravité : par défaut Moderate, ou celle du fichier CAP",
+    ),
+    (
+        "pub [expires]",
+        "How long it holds: by default 24h for alerts, 72h for signals, at most 7d",
+        "Durée de validité : par défaut 24h pour une alerte, 72h pour un signal, 7d au plus",
+    ),
+    (
+        "pub [exercise]",
+        "As an exercise: only readers of exercises hear it",
+        "Comme exercice : seuls l'entendent les lecteurs d'exercices",
+    ),
+    (
+        "pub [label]",
+        "How far it may be passed on (Traffic Light Protocol)",
+        "Jusqu'où il peut être transmis (Traffic Light Protocol)",
+    ),
+    (
+        "pub [replaces]",
+        "Ids of messages that it updates or cancels",
+        "Identifiants des messages qu'il met à jour ou annule",
+    ),
+    ("pub [wait]", "How long to wait for the receipt", "Combien de temps attendre l'accusé"),
+    (
+        "sub",
+        "Print verified messages as they come",
+        "Afficher les messages vérifiés à mesure qu'ils viennent",
+    ),
+    (
+        "sub [channels]",
+        "What to hear: alert/PLACE, signal/PLACE, with .** also all below",
+        "Quoi entendre : alert/LIEU, signal/LIEU, avec .** aussi tout ce qui est dessous",
+    ),
+    ("sub [exercise]", "Exercises, and nothing that is real", "Les exercices, et rien de réel"),
+    (
+        "sub [after]",
+        "Begin after this cursor, or with 0 at the beginning of the log; by default now",
+        "Commencer après ce curseur, ou avec 0 au début du journal ; par défaut maintenant",
+    ),
+    ("sub [count]", "End after this many verified messages", "Finir après autant de messages vérifiés"),
+    (
+        "sub [wait]",
+        "End after this long; with --count and too few messages that is a failure (code 7)",
+        "Finir après ce délai ; avec --count et trop peu de messages c'est un échec (code 7)",
+    ),
+    ("sub [strict]", "End at the first gap (code 9)", "Finir à la première lacune (code 9)"),
+    (
+        "verify",
+        "Check an export of `sub --json` again, offline. It cannot notice what is missing",
+        "Vérifier de nouveau, hors ligne, un export de `sub --json`. Ne peut voir ce qui manque",
+    ),
+    ("verify [file]", "The export, or - for standard input", "L'export, ou - pour l'entrée standard"),
+    (
+        "verify [roots]",
+        "Roots to trust in place of those of the context",
+        "Racines auxquelles se fier au lieu de celles du contexte",
+    ),
+    ("identity", "Keys of one's own", "Ses propres clés"),
+    (
+        "identity new",
+        "Make keys and print the public halves, to be sent to an issuer",
+        "Faire des clés et afficher leurs moitiés publiques, à envoyer à un émetteur",
+    ),
+    ("identity new [name]", "Name of the folder below identities/", "Nom du dossier sous identities/"),
+    ("identity new [plane]", "For which plane", "Pour quel plan"),
+    (
+        "identity show",
+        "List identities: who they are, what they may do, for how long",
+        "Lister les identités : qui elles sont, ce qu'elles peuvent, jusqu'à quand",
+    ),
+    ("identity show [name]", "Only this one", "Seulement celle-ci"),
+    (
+        "trust",
+        "The chain of command: issue and read credentials",
+        "La chaîne de commandement : émettre et lire des accréditations",
+    ),
+    (
+        "trust grant",
+        "Issue a credential below the one of --as",
+        "Émettre une accréditation sous celle de --as",
+    ),
+    ("trust grant [to]", "To an identity of this context", "À une identité de ce contexte"),
+    ("trust grant [key]", "To the holder of this public key (PEM)", "Au porteur de cette clé publique (PEM)"),
+    (
+        "trust grant [out]",
+        "Write the chain here; by default to standard output",
+        "Écrire la chaîne ici ; par défaut sur la sortie standard",
+    ),
+    (
+        "trust grant [authority]",
+        "Issue as the root in this folder, in place of --as",
+        "Émettre comme la racine de ce dossier, au lieu de --as",
+    ),
+    ("trust grant [role]", "What the holder is", "Ce qu'est le porteur"),
+    (
+        "trust grant [org]",
+        "Organisation of the holder: that of the issuer or below it, such as fr.interieur.idf",
+        "Organisation du porteur : celle de l'émetteur ou sous elle, ainsi fr.interieur.idf",
+    ),
+    ("trust grant [name]", "Name for people, at most 64 bytes", "Nom pour les gens, 64 octets au plus"),
+    (
+        "trust grant [flow]",
+        "Flows of the rights below; by default both",
+        "Flux des droits qui suivent ; par défaut les deux",
+    ),
+    (
+        "trust grant [at]",
+        "Place of the rights below, and all under it",
+        "Lieu des droits qui suivent, et tout ce qui est dessous",
+    ),
+    ("trust grant [publish]", "May publish, up to this severity", "Peut publier, jusqu'à cette gravité"),
+    ("trust grant [subscribe]", "May subscribe", "Peut s'abonner"),
+    (
+        "trust grant [delegate]",
+        "How many levels of credentials may stand below",
+        "Combien de niveaux d'accréditations peuvent suivre",
+    ),
+    (
+        "trust grant [grant]",
+        "A right in one word: FLOW@PLACE[,publish=SEVERITY][,subscribe][,delegate=N]; may be repeated",
+        "Un droit en un mot : FLUX@LIEU[,publish=GRAVITÉ][,subscribe][,delegate=N] ; répétable",
+    ),
+    (
+        "trust grant [days]",
+        "Lifetime; by default 30 days, 400 for one that delegates, inside the issuer's",
+        "Durée de vie ; par défaut 30 jours, 400 pour qui délègue, dans celle de l'émetteur",
+    ),
+    ("trust grant [exercise]", "On the exercise plane", "Sur le plan d'exercice"),
+    (
+        "trust show",
+        "Print a chain link by link, and what it is worth",
+        "Afficher une chaîne maillon par maillon, et ce qu'elle vaut",
+    ),
+    (
+        "trust show [target]",
+        "Name of an identity, or a chain file",
+        "Nom d'une identité, ou fichier de chaîne",
+    ),
+    ("trust show [exercise]", "Only on the exercise plane", "Seulement sur le plan d'exercice"),
+    (
+        "check",
+        "Checks for monitoring: exit codes 0, 1, 2, 3",
+        "Contrôles pour la supervision : codes 0, 1, 2, 3",
+    ),
+    ("check relay", "Connect, log in, measure", "Se connecter, s'authentifier, mesurer"),
+    ("check relay [warn]", "Warning from this duration up", "Alerte à partir de cette durée"),
+    ("check relay [crit]", "Critical from this duration up", "Critique à partir de cette durée"),
+    (
+        "check relay [exercise]",
+        "With the identity of the exercise plane",
+        "Avec l'identité du plan d'exercice",
+    ),
+    ("errors", "What refusal codes mean, offline", "Ce que veulent dire les codes de refus, hors ligne"),
+    (
+        "errors [code]",
+        "Explain this one; by default list all",
+        "Expliquer celui-ci ; par défaut les lister tous",
+    ),
+    ("completions", "Print completions for a shell", "Afficher les complétions pour un interpréteur"),
+    ("completions [shell]", "Which shell", "Quel interpréteur"),
+    (
+        "man",
+        "Print the manual page, or write all pages",
+        "Afficher la page de manuel, ou écrire toutes les pages",
+    ),
+    ("man [dir]", "Folder to write all pages to", "Dossier où écrire toutes les pages"),
+    (
+        "version",
+        "Print version, protocol and date of the source",
+        "Afficher version, protocole et date de la source",
+    ),
+];

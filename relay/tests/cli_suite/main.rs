@@ -1,0 +1,7 @@
+//! The real binary, run as its users run it.
+#![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
+#![cfg(unix)]
+
+mod support;
+mod offline;
+mod online;
