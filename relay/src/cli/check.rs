@@ -62,8 +62,8 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
     let filter = Filter { channel: Channel { plane: P::PLANE, flow, at }, subtree: false };
     session.block_on(async {
         let began = Instant::now();
-        let mut subscription = client.subscribe(vec![filter], Start::Here);
-        let outcome = tokio::time::timeout(args.crit, logged_in(&mut subscription)).await;
+        let subscription = client.subscribe(vec![filter], Start::Here);
+        let outcome = tokio::time::timeout(args.crit, logged_in(&subscription)).await;
         let took = began.elapsed();
         Ok(match outcome {
             Ok(Ok(())) => {
@@ -77,7 +77,7 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
 }
 
 /// Waits until the relay has let us in. That it then refuses the channel is no fault of the relay.
-async fn logged_in<P: OnPlane>(subscription: &mut Subscription<P>) -> Result<(), EndReason> {
+async fn logged_in<P: OnPlane>(subscription: &Subscription<P>) -> Result<(), EndReason> {
     let mut states = subscription.states();
     loop {
         match states.now() {
@@ -88,7 +88,7 @@ async fn logged_in<P: OnPlane>(subscription: &mut Subscription<P>) -> Result<(),
                     Some(_) | None => Ok(()),
                 };
             }
-            _ => {}
+            LinkState::Idle | LinkState::Connecting { .. } | LinkState::Stale | _ => {}
         }
         if states.next().await.is_none() && !matches!(states.now(), LinkState::Up | LinkState::Closed { .. })
         {
@@ -101,7 +101,12 @@ async fn logged_in<P: OnPlane>(subscription: &mut Subscription<P>) -> Result<(),
 fn problem<P: OnPlane>(subscription: &Subscription<P>) -> String {
     match subscription.state() {
         LinkState::Connecting { problem: Some(problem), .. } => escape(&problem),
-        _ => String::new(),
+        LinkState::Idle
+        | LinkState::Connecting { problem: None, .. }
+        | LinkState::Up
+        | LinkState::Stale
+        | LinkState::Closed { .. }
+        | _ => String::new(),
     }
 }
 

@@ -49,7 +49,7 @@ fn new(session: Session<'_>, args: &IdentityNew) -> Outcome {
         let new = files::new_key(lang)?;
         let secret = file(session, &args.name, plane, "key.pem")?;
         let public = file(session, &args.name, plane, "pub.pem")?;
-        files::create_folder(lang, secret.parent().unwrap_or(Path::new(".")))?;
+        files::create_folder(lang, secret.parent().unwrap_or_else(|| Path::new(".")))?;
         files::create_secret(lang, &secret, &new.pem)?;
         files::replace_public(lang, &public, &new.public_pem)?;
         let thumbprint = new.key.public().thumbprint();

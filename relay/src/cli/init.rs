@@ -57,11 +57,7 @@ pub(crate) fn lay_out(lang: Lang, dir: &Path) -> Outcome {
     for folder in ["authority", "tls", "relay", "identities", "journal"] {
         files::create_folder(lang, &dir.join(folder))?;
     }
-    let mut roots = Vec::new();
-    for plane in PLANES {
-        roots.push(layout.plane(plane, now)?);
-    }
-    let roots: [KeyId; 2] = roots.try_into().expect("there are two planes");
+    let roots = [layout.plane(Plane::Live, now)?, layout.plane(Plane::Exercise, now)?];
     layout.tls(now)?;
     files::create_public(lang, &dir.join("vigie.toml"), &settings::trial_file(lang, LISTEN, &NAMES, &roots))?;
     files::create_public(lang, &dir.join("context.toml"), &context_file(lang, &roots))
@@ -169,6 +165,7 @@ impl Layout<'_> {
         };
         let chain = root.chain.extend(&root.key, &claims).map_err(|error| self.bug(&error))?;
         files::create_secret(self.lang, &self.dir.join("relay/key.pem"), &new.pem)?;
+        files::create_public(self.lang, &self.dir.join("relay/pub.pem"), &new.public_pem)?;
         self.write_chain(self.dir.join("relay/relay.chain"), &chain)
     }
 

@@ -59,7 +59,7 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
 /// What is to be said.
 enum Says {
     Line(String),
-    Cap { content: Content, severity: Severity },
+    Cap { content: Box<Content>, severity: Severity },
 }
 
 impl Says {
@@ -95,12 +95,12 @@ impl Says {
                 sign(Draft::line(channel.clone(), severity, text, screen.lang.tag(), urgency))
             }
             Self::Cap { mut content, severity } => {
-                let whole = sign(Draft::new(channel.clone(), severity, content.clone()));
+                let whole = sign(Draft::new(channel.clone(), severity, (*content).clone()));
                 if let (Err(PublishError::TooLarge { .. }), Some(original)) = (&whole, &mut content.original)
                 {
                     screen.say(&screen.lang.original_left_out());
                     original.bytes = None;
-                    sign(Draft::new(channel.clone(), severity, content))
+                    sign(Draft::new(channel.clone(), severity, *content))
                 } else {
                     whole
                 }
@@ -153,7 +153,7 @@ fn read_cap(screen: &Screen, path: &Path, args: &Publish, plane: Plane) -> Resul
         sha256: sha256_text(&bytes),
         bytes: Some(URL_SAFE_NO_PAD.encode(&bytes)),
     };
-    Ok(Says::Cap { content: Content { cap: alert, original: Some(original) }, severity })
+    Ok(Says::Cap { content: Box::new(Content { cap: alert, original: Some(original) }), severity })
 }
 
 fn right_plane(lang: Lang, alert: &Alert, plane: Plane) -> Outcome {

@@ -90,7 +90,33 @@ fn link_failed(lang: Lang, error: &LinkError) -> Failure {
         LinkError::Refused { relay, refusal } => {
             Failure::new(Exit::Refused, lang.session_refused(relay, refusal_text(lang, refusal)))
         }
-        other => Failure::new(Exit::Unreachable, lang.not_sent(escape(&other.to_string()))),
+        LinkError::Connect { .. }
+        | LinkError::Tls { .. }
+        | LinkError::Http { .. }
+        | LinkError::Violation { .. }
+        | LinkError::TimedOut { .. }
+        | LinkError::Lost { .. }
+        | LinkError::Stale { .. }
+        | LinkError::Crowded
+        | LinkError::Stopped
+        | _ => Failure::new(Exit::Unreachable, lang.not_sent(escape(&link_told(lang, error)))),
+    }
+}
+
+/// Why there is no line, in the reader's language where it is one of the usual reasons.
+fn link_told(lang: Lang, error: &LinkError) -> String {
+    match error {
+        LinkError::Connect { relay, source } => lang.link_connect(relay, source),
+        LinkError::TimedOut { relay } => lang.link_timed_out(relay),
+        LinkError::Tls { relay, why } => lang.link_tls(relay, why),
+        LinkError::Lost { relay, what } => lang.link_lost(relay, what),
+        LinkError::Http { .. }
+        | LinkError::Refused { .. }
+        | LinkError::Violation { .. }
+        | LinkError::Stale { .. }
+        | LinkError::Crowded
+        | LinkError::Stopped
+        | _ => error.to_string(),
     }
 }
 

@@ -127,7 +127,7 @@ impl Reading<'_> {
     }
 
     fn settle(&self, file: File) -> Result<Settings, Failure> {
-        let base = self.path.parent().unwrap_or(Path::new("."));
+        let base = self.path.parent().unwrap_or_else(|| Path::new("."));
         let roots = self.roots(&file.roots)?;
         let tls_chain = self.certificates(&base.join(&file.tls_chain))?;
         let tls_key = self.tls_key(&base.join(&file.tls_key))?;

@@ -180,8 +180,7 @@ impl Listening<'_> {
                 self.screen.warn(&self.screen.lang.link_problem(problem));
             }
             LinkState::Stale => self.screen.warn(&self.screen.lang.link_stale()),
-            LinkState::Idle | LinkState::Connecting { problem: None, .. } | LinkState::Closed { .. } => {}
-            _ => {}
+            LinkState::Idle | LinkState::Connecting { problem: None, .. } | LinkState::Closed { .. } | _ => {}
         }
         Ok(())
     }

@@ -80,6 +80,7 @@ fn in_french(error: &Error) -> Option<String> {
         _ => None,
     };
     let argument = value(ContextKind::InvalidArg).unwrap_or_default();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is clap's to tell, now and later")]
     let (text, meant) = match error.kind() {
         ErrorKind::InvalidSubcommand => (
             format!("commande inconnue « {} »", value(ContextKind::InvalidSubcommand)?),

@@ -5,3 +5,4 @@
 mod support;
 mod offline;
 mod online;
+mod third_party;

@@ -137,6 +137,11 @@ sentences! {
         "envoyé, mais aucune réponse à temps : on ignore si le message {id} est enregistré. Republiez si personne ne \
          l'a vu";
     not_sent(why) "nothing was sent: {why}", "rien n'a été envoyé : {why}";
+    link_connect(relay, why) "cannot reach {relay}: {why}; check the address, the network, and that the relay runs",
+        "impossible de joindre {relay} : {why} ; vérifiez l'adresse, le réseau, et que le relais tourne";
+    link_timed_out(relay) "{relay} did not answer in time", "{relay} n'a pas répondu à temps";
+    link_tls(relay, why) "TLS with {relay} failed: {why}", "TLS avec {relay} a échoué : {why}";
+    link_lost(relay, what) "the line to {relay} was lost: {what}", "la liaison avec {relay} s'est perdue : {what}";
     session_refused(relay, why) "{relay} refused the session: {why}", "{relay} a refusé la session : {why}";
 
     // sub
