@@ -23,11 +23,12 @@ use vigie_proto::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN, LOGIN_T
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
 
+use crate::net::gate::Gate;
 use crate::net::upgrade::upgrade;
 use crate::server::worker_thread::Local;
 use crate::worker::{Output, SessionId};
 
-type Socket = WebSocketStream<TlsStream<TcpStream>>;
+type Socket = WebSocketStream<Gate<TlsStream<TcpStream>>>;
 
 /// What is taken from an outbox at once: one full TLS record.
 const WRITE_BYTES: usize = 16 * 1024;
@@ -87,7 +88,7 @@ async fn open(local: &Rc<Local>, stream: TcpStream, full: bool) -> Option<Socket
     };
     let (stream, read_ahead) = upgrade(tls, &local.upgrade_rules, full).await?;
     let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
-    Some(WebSocketStream::from_partially_read(stream, read_ahead.to_vec(), Role::Server, Some(config)).await)
+    Some(WebSocketStream::from_raw_socket(Gate::new(stream, read_ahead), Role::Server, Some(config)).await)
 }
 
 fn set_options(stream: &TcpStream) -> std::io::Result<()> {
@@ -96,13 +97,13 @@ fn set_options(stream: &TcpStream) -> std::io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
 
-/// Speaks until the log-in is judged, then takes the stream back with the larger limits. The client is silent between
-/// its proof and `welcome`, so nothing read ahead is lost with the old buffers.
+/// Speaks until the log-in is judged, then takes the stream back with the larger limits. The gate let nothing past the
+/// log-in frame, so nothing read ahead is lost with the old buffers.
 async fn log_in(local: &Rc<Local>, id: SessionId, socket: Socket) -> Option<Socket> {
     let mut driver = Driver::new(local, id, socket);
     match std::future::poll_fn(|cx| driver.poll(cx, true)).await {
         Turn::LoggedIn => {
-            let stream = driver.socket.into_inner();
+            let stream = driver.socket.into_inner().open();
             let config = websocket_config(FRAME_BYTES_MAX);
             Some(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
         }
@@ -172,6 +173,12 @@ impl<'a> Driver<'a> {
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(Turn::Ended),
+                Poll::Ready(Some(Ok(Message::Text(_)))) if until_logged_in && self.socket.get_mut().has_more(cx) => {
+                    // A client is silent from its proof to `welcome`: whatever it asks for by then is not judged.
+                    self.local.handle_violation(self.id, Code::NotLoggedIn);
+                    self.closing = true;
+                    return Poll::Pending;
+                }
                 Poll::Ready(Some(Ok(message))) => {
                     if let Some(turn) = self.handle_message(message) {
                         return Poll::Ready(turn);
@@ -199,15 +206,19 @@ impl<'a> Driver<'a> {
         None
     }
 
-    /// Tells what can be told; the rest ends at once.
+    /// Tells what can be told; the rest ends at once. After an error nothing more can be read.
     fn handle_error(&mut self, error: &Error) -> Poll<Turn> {
-        if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
-            self.local.handle_violation(self.id, Code::FrameTooLarge);
-            self.closing = true;
-            return Poll::Pending;
-        }
-        tracing::debug!(%error, "connection ended");
-        Poll::Ready(Turn::Ended)
+        let code = if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
+            Code::FrameTooLarge
+        } else if let Error::Utf8(_) = error {
+            Code::NotJson
+        } else {
+            tracing::debug!(%error, "connection ended");
+            return Poll::Ready(Turn::Ended);
+        };
+        self.local.handle_violation(self.id, code);
+        self.closing = true;
+        Poll::Pending
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

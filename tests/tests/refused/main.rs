@@ -20,6 +20,7 @@ mod message;
 mod whole;
 mod parts;
 mod shown;
+mod noise;
 
 use std::collections::BTreeSet;
 
@@ -81,6 +82,21 @@ fn play(cases: &[Case]) {
             });
         }
     });
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_frame_end_their_connection_and_no_other() {
+    noise::run().await;
+}
+
+#[tokio::test]
+async fn text_in_another_encoding_is_told() {
+    noise::run_other_encodings().await;
+}
+
+#[tokio::test]
+async fn a_log_in_may_come_in_pieces() {
+    noise::run_cut_log_in().await;
 }
 
 #[test]

@@ -82,7 +82,11 @@ pub(crate) const CASES: &[Case] = &[
     event_in(
         "admitted when it had expired",
         Expired,
-        |event| event.admitted += HOUR_MS - 1,
+        |event| {
+            // Well before its credential ends.
+            event.message.payload["expires"] = json!(event.admitted + 1_000);
+            event.admitted += 999;
+        },
         |event| event.admitted += 1,
     ),
     event_in(

@@ -40,6 +40,7 @@ async fn says_nothing() -> Seen {
     assert!(began.elapsed() > Duration::from_secs(5), "hardly a phone on a bad network could log in");
     // One that does not even ask for a WebSocket has nobody to tell it to.
     assert_eq!(soon(mute.read(&mut [0; 64])).await.unwrap_or(0), 0);
+    drop((silent, mute));
     stage.check_witnesses().await;
     let twin = stage.session(Who::Author).await;
     stage.give_back(Who::Author, twin, None);
