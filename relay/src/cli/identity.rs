@@ -81,31 +81,35 @@ fn show(session: Session<'_>, args: &IdentityShow) -> Outcome {
             Ok(_) => Ok(()),
         };
     }
+    let mut good = 0;
     for name in names {
         for plane in PLANES {
-            show_one(session.screen, &context, name, plane)?;
+            good += u32::from(show_one(session.screen, &context, name, plane)?);
         }
     }
-    Ok(())
+    // A list shows what there is; who asks for one wants to use it.
+    if args.name.is_some() && good == 0 { Err(Failure::quiet(Exit::Configuration)) } else { Ok(()) }
 }
 
-fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Outcome {
+/// Returns whether it can be used now.
+fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Result<bool, Failure> {
     let lang = screen.lang;
     let prefix = screen.exercise_prefix(plane);
     let identity = match context.identity(name, plane) {
         Ok(identity) => identity,
-        Err(error) => return unusable(screen, name, plane, &error),
+        Err(error) => return unusable(screen, name, plane, &error).map(|()| false),
     };
     let (leaf, now) = (identity.chain().leaf(), time::now());
     let (claims, fault) = (leaf.claims(), identity.chain().judge(now).err());
     let thumbprint = identity.key().public().thumbprint();
     if screen.json {
-        return screen.object(&serde_json::json!({
+        screen.object(&serde_json::json!({
             "type": "identity", "name": name, "plane": plane, "key": thumbprint, "credential": leaf.id(),
             "org": claims.org, "title": claims.name, "grants": claims.grants,
             "not_before": claims.valid.from, "expires": claims.valid.until,
             "code": fault.as_ref().map(|fault| fault.code),
-        }));
+        }))?;
+        return Ok(fault.is_none());
     }
     let days = claims.valid.until.since(now).as_secs() / time::DAY.as_secs();
     let state = match &fault {
@@ -114,7 +118,8 @@ fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Out
     };
     let name = screen.paint(Tone::Strong, &escape(name));
     screen.line(&format!("{prefix}{name}  {plane}  {} ({})  {state}", escape(&claims.name), claims.org))?;
-    screen.line(&format!("{prefix}   {}  {thumbprint}", grant_list(&claims.grants)))
+    screen.line(&format!("{prefix}   {}  {thumbprint}", grant_list(&claims.grants)))?;
+    Ok(fault.is_none())
 }
 
 /// Listing goes on past an identity that has no credential yet.

@@ -1,9 +1,9 @@
 //! The command line `vigie`: everything of a deployment in one binary.
 //!
 //! [`main`] reads the arguments and calls one command; each command is one file, which decides nothing that `proto`
-//! decides and moves no byte that the relay or the SDK moves. Data goes to stdout, talk to stderr ([`screen`]); every
-//! sentence stands in both languages side by side ([`text`]); every failure ends in one documented exit code
-//! ([`exit`]). Secrets come from files only, and nothing ever asks a question.
+//! decides and moves no byte that the relay or the SDK moves. Data goes to stdout, talk to stderr (`screen`); every
+//! sentence stands in both languages side by side (`text`); every failure ends in one documented exit code
+//! (`exit`). Secrets come from files only, and nothing ever asks a question.
 
 mod args;
 mod text;
@@ -23,6 +23,7 @@ mod relay;
 mod publish;
 mod subscribe;
 mod render;
+mod effects;
 mod export;
 mod verify;
 mod identity;

@@ -65,6 +65,12 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     if let Some(fault) = settings.credential_fault {
         return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));
     }
+    if !settings.config.journal.is_dir() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            lang.no_journal_folder(settings.config.journal.display()),
+        ));
+    }
     if settings.trial {
         screen.warn(&lang.trial_roots());
     }

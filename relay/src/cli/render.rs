@@ -13,8 +13,8 @@ use super::time;
 /// Lines of description and instruction that are shown; the whole is in `--json`.
 const BODY_LINES_MAX: usize = 12;
 
-/// A verified message. The first line can stand alone; the others say who and where.
-pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>) -> String {
+/// A verified message, and what it does to others. The first line can stand alone; the others say who and where.
+pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>, effects: Vec<String>) -> String {
     let (lang, said) = (screen.lang, verified.message());
     let cap = &said.content.cap;
     let mut words = vec![
@@ -30,10 +30,7 @@ pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>) -> St
     }
     words.push(screen.paint(Tone::Strong, &headline(lang, cap)));
     let mut lines = vec![words.join("  "), by(screen, verified)];
-    if !said.replaces.is_empty() {
-        let ids: Vec<String> = said.replaces.iter().map(|id| short(&id.to_string())).collect();
-        lines.push(lang.replaces(ids.join(" ")));
-    }
+    lines.extend(effects);
     lines.extend(body(screen, cap));
     mark_all(screen, P::PLANE, &lines)
 }

@@ -11,6 +11,7 @@ use vigie_proto::frame::Start;
 
 use super::args::Subscribe;
 use super::channels;
+use super::effects::Effects;
 use super::exit::{Exit, Failure, Outcome};
 use super::export::Export;
 use super::render;
@@ -67,6 +68,7 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
             strict: args.strict,
             left: args.count,
             export: Export::default(),
+            effects: Effects::default(),
             relays,
             was_up: false,
         };
@@ -74,12 +76,13 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
     })
 }
 
-struct Listening<'a> {
+struct Listening<'a, P: OnPlane> {
     screen: &'a Screen,
     strict: bool,
     /// Verified messages still to come, if they are counted.
     left: Option<u64>,
     export: Export,
+    effects: Effects<P>,
     relays: usize,
     was_up: bool,
 }
@@ -92,8 +95,8 @@ enum Turn<P: OnPlane> {
     Interrupted,
 }
 
-impl Listening<'_> {
-    async fn run<P: OnPlane>(mut self, mut subscription: Subscription<P>, wait: Option<Duration>) -> Outcome {
+impl<P: OnPlane> Listening<'_, P> {
+    async fn run(mut self, mut subscription: Subscription<P>, wait: Option<Duration>) -> Outcome {
         let end = wait.and_then(|wait| Instant::now().checked_add(wait));
         let mut states = subscription.states();
         let mut watching = true;
@@ -117,7 +120,7 @@ impl Listening<'_> {
         Ok(())
     }
 
-    fn ended<P: OnPlane>(&self, subscription: &Subscription<P>) -> Failure {
+    fn ended(&self, subscription: &Subscription<P>) -> Failure {
         match subscription.end_reason() {
             Some(reason) => subscription_ended(self.screen.lang, reason),
             None => Failure::new(Exit::Failure, self.screen.lang.subscription_over()),
@@ -132,7 +135,7 @@ impl Listening<'_> {
         }
     }
 
-    fn show<P: OnPlane>(&mut self, delivery: Delivery<P>) -> Outcome {
+    fn show(&mut self, delivery: Delivery<P>) -> Outcome {
         let screen = self.screen;
         match delivery {
             Delivery::Message(verified) => {
@@ -140,7 +143,8 @@ impl Listening<'_> {
                 if screen.json {
                     self.export.message(screen, &verified)
                 } else {
-                    screen.line(&render::message(screen, &verified))
+                    let effects = self.effects.of(screen.lang, &verified);
+                    screen.line(&render::message(screen, &verified, effects))
                 }
             }
             Delivery::Suspect(suspect) if screen.json => Export::suspect(screen, P::PLANE, &suspect),

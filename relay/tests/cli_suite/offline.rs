@@ -87,6 +87,9 @@ fn settings_are_checked_without_starting_anything() {
     }
     check().ended(0);
     vigie(&["relay", "run", "--config", &place.path("no.toml")]).ended(3);
+    fs::remove_dir(place.path("journal")).unwrap();
+    assert!(check().ended(3).err.contains("for the journal"));
+    vigie(&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"]).ended(3);
 }
 
 #[test]
@@ -109,6 +112,10 @@ fn a_new_identity_is_granted_what_fits_and_refused_what_exceeds() {
     place.vigie(&["identity", "new", "versailles"]).ended(0);
     assert_eq!(mode(&place.path("identities/versailles/live.key.pem")), 0o600);
     place.vigie(&["identity", "new", "versailles"]).ended(2);
+    assert!(place.vigie(&["identity", "show", "versailles"]).ended(3).out.contains("UNUSABLE"));
+    place.vigie(&["identity", "show"]).ended(0);
+    place.vigie(&["identity", "show", "town"]).ended(0);
+    assert!(place.vigie(&["identity", "show", "twon"]).ended(3).err.contains("town"));
     let there = ["--org", "fr.interieur.idf.versailles", "--at", "fr.idf.78.versailles"];
     for (what, extra) in [
         ("organisation", &["--org", "fr.interieur.paca", "--at", "fr.idf.78.versailles", "--subscribe"][..]),

@@ -284,3 +284,41 @@ fn two_relays_do_not_share_a_journal_or_an_address() {
     assert!(second.err.contains("in use"), "{second:?}");
     drop(relay);
 }
+
+#[test]
+fn a_cancel_takes_effect_only_where_its_author_may() {
+    let place = Place::new();
+    let _relay = place.relay();
+    let publish = |name, more: &[&str]| {
+        let fixed = ["pub", "alert/fr.idf.75.paris", "Crue", "--as", name, "--json"];
+        let ran = place.vigie(&[&fixed[..], more].concat()).ended(0);
+        ran.objects()[0]["id"].as_str().unwrap().to_owned()
+    };
+    let first = publish("region", &["--severity", "Severe"]);
+    // As grave as what it replaces, and as long: else it would not reach all who heard that.
+    publish("town", &["--severity", "Severe", "--expires", "48h", "--replaces", &first]);
+    publish("region", &["--severity", "Minor", "--expires", "48h", "--replaces", &first]);
+    let shown = heard(&place, "alert/fr.idf.75.paris", "town", "3", &[]).ended(0).out;
+    let told: Vec<&str> = shown.lines().filter(|line| line.contains(&first[..8])).collect();
+    assert_eq!(told.len(), 3, "{shown}");
+    assert!(told[1].contains("takes effect on") && told[2].contains("WITHOUT EFFECT"), "{shown}");
+    // Who did not hear the first one cannot say.
+    let cursor = heard(&place, "alert/fr.idf.75.paris", "town", "1", &["--json"]).objects();
+    let after = cursor.iter().find(|object| object["type"] == "message").unwrap()["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let fixed = [
+        "sub",
+        "alert/fr.idf.75.paris",
+        "--as",
+        "town",
+        "--after",
+        &after,
+        "--count",
+        "1",
+        "--wait",
+        PATIENCE,
+    ];
+    assert!(place.vigie(&fixed).ended(0).out.contains("was not heard here"));
+}

@@ -156,7 +156,9 @@ sentences! {
     no_words() "(no words)", "(sans paroles)";
     said_by(name, org, at, time, id, seq) "   {name} ({org}, at {at})  sent {time}  id {id}  sequence {seq}",
         "   {name} ({org}, à {at})  envoyé {time}  id {id}  séquence {seq}";
-    replaces(ids) "   meant to replace {ids}", "   destiné à remplacer {ids}";
+    takes_effect(id) "   takes effect on {id}", "   prend effet sur {id}";
+    takes_no_effect(id) "   WITHOUT EFFECT on {id}: it may not replace it", "   SANS EFFET sur {id} : il ne peut pas le remplacer";
+    effect_unknown(id) "   names {id}, which was not heard here", "   nomme {id}, qui n'a pas été entendu ici";
     lines_left(count) "   … {count} more line(s): -v", "   … encore {count} ligne(s) : -v";
     suspect(code, sentence, seq, detail)
         "the relay gave something that is no message: {code}. {sentence} (sequence {seq}; {detail})",
@@ -225,7 +227,7 @@ sentences! {
         "la chaîne est bonne maintenant, depuis une racine épinglée ici";
     chain_consistent() "the chain holds together; without --context nothing says whether its root is trusted",
         "la chaîne se tient ; sans --context rien ne dit si l'on se fie à sa racine";
-    role_relay() "[relay]", "[relais]";
+    role_relay() "(relay)", "(relais)";
     valid(from, until) "{from} to {until}", "du {from} au {until}";
     link_ids(id, key) "credential {id}  key {key}", "accréditation {id}  clé {key}";
 
@@ -264,6 +266,8 @@ sentences! {
         "« lifetime_max » est plus que zéro et 7d au plus";
     tls_unusable(why) "the TLS certificate or key cannot be used: {why}",
         "le certificat ou la clé TLS ne peut servir : {why}";
+    no_journal_folder(path) "there is no folder {path} for the journal: mount its disk, or make it for a new relay",
+        "il n'y a pas de dossier {path} pour le journal : montez son disque, ou créez-le pour un nouveau relais";
     relay_credential_fault(why) "the relay's own credential is not good: {why}",
         "l'accréditation du relais lui-même n'est pas bonne : {why}";
     configuration_good(path) "{path} is good", "{path} est bon";
