@@ -18,6 +18,7 @@ const DOCUMENTS: &[&str] = &[
     "LIMITS.md",
     "client-sdk/README.md",
     "relay/README.md",
+    "certs/README.md",
     "proto/PROTOCOL.md",
     "proto/vectors/README.md",
 ];
