@@ -1,0 +1,277 @@
+//! A publishing client: it sends the same signed bytes until it has a receipt, a refusal for good, or they expire.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vigie_proto::channel::{Channel, Plane};
+use vigie_proto::cursor::Cursor;
+use vigie_proto::frame::{ClientFrame, ServerFrame};
+use vigie_proto::id::CredentialId;
+use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::refusal::Code;
+use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
+use vigie_proto::verify;
+
+use super::client::{Surroundings, millis};
+use super::history::{AuthorId, Did, Flaw};
+use super::network::Millis;
+use super::people::{BEGIN, Person};
+use super::random::Chance;
+use crate::world;
+
+/// After its expiry a publish is still answered with its first receipt, for 120 s; clocks may be wrong by half of that.
+const ASKED_AGAIN_AFTER_EXPIRY: Duration = Duration::from_secs(30);
+
+/// What an author may say.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    /// Where.
+    pub channels: Vec<&'static str>,
+    /// How grave at most.
+    pub ceiling: Severity,
+    /// Outside of its grants.
+    pub out_of_place: &'static str,
+    /// Of the other plane.
+    pub other_plane: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Send it at this moment.
+    Due(Millis),
+    /// Sent under this number, no answer yet.
+    InFlight(u64),
+}
+
+#[derive(Debug)]
+struct Pending {
+    token: Arc<str>,
+    under: CredentialId,
+    expires: Timestamp,
+    state: State,
+    sent: bool,
+    has_receipt: bool,
+}
+
+/// What an author has in hand.
+#[derive(Debug)]
+pub struct Author {
+    id: AuthorId,
+    plane: Plane,
+    voice: Voice,
+    /// When it will say something, in order.
+    plan: VecDeque<Millis>,
+    pending: Vec<Pending>,
+    numbers: u64,
+    /// The chains that the session knows.
+    given: Vec<CredentialId>,
+}
+
+impl Author {
+    /// An author who will say something at these moments.
+    pub fn new(id: AuthorId, plane: Plane, voice: Voice, plan: VecDeque<Millis>) -> Self {
+        Self { id, plane, voice, plan, pending: Vec::new(), numbers: 0, given: Vec::new() }
+    }
+
+    /// Nothing is left to say or to hear about.
+    pub fn is_done(&self) -> bool {
+        self.plan.is_empty() && self.pending.is_empty()
+    }
+
+    /// A session is open under this credential.
+    pub fn handle_open(&mut self, under: CredentialId) {
+        self.given = vec![under];
+    }
+
+    /// What has no answer is sent again on the next session.
+    pub fn handle_cut(&mut self, now: Millis) {
+        for pending in &mut self.pending {
+            if matches!(pending.state, State::InFlight(_)) {
+                pending.state = State::Due(now);
+            }
+        }
+    }
+
+    /// When it wants to act.
+    pub fn next_tick(&self, open: bool) -> Option<Millis> {
+        let due = |pending: &Pending| {
+            let gives_up = millis(pending.expires.plus(ASKED_AGAIN_AFTER_EXPIRY));
+            match pending.state {
+                State::Due(at) if open => at.min(gives_up),
+                State::Due(_) | State::InFlight(_) => gives_up,
+            }
+        };
+        self.pending.iter().map(due).chain(self.plan.front().copied()).min()
+    }
+
+    /// Says what is due.
+    pub fn tick(&mut self, person: &Person, open: bool, around: &mut Surroundings<'_>) -> Vec<String> {
+        let now = around.history.now;
+        while self.plan.front().is_some_and(|at| *at <= millis(now)) {
+            self.plan.pop_front();
+            self.decide(person, around);
+        }
+        self.give_up(person, around);
+        let mut frames = Vec::new();
+        if !open {
+            return frames;
+        }
+        let numbers = &mut self.numbers;
+        for pending in &mut self.pending {
+            if !matches!(pending.state, State::Due(at) if at <= millis(now)) {
+                continue;
+            }
+            if !self.given.contains(&pending.under) {
+                // A session under the renewed credential; what was signed under the one before must not be stranded.
+                self.given.push(pending.under);
+                *numbers += 1;
+                let links = person.first.links().iter().map(|link| (&**link.token()).into()).collect();
+                frames.push(ClientFrame::Chain { n: *numbers, chain: links }.to_text());
+            }
+            *numbers += 1;
+            pending.state = State::InFlight(*numbers);
+            around.tally.retries += u64::from(pending.sent && !pending.has_receipt);
+            around.tally.duplicates_sent += u64::from(pending.has_receipt);
+            pending.sent = true;
+            around.history.note(Did::Sent { author: self.id, token: Arc::clone(&pending.token) });
+            frames.push(ClientFrame::Publish { n: *numbers, jws: (&*pending.token).into() }.to_text());
+        }
+        frames
+    }
+
+    fn give_up(&mut self, person: &Person, around: &mut Surroundings<'_>) {
+        let now = around.history.now;
+        let tally = &mut *around.tally;
+        self.pending.retain(|pending| {
+            let credential_ended =
+                pending.under == person.first.leaf().id() && now >= person.first.window().until;
+            let over = now >= pending.expires.plus(ASKED_AGAIN_AFTER_EXPIRY) || credential_ended;
+            tally.never_answered += u64::from(over && pending.sent && !pending.has_receipt);
+            !over
+        });
+    }
+
+    /// A frame came.
+    pub fn handle_frame(&mut self, frame: &ServerFrame<'_>, now: Millis, around: &mut Surroundings<'_>) {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "an author without a subscription waits for answers only"
+        )]
+        match frame {
+            ServerFrame::Receipt { re, id, log, seq, admitted } => {
+                let Some(place) = self.find(*re) else { return };
+                around.tally.receipts += 1;
+                let token = Arc::clone(&self.pending[place].token);
+                let cursor = Cursor { log: *log, seq: *seq, admitted: *admitted };
+                around.history.note(Did::Receipt { author: self.id, token, id: *id, cursor });
+                let pending = &mut self.pending[place];
+                pending.has_receipt = true;
+                if around.chance.one_in(4) {
+                    pending.state = State::Due(now + around.chance.within(0..=20_000));
+                } else {
+                    self.pending.remove(place);
+                }
+            }
+            ServerFrame::Refused { re: Some(re), code, .. } => {
+                let (Some(place), Ok(code)) = (self.find(*re), code.parse::<Code>()) else { return };
+                let token = Arc::clone(&self.pending[place].token);
+                around.history.note(Did::Refused { author: self.id, token, code });
+                around.tally.clock_suspect += u64::from(code == Code::ClockSuspect);
+                if code.is_temporary() {
+                    around.tally.temporary_refusals += 1;
+                    self.pending[place].state = State::Due(now + around.chance.within(50..=2_000));
+                } else {
+                    around.tally.final_refusals += 1;
+                    self.pending.remove(place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn find(&self, number: u64) -> Option<usize> {
+        self.pending.iter().position(|pending| pending.state == State::InFlight(number))
+    }
+
+    /// Signs something, or finds something that must not be taken.
+    fn decide(&mut self, person: &Person, around: &mut Surroundings<'_>) {
+        let now = around.history.now;
+        let chance = &mut *around.chance;
+        if chance.one_in(20) && !around.overheard.is_empty() {
+            let token = Arc::clone(chance.pick(around.overheard));
+            around.tally.bad_publishes += 1;
+            // Claims to be under the session's own credential: the relay must find out.
+            let under = person.chain(now).leaf().id();
+            return self.put(token, under, now.plus(Duration::from_secs(60)), now);
+        }
+        let flaws = [Flaw::Forged, Flaw::OutOfPlace, Flaw::TooGrave, Flaw::WrongPlane, Flaw::Expired];
+        let flaw = chance.one_in(6).then(|| *chance.pick(&flaws));
+        let flaw = flaw.filter(|flaw| *flaw != Flaw::TooGrave || self.voice.ceiling < Severity::Extreme);
+        let message = self.compose(flaw, now, chance);
+        let under = person.chain(now).leaf().id();
+        let mut token = verify::sign(&person.key, under, &message);
+        if flaw == Some(Flaw::Forged) {
+            let place = token.len() - 40;
+            let other = if token.as_bytes()[place] == b'A' { "B" } else { "A" };
+            token.replace_range(place..=place, other);
+        }
+        let token: Arc<str> = token.into();
+        around.history.note(Did::Signed {
+            author: self.id,
+            token: Arc::clone(&token),
+            channel: message.channel,
+            severity: message.severity,
+            expires: message.expires,
+            flaw,
+        });
+        match flaw {
+            None => {
+                around.tally.published += 1;
+                around.overheard.push(Arc::clone(&token));
+            }
+            Some(_) => around.tally.bad_publishes += 1,
+        }
+        let until = if flaw.is_some() { now.plus(Duration::from_secs(60)) } else { message.expires };
+        self.put(token, under, until, now);
+    }
+
+    fn put(&mut self, token: Arc<str>, under: CredentialId, expires: Timestamp, now: Timestamp) {
+        let state = State::Due(millis(now));
+        // The same bytes twice at once would be one request to the history.
+        if self.pending.iter().all(|pending| pending.token != token) {
+            self.pending.push(Pending { token, under, expires, state, sent: false, has_receipt: false });
+        }
+    }
+
+    fn compose(&self, flaw: Option<Flaw>, now: Timestamp, chance: &mut Chance) -> Message {
+        let voice = &self.voice;
+        let channel = match flaw {
+            Some(Flaw::OutOfPlace) => voice.out_of_place,
+            Some(Flaw::WrongPlane) => voice.other_plane,
+            Some(Flaw::Forged | Flaw::TooGrave | Flaw::Expired) | None => chance.pick(&voice.channels),
+        };
+        let channel: Channel = channel.parse().unwrap();
+        debug_assert!(channel.plane == self.plane || flaw == Some(Flaw::WrongPlane), "its own plane");
+        let severity = match flaw {
+            Some(Flaw::TooGrave) => Severity::Extreme,
+            _ => *chance
+                .pick(&[Severity::Minor, Severity::Moderate, Severity::Severe, Severity::Extreme])
+                .min(&voice.ceiling),
+        };
+        let sent = if flaw == Some(Flaw::Expired) { BEGIN.minus(Duration::from_secs(7_200)) } else { now };
+        let life = if flaw == Some(Flaw::Expired) { 3_600 } else { *chance.pick(&[15, 60, 3_600]) };
+        let length = *chance.pick(&[8, 200, 1_500]);
+        let text = format!("{} {}", chance.number(), "é".repeat(length / 2));
+        Message {
+            sent,
+            expires: sent.plus(Duration::from_secs(life)),
+            severity,
+            label: Tlp::Clear,
+            replaces: Vec::new(),
+            content: Content { cap: world::alert(channel.plane, &text, severity), original: None },
+            channel,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The history checker: judges what was done, and knows nothing of how it came about.
+//!
+//! It reads a [`Record`] after the other and keeps what must hold from then on. Messages are told apart by their signed
+//! bytes, places by log and sequence. It asks none of the code it judges: who hears what is decided here by a naive model
+//! on text (`hearing.rs`).
+//!
+//! What it holds to: authors in `authors.rs` (receipts), readers in `readers.rs` (deliveries), and between them the one
+//! log, here: a place names one message, a message has one place, time in the log does not run back, and what anyone was
+//! told is in it for good.
+
+mod authors;
+mod hearing;
+mod readers;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use vigie_proto::channel::Channel;
+use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
+
+use super::history::{AuthorId, Did, Flaw, Record};
+
+/// A promise that was broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Which promise.
+    pub promise: Promise,
+    /// What exactly.
+    pub what: String,
+}
+
+/// What is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// What anyone was told of the log stays in it.
+    NothingIsLost,
+    /// A place names one message, and a message has one place.
+    OnePlace,
+    /// `admitted` never goes back along a log.
+    TimeGoesOn,
+    /// Receipts are for what was signed well, for its author, and always the same.
+    HonestReceipts,
+    /// What is signed well is not refused for good without a reason.
+    HonestRefusals,
+    /// A reader is given what was published, on its plane, and concerns it, and nothing else.
+    NothingElse,
+    /// No exercise is given or shown as live, nor the reverse.
+    PlanesApart,
+    /// Events come in the order of the log, above the place where the session began.
+    Order,
+    /// A message is given once, by cursor; shown once, by id.
+    Once,
+    /// All that concerns a reader up to its cursor was given to it.
+    Complete,
+    /// Gaps are told for a reason, and skip no more than they must.
+    HonestGaps,
+    /// When all is healed, everyone catches up.
+    CatchesUp,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}, at {}: {}", self.promise, self.at.as_millis(), self.what)
+    }
+}
+
+/// What is known of signed bytes.
+#[derive(Debug)]
+struct Signed {
+    /// A short name for people.
+    name: usize,
+    author: AuthorId,
+    channel: Channel,
+    severity: Severity,
+    expires: Timestamp,
+    flaw: Option<Flaw>,
+    first_sent: Option<Timestamp>,
+}
+
+/// What is known of one log: only what someone was told.
+#[derive(Debug, Default)]
+struct Log {
+    places: BTreeMap<Sequence, (Arc<str>, Timestamp)>,
+    of: BTreeMap<Arc<str>, Sequence>,
+}
+
+/// The judge.
+#[derive(Debug, Default)]
+pub struct Checker {
+    now: Timestamp,
+    violations: Vec<Violation>,
+    signed: BTreeMap<Arc<str>, Signed>,
+    logs: BTreeMap<LogId, Log>,
+    authors: authors::Authors,
+    readers: readers::Readers,
+    running: Option<LogId>,
+    lost: bool,
+}
+
+/// Judges a whole history.
+pub fn judge(history: &[Record]) -> Vec<Violation> {
+    let mut checker = Checker::default();
+    for record in history {
+        checker.now = record.at;
+        checker.handle(&record.did);
+    }
+    checker.judge_completeness();
+    checker.violations
+}
+
+impl Checker {
+    fn handle(&mut self, did: &Did) {
+        match did {
+            Did::Signed { author, token, channel, severity, expires, flaw } => {
+                let signed = Signed {
+                    name: self.signed.len() + 1,
+                    author: *author,
+                    channel: channel.clone(),
+                    severity: *severity,
+                    expires: *expires,
+                    flaw: *flaw,
+                    first_sent: None,
+                };
+                self.signed.insert(Arc::clone(token), signed);
+            }
+            Did::Sent { token, .. } => {
+                let now = self.now;
+                if let Some(signed) = self.signed.get_mut(token) {
+                    signed.first_sent.get_or_insert(now);
+                }
+            }
+            Did::Receipt { author, token, id, cursor } => self.handle_receipt(*author, token, *id, *cursor),
+            Did::Refused { token, code, .. } => self.handle_refusal(token, *code),
+            Did::Started { log, head } => self.handle_start(*log, *head),
+            Did::JournalLost => self.lost = true,
+            Did::Ended(_) | Did::Healed => {}
+            Did::Restless(why) => self.broken(Promise::CatchesUp, why.clone()),
+            Did::Quiet { log, head } => self.handle_quiet(*log, *head),
+            Did::Reads { .. }
+            | Did::Asked { .. }
+            | Did::Subscribed { .. }
+            | Did::Given { .. }
+            | Did::Marked { .. }
+            | Did::GapTold { .. }
+            | Did::Shown { .. }
+            | Did::Left { .. }
+            | Did::Suspected { .. } => self.handle_reader(did),
+        }
+    }
+
+    fn broken(&mut self, promise: Promise, what: String) {
+        self.violations.push(Violation { at: self.now, promise, what });
+    }
+
+    /// A short name of signed bytes.
+    fn name(&self, token: &str) -> String {
+        self.signed.get(token).map_or_else(
+            || "unknown bytes".to_owned(),
+            |signed| format!("message {} ({}, {})", signed.name, signed.channel, signed.severity),
+        )
+    }
+
+    fn handle_start(&mut self, log: LogId, head: Sequence) {
+        let lost = std::mem::take(&mut self.lost);
+        if self.running.is_some_and(|before| before != log) && !lost {
+            self.broken(
+                Promise::NothingIsLost,
+                "a new log stands in the place of one that was not lost".to_owned(),
+            );
+        }
+        self.running = Some(log);
+        self.holds_all(log, head);
+    }
+
+    /// The log reaches as far as anyone was told.
+    fn holds_all(&mut self, log: LogId, head: Sequence) {
+        let told = self.logs.get(&log).and_then(|log| log.places.range(head.next()..).next_back());
+        if let Some((seq, (token, _))) = told {
+            let what = format!("the log ends at {head}, but {} was told at {seq}", self.name(token));
+            self.broken(Promise::NothingIsLost, what);
+        }
+    }
+
+    /// Someone was told that the message stands at this place.
+    fn told(&mut self, log: LogId, seq: Sequence, admitted: Timestamp, token: &Arc<str>) {
+        let name = self.name(token);
+        let known = self.logs.entry(log).or_default();
+        let mut broken = Vec::new();
+        match known.places.get(&seq) {
+            Some((other, _)) if other != token => {
+                broken.push((Promise::OnePlace, format!("place {seq} is told of {name} and of another")));
+            }
+            Some((_, before)) if *before != admitted => {
+                broken.push((
+                    Promise::OnePlace,
+                    format!("{name} at {seq} is told with two times of admission"),
+                ));
+            }
+            Some(_) => {}
+            None => {
+                let earlier = known.places.range(..seq).next_back().map(|(_, (_, at))| *at);
+                let later = known.places.range(seq..).next().map(|(_, (_, at))| *at);
+                if earlier.is_some_and(|at| at > admitted) || later.is_some_and(|at| at < admitted) {
+                    broken.push((Promise::TimeGoesOn, format!("{name} at {seq}")));
+                }
+                known.places.insert(seq, (Arc::clone(token), admitted));
+            }
+        }
+        let first = *known.of.entry(Arc::clone(token)).or_insert(seq);
+        if first != seq {
+            broken.push((Promise::OnePlace, format!("{name} is told at {first} and at {seq}")));
+        }
+        for (promise, what) in broken {
+            self.broken(promise, what);
+        }
+    }
+
+    fn handle_quiet(&mut self, log: LogId, head: Sequence) {
+        self.holds_all(log, head);
+        self.readers_caught_up(log, head);
+    }
+}

@@ -1,0 +1,175 @@
+//! A client of a simulation: it dials, logs in with the real state machine, and then reads or publishes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vigie_proto::frame::{FromRelay, ServerFrame};
+use vigie_proto::session::client::{Dialled, Login, Step};
+use vigie_proto::time::Timestamp;
+
+use super::author::Author;
+use super::coverage::Coverage;
+use super::history::History;
+use super::network::Millis;
+use super::people::{BEGIN, Person};
+use super::random::Chance;
+use super::reader::ReadingClient;
+use super::relay;
+
+/// What a client does once it is logged in.
+#[derive(Debug)]
+pub enum Work {
+    /// Reads.
+    Reads(Box<ReadingClient>),
+    /// Publishes.
+    Publishes(Author),
+}
+
+/// What a client wants done.
+#[derive(Debug, Default)]
+pub struct Reaction {
+    /// Frames to send.
+    pub send: Vec<String>,
+    /// Then leave the link.
+    pub hang_up: bool,
+}
+
+impl Reaction {
+    fn hang_up() -> Self {
+        Self { send: Vec::new(), hang_up: true }
+    }
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Client {
+    /// Who it is.
+    pub person: Person,
+    /// What it does.
+    pub work: Work,
+    /// The link that it holds.
+    pub link: Option<usize>,
+    /// When to dial next, while it holds none.
+    pub dial_at: Millis,
+    /// It reads nothing before this.
+    pub stalled_until: Millis,
+    mark_interval: Duration,
+    login: Option<Login>,
+}
+
+/// What a client sees of the world.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Chance.
+    pub chance: &'a mut Chance,
+    /// Where it writes down what it does.
+    pub history: &'a mut History,
+    /// Counts.
+    pub tally: &'a mut Coverage,
+    /// Signed bytes that anyone may have heard.
+    pub overheard: &'a mut Vec<Arc<str>>,
+}
+
+impl Client {
+    /// A client that begins at this moment.
+    pub fn new(person: Person, work: Work, begins: Millis, chance: &mut Chance) -> Self {
+        Self {
+            person,
+            work,
+            link: None,
+            dial_at: begins,
+            stalled_until: 0,
+            mark_interval: Duration::from_millis(*chance.pick(&[1_000, 2_000, 5_000])),
+            login: None,
+        }
+    }
+
+    /// It dialled, and someone answered.
+    pub fn handle_dialled(&mut self, link: usize, now: Timestamp) {
+        self.link = Some(link);
+        self.login = Some(Login::new(Dialled {
+            key: Arc::clone(&self.person.key),
+            chain: Arc::clone(self.person.chain(now)),
+            relay: relay::NAME.to_owned(),
+            binding: relay::BINDING,
+            mark_interval: self.mark_interval,
+        }));
+    }
+
+    /// The link is gone, or nobody answered.
+    pub fn handle_cut(&mut self, now: Millis, chance: &mut Chance) {
+        self.link = None;
+        self.login = None;
+        self.dial_at = now + *chance.pick(&[0, 20, 300, 1_500]);
+        if let Work::Publishes(author) = &mut self.work {
+            author.handle_cut(now);
+        }
+    }
+
+    /// A text frame came.
+    pub fn handle_text(&mut self, text: &str, around: &mut Surroundings<'_>) -> Reaction {
+        let now = around.history.now;
+        if let Some(login) = &mut self.login {
+            return match login.handle_frame(text) {
+                Ok(Step::Send(frame)) => Reaction { send: vec![frame], hang_up: false },
+                Ok(Step::Wait) => Reaction::default(),
+                Ok(Step::Open(_)) => {
+                    self.login = None;
+                    Reaction { send: self.handle_open(around), hang_up: false }
+                }
+                Err(_) => Reaction::hang_up(),
+            };
+        }
+        let Ok(FromRelay::Known(frame)) = ServerFrame::parse(text) else { return Reaction::hang_up() };
+        match &mut self.work {
+            Work::Reads(reader) => {
+                let goes_on = reader.handle_frame(frame, around);
+                Reaction { send: Vec::new(), hang_up: !goes_on }
+            }
+            Work::Publishes(author) => {
+                author.handle_frame(&frame, millis(now), around);
+                Reaction::default()
+            }
+        }
+    }
+
+    fn handle_open(&mut self, around: &mut Surroundings<'_>) -> Vec<String> {
+        let chain = Arc::clone(self.person.chain(around.history.now));
+        match &mut self.work {
+            Work::Reads(reader) => vec![reader.handle_open(around)],
+            Work::Publishes(author) => {
+                author.handle_open(chain.leaf().id());
+                Vec::new()
+            }
+        }
+    }
+
+    /// Logged in, and the link not known to be gone.
+    pub const fn is_open(&self) -> bool {
+        self.link.is_some() && self.login.is_none()
+    }
+
+    /// When it wants to act by itself.
+    pub fn next_tick(&self) -> Option<Millis> {
+        let dial = self.link.is_none().then_some(self.dial_at);
+        let work = match &self.work {
+            Work::Publishes(author) => author.next_tick(self.is_open()),
+            Work::Reads(_) => None,
+        };
+        dial.into_iter().chain(work).min()
+    }
+
+    /// It acts by itself; dialling is not its own to do.
+    pub fn tick(&mut self, around: &mut Surroundings<'_>) -> Vec<String> {
+        let open = self.is_open();
+        match &mut self.work {
+            Work::Publishes(author) => author.tick(&self.person, open, around),
+            Work::Reads(_) => Vec::new(),
+        }
+    }
+}
+
+/// True time as milliseconds since the beginning.
+pub fn millis(now: Timestamp) -> Millis {
+    now.as_millis() - BEGIN.as_millis()
+}

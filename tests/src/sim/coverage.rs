@@ -1,0 +1,110 @@
+//! What simulations met: a test of faults that meets none of them proves nothing.
+
+macro_rules! coverage {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Counts, over one run or many.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Coverage {
+            $($(#[doc = $doc])* pub $name: u64,)*
+        }
+
+        impl Coverage {
+            /// Adds those of another run.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+
+            /// Name and count of each.
+            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+coverage! {
+    /// Power cuts of a running relay.
+    crashes,
+    /// Power cuts of a relay that recovers from one.
+    crashes_in_recovery,
+    /// Unsynced writes of which a crash left nothing.
+    lost_writes,
+    /// Unsynced writes of which a crash left a part.
+    torn_writes,
+    /// Writes or syncs that failed while a batch was made durable.
+    failed_syncs,
+    /// Stops in order.
+    clean_stops,
+    /// Journals lost whole.
+    journals_lost,
+    /// Clock steps of less than 120 s.
+    clock_steps,
+    /// Refusals because the clock jumped by more.
+    clock_suspect,
+    /// Cut links.
+    cuts,
+    /// Readers that stopped reading for a while.
+    slow_readers,
+    /// Workers that left their letters unread for a while.
+    lagging_workers,
+    /// Programs started anew with a saved cursor.
+    reader_restarts,
+    /// Live sessions that turned behind.
+    turns_behind,
+    /// Pages read from the journal for subscriptions.
+    journal_reads,
+    /// Times that a session behind was served from the ring.
+    ring_catch_ups,
+    /// Batches that a worker was told only the head of.
+    jumps,
+    /// Reads refused for want of room.
+    reads_refused,
+    /// Sessions that began from the first message.
+    from_start,
+    /// Sessions that went on after a cursor.
+    resumed,
+    /// Gaps told because the cursor is of another log.
+    gaps_other_log,
+    /// Gaps told because the cursor is ahead.
+    gaps_ahead,
+    /// Messages signed well.
+    published,
+    /// Messages signed badly, and bytes of others.
+    bad_publishes,
+    /// Publishes sent again although a receipt was there.
+    duplicates_sent,
+    /// Publishes sent again because no answer had come.
+    retries,
+    /// Receipts.
+    receipts,
+    /// Refusals that may be tried again.
+    temporary_refusals,
+    /// Refusals that may not.
+    final_refusals,
+    /// Messages that nobody knows the fate of when they expire.
+    never_answered,
+    /// Events given to readers.
+    events_given,
+    /// Of these, on the exercise plane.
+    exercise_events_given,
+    /// Sessions that ended because a credential did.
+    sessions_expired,
+    /// Sessions that ended because nothing was heard of the reader.
+    unresponsive,
+}
+
+impl Coverage {
+    /// What was never met.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.rows().into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
+    }
+}
+
+impl std::fmt::Display for Coverage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, count) in self.rows() {
+            writeln!(f, "{count:>9}  {}", name.replace('_', " "))?;
+        }
+        Ok(())
+    }
+}

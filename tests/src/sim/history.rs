@@ -1,0 +1,238 @@
+//! What every client and relay did, in the order in which it happened: the only thing that the checker reads.
+//!
+//! Clients write down what they sent and what came to them over the wire; relays, that they started and stopped.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use vigie_proto::channel::{Channel, Plane};
+use vigie_proto::cursor::Cursor;
+use vigie_proto::frame::{GapReason, Start};
+use vigie_proto::id::{LogId, MessageId, Sequence};
+use vigie_proto::refusal::Code;
+use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
+
+/// Who publishes: a number of the simulation.
+pub type AuthorId = usize;
+/// Who reads: a number of the simulation. A program that is started anew with a saved cursor is another reader.
+pub type ReaderId = usize;
+
+/// Why signed bytes must never be given to anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// The signature is wrong.
+    Forged,
+    /// The place is outside the author's grants.
+    OutOfPlace,
+    /// The severity is above the author's grants.
+    TooGrave,
+    /// An author of one plane speaks on the other.
+    WrongPlane,
+    /// It had expired before it was first sent.
+    Expired,
+}
+
+/// Something that was done.
+#[derive(Clone, Debug)]
+pub enum Did {
+    /// An author signed a message.
+    Signed {
+        /// Who.
+        author: AuthorId,
+        /// The bytes, as a JWS: what identifies the message here.
+        token: Arc<str>,
+        /// Where to.
+        channel: Channel,
+        /// How grave.
+        severity: Severity,
+        /// Until when.
+        expires: Timestamp,
+        /// Why it is no good.
+        flaw: Option<Flaw>,
+    },
+    /// A publish left, perhaps not for the first time, perhaps of another author's bytes.
+    Sent {
+        /// Who.
+        author: AuthorId,
+        /// What.
+        token: Arc<str>,
+    },
+    /// A receipt came.
+    Receipt {
+        /// To whom.
+        author: AuthorId,
+        /// For what.
+        token: Arc<str>,
+        /// The message, as the relay names it.
+        id: MessageId,
+        /// Where it stands.
+        cursor: Cursor,
+    },
+    /// A refusal came.
+    Refused {
+        /// To whom.
+        author: AuthorId,
+        /// For what.
+        token: Arc<str>,
+        /// Why.
+        code: Code,
+    },
+    /// A reader began, on a plane, with filters.
+    Reads {
+        /// Who.
+        reader: ReaderId,
+        /// On which plane.
+        plane: Plane,
+        /// What it asked to hear.
+        filters: Vec<String>,
+    },
+    /// A reader sent `subscribe` on a new session.
+    Asked {
+        /// Who.
+        reader: ReaderId,
+        /// From where.
+        start: Start,
+    },
+    /// `subscribed` came.
+    Subscribed {
+        /// To whom.
+        reader: ReaderId,
+        /// Which log.
+        log: LogId,
+        /// After which place.
+        seq: Sequence,
+    },
+    /// An event came.
+    Given {
+        /// To whom.
+        reader: ReaderId,
+        /// At which place.
+        seq: Sequence,
+        /// Since when.
+        admitted: Timestamp,
+        /// The bytes.
+        token: Arc<str>,
+    },
+    /// A mark came.
+    Marked {
+        /// To whom.
+        reader: ReaderId,
+        /// All up to here was given.
+        cursor: Cursor,
+        /// The head of the log.
+        head: Sequence,
+    },
+    /// A gap was told.
+    GapTold {
+        /// To whom.
+        reader: ReaderId,
+        /// Why.
+        reason: GapReason,
+        /// What was asked for.
+        from: Option<Cursor>,
+        /// After what it goes on.
+        to: Option<Cursor>,
+    },
+    /// The SDK gave a message to its program.
+    Shown {
+        /// To whom.
+        reader: ReaderId,
+        /// As of this plane, by its type.
+        plane: Plane,
+        /// The bytes.
+        token: Arc<str>,
+        /// At which place.
+        cursor: Cursor,
+    },
+    /// The program of a reader ended.
+    Left {
+        /// Who.
+        reader: ReaderId,
+    },
+    /// The SDK found that what the relay gave does not verify.
+    Suspected {
+        /// Who.
+        reader: ReaderId,
+        /// Why.
+        code: Code,
+    },
+    /// A relay started on a journal.
+    Started {
+        /// Which log.
+        log: LogId,
+        /// Its last place.
+        head: Sequence,
+    },
+    /// The relay ended.
+    Ended(Ending),
+    /// The whole journal is gone, by a disaster outside of the relay.
+    JournalLost,
+    /// From here on nothing is done to anyone.
+    Healed,
+    /// Everything has come to rest; the log ends here.
+    Quiet {
+        /// Which log.
+        log: LogId,
+        /// Its last place.
+        head: Sequence,
+    },
+    /// It did not come to rest.
+    Restless(String),
+}
+
+/// How a relay ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The power was cut.
+    PowerCut,
+    /// The power was cut while it recovered.
+    PowerCutInRecovery,
+    /// Its disk failed.
+    StorageFailed,
+    /// It was stopped in order.
+    Stopped,
+}
+
+/// Something that was done, and when.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// True time.
+    pub at: Timestamp,
+    /// What.
+    pub did: Did,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct History {
+    /// True time now.
+    pub now: Timestamp,
+    /// In order.
+    pub records: Vec<Record>,
+}
+
+impl History {
+    /// Writes down what was done now.
+    pub fn note(&mut self, did: Did) {
+        self.records.push(Record { at: self.now, did });
+    }
+
+    /// A number that differs when anything in the history does (FNV-1a over its text).
+    pub fn hash(&self) -> u64 {
+        struct Fnv(u64);
+        impl std::fmt::Write for Fnv {
+            fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                for byte in text.bytes() {
+                    self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+                }
+                Ok(())
+            }
+        }
+        let mut hash = Fnv(0xCBF2_9CE4_8422_2325);
+        for record in &self.records {
+            write!(hash, "{record:?}").expect("hashing does not fail");
+        }
+        hash.0
+    }
+}

@@ -1,0 +1,445 @@
+//! One relay of a simulation: the sequencer, the workers and the queues between them, without threads.
+//!
+//! The same queues with the same rules as in `vigie_relay::server`: the sequencer never waits for a worker, whose full
+//! inbox is told the head alone; publishes past the bound are `busy`; reads past it are refused. When each of them is
+//! served is the scheduler's choice, so that all interleavings of the threads can occur.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use vigie_proto::chain::Roots;
+use vigie_proto::cursor::Cursor;
+use vigie_proto::id::{LogId, Nonce};
+use vigie_proto::login::Binding;
+use vigie_proto::refusal::Code;
+use vigie_proto::session::relay::Rules;
+use vigie_proto::time::Timestamp;
+use vigie_relay::chains::SharedVerdicts;
+use vigie_relay::clock::{Clock, TimeSource};
+use vigie_relay::event::{Position, ReachReport, SharedBatch};
+use vigie_relay::journal::sim_disk::SimDisk;
+use vigie_relay::journal::{JournalConfig, JournalError, JournalReader, ReadError};
+use vigie_relay::sequencer::{Answer, Committed, Sequencer, Submission};
+use vigie_relay::worker::{Effect, Output, ReadReply, ReadRequest, SessionId, Worker, WorkerConfig, read};
+
+use super::coverage::Coverage;
+use super::random::Chance;
+
+/// The name that clients dial.
+pub const NAME: &str = "relay.sim";
+
+/// What proofs are bound to.
+pub const BINDING: Binding = Binding::Certificate([7; 32]);
+
+/// The machine's clocks: they outlive the relay.
+#[derive(Clone, Debug, Default)]
+pub struct MachineTime {
+    monotonic_ms: Arc<AtomicU64>,
+    wall_offset_ms: Arc<AtomicI64>,
+}
+
+impl MachineTime {
+    /// Sets the time since [`super::people::BEGIN`].
+    pub fn set(&self, elapsed: Duration) {
+        let millis = u64::try_from(elapsed.as_millis()).unwrap();
+        self.monotonic_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Moves the wall clock so far from true time.
+    pub fn set_offset(&self, millis: i64) {
+        self.wall_offset_ms.store(millis, Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for MachineTime {
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.monotonic_ms.load(Ordering::Relaxed))
+    }
+
+    fn wall(&self) -> Timestamp {
+        let truth = super::people::BEGIN.plus(self.monotonic()).as_millis();
+        Timestamp::from_millis(truth.saturating_add_signed(self.wall_offset_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// Workers of a relay at most.
+pub const WORKERS_MAX: usize = 3;
+
+/// The bounds of a relay: small in many simulations, so that what happens at them does happen.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Workers.
+    pub workers: usize,
+    /// See [`WorkerConfig`].
+    pub outbox_bytes_max: usize,
+    /// See [`WorkerConfig`].
+    pub ring_bytes_max: usize,
+    /// See [`WorkerConfig`].
+    pub in_flight_max: usize,
+    /// Batches that may wait for a worker.
+    pub batches_max: usize,
+    /// Publishes that may wait for the sequencer.
+    pub submissions_max: usize,
+    /// Reads that may wait.
+    pub reads_max: usize,
+    /// Publishes in one sync.
+    pub batch_messages_max: usize,
+    /// Bytes of a segment.
+    pub segment_bytes: u64,
+}
+
+impl Bounds {
+    /// One worker, and room for everything.
+    pub const fn roomy() -> Self {
+        Self {
+            workers: 1,
+            outbox_bytes_max: 256 * 1024,
+            ring_bytes_max: 4 * 1024 * 1024,
+            in_flight_max: 32,
+            batches_max: 64,
+            submissions_max: 64,
+            reads_max: 64,
+            batch_messages_max: 64,
+            segment_bytes: 256 * 1024,
+        }
+    }
+
+    /// Under the seed.
+    pub fn new(chance: &mut Chance) -> Self {
+        Self {
+            workers: chance.below(WORKERS_MAX) + 1,
+            outbox_bytes_max: *chance.pick(&[2_000, 4_000, 10_000, 256 * 1024]),
+            ring_bytes_max: *chance.pick(&[1, 3_000, 12_000, 4 * 1024 * 1024]),
+            in_flight_max: *chance.pick(&[1, 4, 32]),
+            batches_max: *chance.pick(&[1, 2, 64]),
+            submissions_max: *chance.pick(&[2, 64]),
+            reads_max: *chance.pick(&[1, 64, 64]),
+            batch_messages_max: *chance.pick(&[1, 4, 64]),
+            segment_bytes: *chance.pick(&[4 * 1024, 16 * 1024, 256 * 1024]),
+        }
+    }
+}
+
+enum Letter {
+    Answers(Vec<Answer>),
+    Batch(SharedBatch),
+    Jump(Position),
+    Reply(Box<Result<ReadReply, (SessionId, ReadError)>>),
+    Reach(ReachReport),
+}
+
+/// A session: which worker has it, and its name there.
+pub type Seat = (usize, SessionId);
+
+/// See the module's documentation.
+pub struct SimRelay {
+    sequencer: Sequencer<SimDisk>,
+    reader: JournalReader<SimDisk>,
+    clock: Arc<Clock>,
+    bounds: Bounds,
+    workers: Vec<Worker>,
+    inboxes: Vec<VecDeque<Letter>>,
+    submissions: VecDeque<Submission>,
+    /// On disk, and nobody was told yet.
+    untold: Option<Committed>,
+    reads: VecDeque<(usize, ReadRequest)>,
+    /// Sessions with output to take.
+    woken: BTreeSet<Seat>,
+    /// Sessions that were served from the ring or the journal last.
+    behind: BTreeSet<Seat>,
+    /// What was dispatched last, for a planted bug.
+    pub last_batch: Option<SharedBatch>,
+}
+
+impl std::fmt::Debug for SimRelay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimRelay").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
+impl SimRelay {
+    /// Opens the journal on a disk.
+    ///
+    /// # Errors
+    /// The journal does not open.
+    pub fn start(
+        disk: &SimDisk,
+        new_log: LogId,
+        roots: &Roots,
+        bounds: &Bounds,
+        time: &MachineTime,
+    ) -> Result<Self, JournalError> {
+        let clock = Arc::new(Clock::new(Box::new(time.clone())));
+        let mut config = JournalConfig::new();
+        config.segment_bytes = bounds.segment_bytes;
+        let sequencer = Sequencer::open(disk.clone(), config, new_log, clock.steady(), bounds.workers)?;
+        let rules = Arc::new(Rules {
+            roots: roots.clone(),
+            relay_names: vec![NAME.to_owned()],
+            unbound_passes: false,
+            lifetime_max: vigie_proto::limits::MESSAGE_LIFETIME_MAX,
+        });
+        let verdicts: Arc<SharedVerdicts> = Arc::default();
+        let worker = |index| {
+            let config = WorkerConfig {
+                outbox_bytes_max: bounds.outbox_bytes_max,
+                ring_bytes_max: bounds.ring_bytes_max,
+                in_flight_max: bounds.in_flight_max,
+                ..WorkerConfig::new(index, Arc::clone(&rules), sequencer.log())
+            };
+            Worker::new(config, sequencer.chains(), Arc::<SharedVerdicts>::clone(&verdicts), sequencer.head())
+        };
+        Ok(Self {
+            workers: (0..bounds.workers).map(worker).collect(),
+            inboxes: (0..bounds.workers).map(|_| VecDeque::new()).collect(),
+            reader: sequencer.journal().reader(),
+            sequencer,
+            clock,
+            bounds: bounds.clone(),
+            submissions: VecDeque::new(),
+            untold: None,
+            reads: VecDeque::new(),
+            woken: BTreeSet::new(),
+            behind: BTreeSet::new(),
+            last_batch: None,
+        })
+    }
+
+    /// The log.
+    pub fn log(&self) -> LogId {
+        self.sequencer.log()
+    }
+
+    /// The end of the log.
+    pub fn head(&self) -> Cursor {
+        let Position { seq, admitted } = self.sequencer.head();
+        Cursor { log: self.log(), seq, admitted }
+    }
+
+    /// Nothing waits between its parts.
+    pub fn is_idle(&self) -> bool {
+        self.submissions.is_empty()
+            && self.untold.is_none()
+            && self.reads.is_empty()
+            && self.inboxes.iter().all(VecDeque::is_empty)
+    }
+
+    /// A connection came to a worker.
+    pub fn accept(&mut self, worker: usize, nonce: Nonce, tally: &mut Coverage) -> Seat {
+        let now = self.clock.steady();
+        (worker, self.with(worker, tally, |worker| worker.accept(nonce, BINDING, now)))
+    }
+
+    /// How many workers there are.
+    pub const fn workers(&self) -> usize {
+        self.bounds.workers
+    }
+
+    /// A text frame came.
+    pub fn handle_frame(&mut self, (worker, id): Seat, text: &str, tally: &mut Coverage) {
+        let now = self.clock.steady();
+        self.with(worker, tally, |worker| worker.handle_frame(id, text, now));
+    }
+
+    /// A pong came.
+    pub fn handle_pong(&mut self, (worker, id): Seat, tally: &mut Coverage) {
+        let now = self.clock.steady();
+        self.with(worker, tally, |worker| worker.handle_pong(id, now));
+    }
+
+    /// The connection is gone.
+    pub fn handle_disconnect(&mut self, seat: Seat, tally: &mut Coverage) {
+        self.woken.remove(&seat);
+        self.behind.remove(&seat);
+        self.with(seat.0, tally, |worker| worker.handle_disconnect(seat.1));
+    }
+
+    /// Whether [`SimRelay::take_output`] may have something.
+    pub fn has_output(&self, seat: Seat) -> bool {
+        self.woken.contains(&seat)
+    }
+
+    /// Takes some of what is to be written.
+    pub fn take_output(&mut self, seat: Seat, max_bytes: usize, tally: &mut Coverage) -> Vec<Output> {
+        let (index, id) = seat;
+        let output = self.workers[index].take_output(id, max_bytes);
+        self.woken.remove(&seat);
+        let reads_before = tally.journal_reads;
+        self.carry_out(index, tally);
+        // More came while some was taken: the session is behind, and was served just now.
+        let from_journal = tally.journal_reads > reads_before;
+        let from_ring = !from_journal && self.woken.contains(&seat);
+        tally.ring_catch_ups += u64::from(from_ring);
+        if from_journal || from_ring {
+            tally.turns_behind += u64::from(self.behind.insert(seat));
+        } else {
+            self.behind.remove(&seat);
+        }
+        if !output.is_empty() {
+            self.woken.insert(seat);
+        }
+        output
+    }
+
+    /// Whether the sequencer has something to decide on.
+    pub fn has_submissions(&self) -> bool {
+        self.untold.is_none() && !self.submissions.is_empty()
+    }
+
+    /// The sequencer decides on what waits, or on some of it. Nobody is told yet: readers of the journal see it first.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn commit(&mut self) -> Result<(), JournalError> {
+        let some = self.submissions.len().min(self.bounds.batch_messages_max);
+        let batch: Vec<_> = self.submissions.drain(..some).collect();
+        self.untold = Some(self.sequencer.commit(batch, self.clock.admission())?);
+        Ok(())
+    }
+
+    /// Whether something was decided that nobody was told.
+    pub const fn has_untold(&self) -> bool {
+        self.untold.is_some()
+    }
+
+    /// Everyone is told what the sequencer decided.
+    pub fn tell(&mut self) {
+        let Some(committed) = self.untold.take() else { return };
+        for index in 0..self.workers.len() {
+            let mine = |answer: &&Answer| answer.ticket.worker == index;
+            let answers: Vec<_> = committed.answers.iter().filter(mine).cloned().collect();
+            if !answers.is_empty() {
+                self.inboxes[index].push_back(Letter::Answers(answers));
+            }
+            if let Some(batch) = &committed.batch {
+                self.put_batch(index, Arc::clone(batch));
+            }
+        }
+    }
+
+    fn put_batch(&mut self, worker: usize, batch: SharedBatch) {
+        let inbox = &mut self.inboxes[worker];
+        let waiting = inbox.iter().filter(|letter| matches!(letter, Letter::Batch(_))).count();
+        if waiting < self.bounds.batches_max {
+            inbox.push_back(Letter::Batch(batch));
+        } else {
+            inbox.retain(|letter| !matches!(letter, Letter::Batch(_) | Letter::Jump(_)));
+            inbox.push_back(Letter::Jump(batch.head()));
+        }
+    }
+
+    /// Whether a letter waits for a worker.
+    pub fn has_letter(&self, worker: usize) -> bool {
+        !self.inboxes[worker].is_empty()
+    }
+
+    /// A worker takes its next letter.
+    pub fn handle_letter(&mut self, index: usize, tally: &mut Coverage) {
+        let now = self.clock.steady();
+        let Some(letter) = self.inboxes[index].pop_front() else { return };
+        match letter {
+            Letter::Answers(answers) => {
+                self.with(index, tally, |worker| {
+                    answers.iter().for_each(|answer| worker.handle_answer(answer))
+                });
+            }
+            Letter::Batch(batch) => {
+                self.with(index, tally, |worker| worker.handle_batch(&batch, now));
+                self.last_batch = Some(batch);
+            }
+            Letter::Jump(head) => {
+                tally.jumps += 1;
+                self.with(index, tally, |worker| worker.handle_jump(head));
+            }
+            Letter::Reply(reply) => self.with(index, tally, |worker| worker.handle_reply(*reply)),
+            Letter::Reach(report) => self.with(index, tally, |worker| worker.handle_reach(&report)),
+        }
+    }
+
+    /// Whether a read waits.
+    pub fn has_reads(&self) -> bool {
+        !self.reads.is_empty()
+    }
+
+    /// A page is read for whoever waits at this place of the queue: there are several threads for it.
+    pub fn read_page(&mut self, chance: &mut Chance) {
+        let place = chance.below(self.reads.len().min(2));
+        let Some((worker, request)) = self.reads.remove(place) else { return };
+        let session = request.session();
+        let reply = read(&self.reader, request).map_err(|error| (session, error));
+        self.inboxes[worker].push_back(Letter::Reply(Box::new(reply)));
+    }
+
+    /// When a worker wants to be woken, in true time.
+    pub fn next_timeout(&self, worker: usize) -> Option<Duration> {
+        Some(self.workers[worker].poll_timeout()?.since(self.clock.steady()))
+    }
+
+    /// It is that time.
+    pub fn handle_timeout(&mut self, worker: usize, tally: &mut Coverage) {
+        let now = self.clock.steady();
+        self.with(worker, tally, |worker| worker.handle_timeout(now));
+    }
+
+    /// The journal failed: all sessions are told.
+    pub fn handle_storage_failure(&mut self, tally: &mut Coverage) {
+        for index in 0..self.workers.len() {
+            self.with(index, tally, Worker::handle_storage_failure);
+        }
+    }
+
+    /// It is asked to stop: all sessions are told, and what waits is settled.
+    pub fn handle_shutdown(&mut self, tally: &mut Coverage) -> Result<(), JournalError> {
+        self.tell();
+        while self.has_submissions() {
+            self.commit()?;
+            self.tell();
+        }
+        for index in 0..self.workers.len() {
+            while self.has_letter(index) {
+                self.handle_letter(index, tally);
+            }
+            self.with(index, tally, |worker| worker.handle_shutdown(Duration::from_secs(1)));
+        }
+        Ok(())
+    }
+
+    /// Closes the journal.
+    pub fn close(self) -> Result<(), JournalError> {
+        self.sequencer.close()
+    }
+
+    fn with<R>(&mut self, index: usize, tally: &mut Coverage, call: impl FnOnce(&mut Worker) -> R) -> R {
+        let outcome = call(&mut self.workers[index]);
+        self.carry_out(index, tally);
+        outcome
+    }
+
+    fn carry_out(&mut self, index: usize, tally: &mut Coverage) {
+        while let Some(effect) = self.workers[index].poll_effect() {
+            match effect {
+                Effect::Wake(id) => {
+                    self.woken.insert((index, id));
+                }
+                Effect::Submit(submission) if self.submissions.len() < self.bounds.submissions_max => {
+                    self.submissions.push_back(submission);
+                }
+                Effect::Submit(Submission { ticket, message }) => {
+                    let answer = Answer { ticket, id: message.id(), outcome: Err(Code::Busy.into()) };
+                    self.workers[index].handle_answer(&answer);
+                }
+                Effect::Read(request) if self.reads.len() < self.bounds.reads_max => {
+                    tally.journal_reads += 1;
+                    self.reads.push_back((index, request));
+                }
+                Effect::Read(request) => {
+                    tally.reads_refused += 1;
+                    self.workers[index].handle_unread(&request);
+                }
+                Effect::Reach(report) => self.inboxes[report.author.worker].push_back(Letter::Reach(report)),
+            }
+        }
+    }
+}
