@@ -162,7 +162,7 @@ impl Worker {
 
     /// Says where the subscription begins, if that is still owed.
     pub(super) fn answer_subscribe(&mut self, id: SessionId, at: Position) {
-        let (log, head) = (self.config.log, self.head.seq);
+        let (log, head) = (self.config.log, self.head.max(at).seq);
         let Some(subscription) = self.session(id).and_then(|session| session.subscription.as_mut()) else { return };
         subscription.begins = None;
         for re in std::mem::take(&mut subscription.unanswered) {
@@ -178,7 +178,7 @@ impl Worker {
         let from = match (subscription.begins, subscription.standing) {
             (Some(begins), _) => begins,
             (None, Standing::Reading(Some(after))) => ReadFrom::After(after),
-            (None, Standing::Reading(None) | Standing::Behind(_) | Standing::Live) => return,
+            (None, Standing::Reading(None) | Standing::Behind(_) | Standing::Live(_)) => return,
         };
         let purpose = Purpose::Subscription { number: subscription.number };
         if !std::mem::replace(&mut session.reading, true) {
@@ -245,7 +245,7 @@ impl Worker {
         let Some(Standing::Behind(mut position)) = session.standing() else { return };
         while self.ring.covers(position.seq) {
             let Some(event) = self.ring.after(position.seq) else {
-                return self.turn_live(id);
+                return self.turn_live(id, position);
             };
             let hears = self.hears(id, &event);
             if hears && !self.sessions[id.index].outbox.has_room(event.frame().len(), bound) {
@@ -268,10 +268,11 @@ impl Worker {
         self.ask_for_page(id);
     }
 
-    /// From now on every batch is given at once. A mark says so, and that all before it was given.
-    fn turn_live(&mut self, id: SessionId) {
+    /// From now on every batch is given at once, after this place: it is the worker's head, or ahead of it when a cursor
+    /// names what another worker has dispatched and this one has not. A mark says so, and that all before was given.
+    fn turn_live(&mut self, id: SessionId, after: Position) {
         let Some(session) = self.session(id) else { return };
-        session.stand(Standing::Live);
+        session.stand(Standing::Live(after));
         let now = self.last_now;
         self.push_mark(id, now);
     }

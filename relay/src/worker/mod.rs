@@ -247,8 +247,10 @@ impl Worker {
         self.ring = Ring::new(self.config.ring_bytes_max, head.seq);
         self.head = head;
         for id in live {
-            if let Some(session) = self.session(id) {
-                session.turn_behind(left_at);
+            if let Some(session) = self.session(id)
+                && let Some(position) = session.position(left_at)
+            {
+                session.turn_behind(position);
             }
             self.catch_up(id);
         }
@@ -271,7 +273,7 @@ impl Worker {
         audience.extend(self.sabotaged_audience(event));
         let (mut live, mut behind) = (0, 0);
         for id in audience {
-            if self.hears(id, event) {
+            if self.hears(id, event) && !self.sessions[id.index].was_given(seq) {
                 if self.offer_live(id, event) { live += 1 } else { behind += 1 }
             }
         }
@@ -296,7 +298,7 @@ impl Worker {
             return false;
         }
         if !session.outbox.has_room(event.event().frame.len(), bound) {
-            session.turn_behind(head);
+            session.turn_behind(session.position(head).unwrap_or(head));
             return false;
         }
         self.push_event(id, event);
@@ -375,7 +377,8 @@ impl Worker {
         let (log, head, bound) = (self.config.log, self.head, self.config.outbox_bytes_max);
         let Some(session) = self.session(id) else { return };
         if let Some(at) = session.position(head) {
-            let mark = ServerFrame::Mark { log, seq: at.seq, admitted: at.admitted, head: head.seq, now };
+            let head = head.max(at).seq;
+            let mark = ServerFrame::Mark { log, seq: at.seq, admitted: at.admitted, head, now };
             // Without room the events that wait say as much: the next mark follows them.
             let text = mark.to_text();
             if session.outbox.has_room(text.len(), bound) {

@@ -21,8 +21,9 @@ pub(super) enum Stage {
 /// How a subscription is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// From each batch, as it comes. Its position is the worker's head.
-    Live,
+    /// From each batch, as it comes, what lies after this place. It was given everything up to there, or up to the
+    /// worker's head where that is later: a cursor from another worker may be ahead of this one.
+    Live(Position),
     /// From the ring or the journal, after this place.
     Behind(Position),
     /// The journal is being read after this place (unknown while the first read finds it).
@@ -95,7 +96,7 @@ impl Session {
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.standing() == Some(Standing::Live)
+        matches!(self.standing(), Some(Standing::Live(_)))
     }
 
     pub(super) fn stand(&mut self, standing: Standing) {
@@ -112,9 +113,17 @@ impl Session {
     /// Up to where it was given everything; `head` is the worker's.
     pub(super) fn position(&self, head: Position) -> Option<Position> {
         match self.standing()? {
-            Standing::Live => Some(head),
+            Standing::Live(after) => Some(head.max(after)),
             Standing::Behind(at) => Some(at),
             Standing::Reading(at) => at,
+        }
+    }
+
+    /// Whether an event that is dispatched now lies before the place from which the session is served.
+    pub(super) fn was_given(&self, event: Sequence) -> bool {
+        match self.standing() {
+            Some(Standing::Live(at) | Standing::Behind(at) | Standing::Reading(Some(at))) => event <= at.seq,
+            Some(Standing::Reading(None)) | None => false,
         }
     }
 

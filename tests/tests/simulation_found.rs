@@ -1,0 +1,143 @@
+//! What simulations found, each in its smallest form and with its story.
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vigie_proto::chain::Roots;
+use vigie_proto::channel::Plane;
+use vigie_proto::frame::{ClientFrame, FromRelay, ServerFrame};
+use vigie_proto::id::{LogId, Nonce, Sequence};
+use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::session::client::{Dialled, Login, Step};
+use vigie_proto::severity::Severity;
+use vigie_proto::verify;
+use vigie_relay::journal::sim_disk::SimDisk;
+use vigie_relay::worker::Output;
+use vigie_tests::sim::coverage::Coverage;
+use vigie_tests::sim::people::{BEGIN, Command, Person};
+use vigie_tests::sim::random::Chance;
+use vigie_tests::sim::relay::{BINDING, Bounds, MachineTime, NAME, Seat, SimRelay};
+use vigie_tests::world;
+
+/// A relay of two workers that a test drives step by step.
+struct ByHand {
+    relay: SimRelay,
+    command: Command,
+    tally: Coverage,
+}
+
+impl ByHand {
+    fn new() -> Self {
+        let mut chance = Chance::new(1);
+        let command = Command::new(Plane::Live, &mut chance);
+        let bounds = Bounds { workers: 2, ..Bounds::roomy() };
+        let roots = Roots::new([command.pinned()]);
+        let log = LogId::from_bytes([1; 16]);
+        let relay = SimRelay::start(&SimDisk::new(), log, &roots, &bounds, &MachineTime::default()).unwrap();
+        Self { relay, command, tally: Coverage::default() }
+    }
+
+    fn log_in(&mut self, worker: usize, person: &Person) -> Seat {
+        let seat = self.relay.accept(worker, Nonce::from_bytes([9; 32]), &mut self.tally);
+        let mut login = Login::new(Dialled {
+            key: Arc::clone(&person.key),
+            chain: Arc::clone(&person.first),
+            relay: NAME.to_owned(),
+            binding: BINDING,
+            mark_interval: Duration::from_secs(5),
+        });
+        let challenge = self.output(seat).remove(0);
+        let Ok(Step::Send(proof)) = login.handle_frame(&challenge) else {
+            panic!("no challenge: {challenge}")
+        };
+        self.relay.handle_frame(seat, &proof, &mut self.tally);
+        let welcome = self.output(seat).remove(0);
+        assert!(matches!(login.handle_frame(&welcome), Ok(Step::Open(_))), "{welcome}");
+        seat
+    }
+
+    fn output(&mut self, seat: Seat) -> Vec<String> {
+        let mut texts = Vec::new();
+        loop {
+            let some = self.relay.take_output(seat, usize::MAX, &mut self.tally);
+            if some.is_empty() {
+                return texts;
+            }
+            texts.extend(some.into_iter().filter_map(|output| match output {
+                Output::Text(text) => Some(String::from_utf8(text.to_vec()).unwrap()),
+                Output::Ping | Output::Close(_) => None,
+            }));
+        }
+    }
+
+    fn letters(&mut self, worker: usize) {
+        while self.relay.has_letter(worker) {
+            self.relay.handle_letter(worker, &mut self.tally);
+        }
+    }
+
+    fn publish(&mut self, seat: Seat, text: &str) {
+        let nation = &self.command.nation;
+        let message = Message {
+            channel: "alert/fr".parse().unwrap(),
+            sent: BEGIN,
+            expires: BEGIN.plus(Duration::from_secs(60)),
+            severity: Severity::Extreme,
+            label: Tlp::Clear,
+            replaces: Vec::new(),
+            content: Content { cap: world::alert(Plane::Live, text, Severity::Extreme), original: None },
+        };
+        let jws = verify::sign(&nation.key, nation.first.leaf().id(), &message);
+        let frame = ClientFrame::Publish { n: 1, jws: jws.into() }.to_text();
+        self.relay.handle_frame(seat, &frame, &mut self.tally);
+    }
+}
+
+/// Seeds 115, 530 and nine others of the first 4,000: a reader was given what it had, its cursor went back, and the SDK
+/// took the second copy for a forgery.
+///
+/// A reader heard an event through one worker and came back, with its cursor, to another that had not been told of the
+/// event yet. The page from the journal ended at the cursor, ahead of that worker's head; the session turned live there,
+/// and when the batch came at last it was given like any other.
+#[test]
+fn a_cursor_ahead_of_a_worker_is_not_forgotten() {
+    let mut world = ByHand::new();
+    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let author = world.log_in(0, &nation);
+    let reader = world.log_in(1, &town);
+    world.publish(author, "first");
+    world.relay.commit().unwrap();
+    // On disk, and the other worker will be told in a moment.
+    let after = Some(world.relay.head().to_string().into());
+    let channels = vec!["alert/fr.idf.75.paris".into()];
+    let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();
+    world.relay.handle_frame(reader, &subscribe, &mut world.tally);
+    world.relay.read_page(&mut Chance::new(1));
+    world.letters(1);
+    world.relay.tell();
+    world.letters(1);
+
+    let (mut subscribed, mut marks) = (0, 0);
+    for text in world.output(reader) {
+        let Ok(FromRelay::Known(frame)) = ServerFrame::parse(&text) else { panic!("{text}") };
+        if let ServerFrame::Subscribed { seq, head, .. } = frame {
+            assert_eq!((seq, head), (Sequence::new(1), Sequence::new(1)), "it stands where it asked to");
+            subscribed += 1;
+        } else if let ServerFrame::Mark { seq, head, .. } = frame {
+            assert_eq!((seq, head), (Sequence::new(1), Sequence::new(1)), "its cursor does not go back");
+            marks += 1;
+        } else {
+            panic!("it was given what it has: {text}");
+        }
+    }
+    assert_eq!((subscribed, marks), (1, 1));
+
+    // What comes after is given as ever.
+    world.publish(author, "second");
+    world.relay.commit().unwrap();
+    world.relay.tell();
+    world.letters(1);
+    let events = world.output(reader).iter().filter(|text| text.contains(r#""op":"event","seq":2"#)).count();
+    assert_eq!(events, 1);
+}
