@@ -2,7 +2,7 @@
 
 use vigie_proto::cap::UnknownCode;
 
-use super::{DEPTH_MAX, ELEMENTS_MAX, INPUT_BYTES_MAX};
+use super::{ALERTS_MAX, DEPTH_MAX, ELEMENTS_MAX, INPUT_BYTES_MAX};
 
 /// Why a file cannot be imported, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,34 +83,37 @@ pub enum ImportFault {
     /// More elements than [`ELEMENTS_MAX`].
     #[error("there are more than {ELEMENTS_MAX} elements: split the alert")]
     TooManyElements,
-    /// CAP 1.0 or 1.1.
-    #[error("this is CAP {version}, which is not supported yet: ask the issuer for CAP 1.2")]
-    UnsupportedVersion {
-        /// `1.0` or `1.1`.
-        version: &'static str,
-    },
-    /// Something that carries alerts, such as an Atom feed or EDXL-DE.
-    #[error(
-        "this is an envelope ({kind}), which is not supported yet: give the CAP alert inside as a file of its own"
-    )]
-    Envelope {
+    /// An Atom feed or other envelope without an alert: often an index, whose entries say where the alerts are.
+    #[error("this is an envelope ({kind}) with no CAP alert inside: fetch the alerts that it links to")]
+    NoAlert {
         /// What it is.
         kind: &'static str,
     },
-    /// An `alert` that does not say it is CAP 1.2.
+    /// An envelope with several alerts, where one is asked for.
+    #[error(
+        "there are {found} alerts inside, and only one can be taken here: split them with vigie cap to-xml --dir DIR"
+    )]
+    ManyAlerts {
+        /// How many.
+        found: usize,
+    },
+    /// More than [`ALERTS_MAX`].
+    #[error("there are more than {ALERTS_MAX} alerts inside: split the file")]
+    TooManyAlerts,
+    /// An `alert` that does not say it is CAP.
     #[error("the namespace of alert is \"{found}\", expected \"urn:oasis:names:tc:emergency:cap:1.2\"")]
     WrongNamespace {
         /// The namespace as written, empty when there is none.
         found: String,
     },
     /// The root is no `alert`.
-    #[error("the root element is <{found}>, expected <alert> of CAP 1.2")]
+    #[error("the root element is <{found}>, expected <alert> of CAP, or something with alerts inside")]
     WrongRoot {
         /// Its name.
         found: String,
     },
     /// An element that CAP requires is not there.
-    #[error("{parent} has no {element}, which CAP requires")]
+    #[error("{parent} has no {element}, which CAP 1.2 requires{}", supplied_by(element))]
     MissingElement {
         /// Where it should be.
         parent: &'static str,
@@ -157,6 +160,22 @@ pub enum ImportFault {
         /// The value.
         found: String,
     },
+    /// A time without a zone: the same words are different moments in different places.
+    #[error("\"{found}\" has no zone for {element}: supply it with --zone")]
+    NoZone {
+        /// Which.
+        element: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// A value of CAP 1.0 that is not `key=value`.
+    #[error("\"{found}\" in {element} has no name, expected key=value: supply the name with --value-name")]
+    NoValueName {
+        /// Which.
+        element: &'static str,
+        /// The value.
+        found: String,
+    },
     /// Elements inside a text: words would be lost.
     #[error("{element} holds elements where only text may stand: escape them or write plain text")]
     MarkupInText {
@@ -179,8 +198,9 @@ impl ImportFault {
             Self::Entity { .. } => "entity",
             Self::TooDeep => "too_deep",
             Self::TooManyElements => "too_many_elements",
-            Self::UnsupportedVersion { .. } => "unsupported_version",
-            Self::Envelope { .. } => "envelope",
+            Self::NoAlert { .. } => "no_alert",
+            Self::ManyAlerts { .. } => "many_alerts",
+            Self::TooManyAlerts => "too_many_alerts",
             Self::WrongNamespace { .. } => "wrong_namespace",
             Self::WrongRoot { .. } => "wrong_root",
             Self::MissingElement { .. } => "missing_element",
@@ -189,12 +209,54 @@ impl ImportFault {
             Self::TooMany { .. } => "too_many",
             Self::BadCode { .. } => "bad_code",
             Self::BadDateTime { .. } => "bad_date_time",
+            Self::NoZone { .. } => "no_zone",
+            Self::NoValueName { .. } => "no_value_name",
             Self::MarkupInText { .. } => "markup_in_text",
+        }
+    }
+
+    /// The element that it is about, if it is about one.
+    pub const fn element(&self) -> Option<&'static str> {
+        match self {
+            Self::MissingElement { element, .. }
+            | Self::EmptyElement { element }
+            | Self::RepeatedElement { element, .. }
+            | Self::TooMany { element, .. }
+            | Self::BadCode { element, .. }
+            | Self::BadDateTime { element, .. }
+            | Self::NoZone { element, .. }
+            | Self::NoValueName { element, .. }
+            | Self::MarkupInText { element } => Some(element),
+            Self::WrongNamespace { .. } => Some("alert"),
+            Self::TooLarge { .. }
+            | Self::UnknownEncoding { .. }
+            | Self::BadEncoding { .. }
+            | Self::BadCharacter { .. }
+            | Self::NotWellFormed { .. }
+            | Self::Truncated { .. }
+            | Self::Doctype
+            | Self::Entity { .. }
+            | Self::TooDeep
+            | Self::TooManyElements
+            | Self::NoAlert { .. }
+            | Self::ManyAlerts { .. }
+            | Self::TooManyAlerts
+            | Self::WrongRoot { .. } => None,
         }
     }
 
     pub(super) fn bad_code(error: UnknownCode, found: &str) -> Self {
         Self::BadCode { element: error.element, found: excerpt(found) }
+    }
+}
+
+/// For elements that older versions do not require: the flag by which the caller supplies them.
+fn supplied_by(element: &str) -> &'static str {
+    match element {
+        "mimeType" => ": supply it with --mime-type",
+        "scope" => ": supply it with --scope",
+        "category" => ": supply it with --category",
+        _ => "",
     }
 }
 

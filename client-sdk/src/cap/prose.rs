@@ -1,7 +1,9 @@
 //! The rules of CAP's text that its schema does not say, and that real issuers break every day: warned about, never
 //! refused. Source: CAP 1.2, section 3.2.
 //!
-//! Each check gets the text without white space at its ends, never blank.
+//! Each check gets the text without white space at its ends.
+
+pub(super) mod embedded;
 
 use vigie_proto::cap::{Alert, MsgType, Scope, is_date_time};
 
@@ -15,6 +17,9 @@ const RADIUS_KM_MAX: f64 = 20_040.0;
 
 /// Points of the smallest polygon, a triangle with its first point again.
 const POLYGON_POINTS_MIN: usize = 4;
+
+/// Hexadecimal digits of a SHA-1.
+const SHA_1_DIGITS: usize = 40;
 
 pub(super) const fn anything(_: &str) -> Option<WarningCode> {
     None
@@ -48,6 +53,46 @@ pub(super) fn language(text: &str) -> Option<WarningCode> {
 
 pub(super) fn number(text: &str) -> Option<WarningCode> {
     decimal(text).is_none().then_some(WarningCode::NumberMalformed)
+}
+
+pub(super) fn integer(text: &str) -> Option<WarningCode> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let good = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (!good).then_some(WarningCode::NumberMalformed)
+}
+
+/// `type/subtype`, with parameters behind a semicolon (RFC 2046).
+pub(super) fn mime_type(text: &str) -> Option<WarningCode> {
+    let (essence, _) = text.split_once(';').unwrap_or((text, ""));
+    let is_token = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+    };
+    let good = essence.trim_end().split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
+    (!good).then_some(WarningCode::MimeTypeMalformed)
+}
+
+/// An address with a scheme (RFC 3986). Not resolved, not opened.
+pub(super) fn full_uri(text: &str) -> Option<WarningCode> {
+    let has_scheme = text.split_once(':').is_some_and(|(scheme, rest)| {
+        let mut bytes = scheme.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && !rest.is_empty()
+    });
+    if has_scheme { relative_uri(text) } else { Some(WarningCode::UriMalformed) }
+}
+
+/// An address that may leave out its beginning.
+pub(super) fn relative_uri(text: &str) -> Option<WarningCode> {
+    let stray = |character: char| character.is_whitespace() || matches!(character, '<' | '>' | '"');
+    text.contains(stray).then_some(WarningCode::UriMalformed)
+}
+
+/// SHA-1 in hexadecimal.
+pub(super) fn digest(text: &str) -> Option<WarningCode> {
+    let good = text.len() == SHA_1_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (!good).then_some(WarningCode::DigestMalformed)
 }
 
 pub(super) fn polygon(text: &str) -> Option<WarningCode> {
@@ -139,6 +184,36 @@ mod tests {
             ("98.85,2.35 1", Some(WarningCode::OutOfRange)),
         ] {
             assert_eq!(circle(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_addresses_media_types_and_digests() {
+        for (check, good, bad) in [
+            (integer as Check, &["0", "0010240", "-3", "+3"][..], &["", "3.5", "-", "3 ko", "１"][..]),
+            (
+                mime_type,
+                &["image/png", "text/plain; charset=utf-8", "application/cap+xml"],
+                &["png", "image/", "a/b c", ""],
+            ),
+            (
+                full_uri,
+                &["https://example.org/", "mailto:a@b", "urn:x:y"],
+                &["www.example.org", "https:", "http://a b", "1a:b", ""],
+            ),
+            (relative_uri, &["image.png", "https://example.org/"], &["mon image.png", "<a>"]),
+            (
+                digest,
+                &["da39a3ee5e6b4b0d3255bfef95601890afd80709"],
+                &["da39", "ga39a3ee5e6b4b0d3255bfef95601890afd80709"],
+            ),
+        ] {
+            for text in good {
+                assert_eq!(check(text), None, "{text}");
+            }
+            for text in bad {
+                assert!(check(text).is_some(), "{text}");
+            }
         }
     }
 

@@ -3,6 +3,11 @@
 /// The namespace of CAP 1.2.
 pub(super) const NAMESPACE: &str = "urn:oasis:names:tc:emergency:cap:1.2";
 
+/// The processing instruction by which our export says that the white space of an element is meant: the import neither
+/// trims such a text nor leaves it out for being blank. Without it a file cannot say whether white space at the ends is
+/// text or layout.
+pub(super) const EXACT: &str = "vigie exact";
+
 /// The root element.
 pub(super) const ROOT: &str = "alert";
 

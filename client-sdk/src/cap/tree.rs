@@ -1,7 +1,9 @@
-//! From text to a bounded tree of CAP elements. The only file that knows quick-xml's events.
+//! From text to bounded trees of CAP elements, one for each alert. The only file that knows quick-xml's events.
 //!
-//! Called by the import with decoded text. Everything that is not of CAP is counted or warned about and left out here;
-//! what remains is `Node`s whose names are CAP's. Iterative: an explicit stack, at most `DEPTH_MAX` high.
+//! Called by the import with decoded text. An alert is the root, or stands anywhere in something else (an envelope),
+//! of which nothing is kept but its name. Everything inside an alert that is not of CAP is counted or warned about and
+//! left out here; what remains is `Node`s whose names are CAP's. Iterative: an explicit stack, at most `DEPTH_MAX`
+//! high, and a count of the elements around it, at most as high again.
 
 use quick_xml::NsReader;
 use quick_xml::errors::{Error, IllFormedError};
@@ -9,17 +11,15 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 
+use super::convert::{self, Rule};
 use super::decode::is_xml_char;
 use super::error::{ImportError, ImportFault, excerpt};
 use super::schema;
+use super::version::Version;
 use super::warning::{WarningCode, Warnings};
-use super::{DEPTH_MAX, ELEMENTS_MAX};
+use super::{ALERTS_MAX, DEPTH_MAX, ELEMENTS_MAX};
 
 const XML_SIGNATURE: &str = "http://www.w3.org/2000/09/xmldsig#";
-
-/// Versions of CAP that are not read yet.
-const OLDER: [(&str, &str); 2] =
-    [("http://www.incident.com/cap/1.0", "1.0"), ("urn:oasis:names:tc:emergency:cap:1.1", "1.1")];
 
 /// Roots of documents that carry alerts inside.
 const ENVELOPES: [(&str, &str); 5] = [
@@ -43,25 +43,30 @@ pub(super) struct Node {
     pub(super) children: Vec<Self>,
     /// Whether there are elements inside, also such as were left out.
     pub(super) has_elements: bool,
+    /// Whether its white space is meant: see [`schema::EXACT`].
+    pub(super) exact: bool,
 }
 
+/// One alert of a document.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct Found {
     /// The element `alert`.
     pub(super) root: Node,
+    pub(super) version: Version,
     /// XML signatures left out.
     pub(super) signatures: usize,
+    pub(super) warnings: Warnings,
 }
 
-pub(super) fn read(text: &str, warnings: &mut Warnings) -> Result<Tree, ImportError> {
+/// The alerts of a document, at least one, in its order. Each begins with a copy of `about_all`.
+pub(super) fn read(text: &str, about_all: &Warnings) -> Result<Vec<Found>, ImportError> {
     let mut reader = NsReader::from_str(text);
     let config = reader.config_mut();
     config.expand_empty_elements = true;
     config.check_end_names = true;
 
     let mut lines = Lines { text: text.as_bytes(), position: 0, line: 1 };
-    let mut growing =
-        Growing { open: Vec::new(), root: None, skipped: 0, signatures: 0, elements: 0, warnings };
+    let mut growing = Growing::new(about_all);
     loop {
         let start = reader.buffer_position();
         let event = reader.read_event();
@@ -83,30 +88,57 @@ pub(super) fn read(text: &str, warnings: &mut Warnings) -> Result<Tree, ImportEr
                 let character = resolve(&reference).map_err(at_line)?;
                 growing.handle_text(character.encode_utf8(&mut [0; 4])).map_err(at_line)?;
             }
+            Event::PI(instruction) => growing.handle_instruction(&instruction),
             Event::DocType(_) => return Err(at_line(ImportFault::Doctype)),
             Event::Decl(_) if start > 0 => return Err(at_line(not_well_formed("an XML declaration inside"))),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Decl(_) | Event::Comment(_) => {}
             // Not given, as `expand_empty_elements` asks for a start and an end instead.
             Event::Empty(_) => {}
-            Event::Eof => return growing.finish().map_err(at_line),
+            Event::Eof => return growing.finish(line),
         }
     }
 }
 
-/// The tree while it is read.
+/// The trees while they are read.
 struct Growing<'w> {
-    /// From the root down to where we are; at most `DEPTH_MAX` with `skipped`.
+    /// What each alert begins with.
+    about_all: &'w Warnings,
+    /// Name and line of the root, once it was met.
+    root: Option<(String, u32)>,
+    /// How many elements are open around the alert; at most `DEPTH_MAX`.
+    around: usize,
+    /// The alert that is open.
+    current: Option<Current>,
+    found: Vec<Found>,
+    /// An `alert` in an envelope that is in no namespace of CAP: where, and in which.
+    strange: Option<(u32, String)>,
+    elements: usize,
+}
+
+/// An alert while it is read.
+struct Current {
+    version: Version,
+    /// From the alert down to where we are; at most `DEPTH_MAX` with `skipped`.
     open: Vec<Node>,
-    /// The root, once it is closed.
-    root: Option<Node>,
     /// How deep we are inside an element that is left out; 0 when we are not.
     skipped: usize,
     signatures: usize,
-    elements: usize,
-    warnings: &'w mut Warnings,
+    warnings: Warnings,
 }
 
-impl Growing<'_> {
+impl<'w> Growing<'w> {
+    const fn new(about_all: &'w Warnings) -> Self {
+        Self {
+            about_all,
+            root: None,
+            around: 0,
+            current: None,
+            found: Vec::new(),
+            strange: None,
+            elements: 0,
+        }
+    }
+
     fn handle_start(
         &mut self,
         namespace: &ResolveResult<'_>,
@@ -117,6 +149,114 @@ impl Growing<'_> {
         if self.elements > ELEMENTS_MAX {
             return Err(ImportFault::TooManyElements);
         }
+        if let Some(current) = &mut self.current {
+            return current.handle_start(namespace, start, line);
+        }
+        if self.root.is_some() && self.around == 0 {
+            return Err(not_well_formed("a second root element"));
+        }
+        let namespace = bound(namespace)?;
+        let local = start.local_name();
+        let local: &str = local.as_ref();
+        let version = Version::of_namespace(namespace);
+        let root = self.root.get_or_insert_with(|| (local.to_owned(), line));
+        match version {
+            Some(version) if local == schema::ROOT => {
+                if self.found.len() >= ALERTS_MAX {
+                    return Err(ImportFault::TooManyAlerts);
+                }
+                let mut warnings = self.about_all.clone();
+                if self.around > 0 {
+                    warnings.push(line, WarningCode::InEnvelope, &root.0);
+                }
+                let mut current = Current { version, open: Vec::new(), skipped: 0, signatures: 0, warnings };
+                for row in convert::rows(version, schema::ROOT).filter(|row| row.rule == Rule::Namespace) {
+                    current.warnings.push(line, row.code, schema::ROOT);
+                }
+                current.push(schema::ROOT, start, line)?;
+                self.current = Some(current);
+            }
+            _ if local == schema::ROOT && self.around == 0 => {
+                return Err(ImportFault::WrongNamespace { found: excerpt(namespace) });
+            }
+            _ => {
+                if local == schema::ROOT && self.strange.is_none() {
+                    self.strange = Some((line, excerpt(namespace)));
+                }
+                if self.around >= DEPTH_MAX {
+                    return Err(ImportFault::TooDeep);
+                }
+                self.around += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_end(&mut self) {
+        let Some(mut current) = self.current.take() else {
+            self.around = self.around.saturating_sub(1);
+            return;
+        };
+        match current.handle_end() {
+            Some(root) => {
+                let Current { version, signatures, warnings, .. } = current;
+                self.found.push(Found { root, version, signatures, warnings });
+            }
+            None => self.current = Some(current),
+        }
+    }
+
+    fn handle_text(&mut self, text: &str) -> Result<(), ImportFault> {
+        match &mut self.current {
+            Some(current) => current.handle_text(text),
+            None if self.around > 0 || trim(text).is_empty() => {}
+            None => return Err(not_well_formed("text outside of the root element")),
+        }
+        Ok(())
+    }
+
+    fn handle_instruction(&mut self, instruction: &str) {
+        if let Some(current) = &mut self.current
+            && current.skipped == 0
+            && instruction == schema::EXACT
+            && let Some(node) = current.open.last_mut()
+        {
+            node.exact = true;
+        }
+    }
+
+    fn finish(self, line: u32) -> Result<Vec<Found>, ImportError> {
+        let truncated = |reason| Err(ImportError::new(line, ImportFault::Truncated { reason }));
+        let Some((root, root_line)) = self.root else {
+            return truncated("there is no element".to_owned());
+        };
+        if let Some(open) = self.current.as_ref().and_then(|current| current.open.last()) {
+            return truncated(format!("{} is not closed", open.name));
+        }
+        if self.around > 0 {
+            return truncated(format!("{} is not closed", excerpt(&root)));
+        }
+        if !self.found.is_empty() {
+            return Ok(self.found);
+        }
+        if let Some((line, found)) = self.strange {
+            return Err(ImportError::new(line, ImportFault::WrongNamespace { found }));
+        }
+        let fault = match ENVELOPES.into_iter().find(|(name, _)| *name == root) {
+            Some((_, kind)) => ImportFault::NoAlert { kind },
+            None => ImportFault::WrongRoot { found: excerpt(&root) },
+        };
+        Err(ImportError::new(root_line, fault))
+    }
+}
+
+impl Current {
+    fn handle_start(
+        &mut self,
+        namespace: &ResolveResult<'_>,
+        start: &BytesStart<'_>,
+        line: u32,
+    ) -> Result<(), ImportFault> {
         if self.open.len() + self.skipped >= DEPTH_MAX {
             return Err(ImportFault::TooDeep);
         }
@@ -124,36 +264,35 @@ impl Growing<'_> {
             self.skipped += 1;
             return Ok(());
         }
-        if self.root.is_some() {
-            return Err(not_well_formed("a second root element"));
+        let namespace = bound(namespace)?;
+        if let Some(parent) = self.open.last_mut() {
+            parent.has_elements = true;
         }
         let local = start.local_name();
-        let namespace = match namespace {
-            ResolveResult::Bound(Namespace(namespace)) => *namespace,
-            ResolveResult::Unbound => "",
-            ResolveResult::Unknown(prefix) => {
-                return Err(not_well_formed(&format!("the prefix \"{}\" is not declared", excerpt(prefix))));
+        match self.known_name(namespace, local.as_ref(), line) {
+            Some(name) => self.push(name, start, line),
+            None => {
+                self.skipped = 1;
+                Ok(())
             }
-        };
-        let name = match self.open.last_mut() {
-            None => Some(root_name(namespace, local.as_ref())?),
-            Some(parent) => {
-                parent.has_elements = true;
-                self.known_name(namespace, local.as_ref(), line)
-            }
-        };
-        let Some(name) = name else {
-            self.skipped = 1;
-            return Ok(());
-        };
+        }
+    }
+
+    fn push(&mut self, name: &'static str, start: &BytesStart<'_>, line: u32) -> Result<(), ImportFault> {
         self.check_attributes(start, line)?;
-        self.open.push(Node { name, line, text: String::new(), children: Vec::new(), has_elements: false });
+        let (text, children) = (String::new(), Vec::new());
+        self.open.push(Node { name, line, text, children, has_elements: false, exact: false });
         Ok(())
     }
 
     /// CAP's name, or a count or warning for what is left out.
     fn known_name(&mut self, namespace: &str, local: &str, line: u32) -> Option<&'static str> {
-        if namespace == schema::NAMESPACE {
+        if namespace == self.version.namespace() {
+            let left_out = convert::rows(self.version, local).find(|row| row.rule == Rule::LeaveOut);
+            if let Some(row) = left_out {
+                self.warnings.push(line, row.code, row.element);
+                return None;
+            }
             let name = schema::known(local);
             if name.is_none() {
                 self.warnings.push(line, WarningCode::UnknownElement, local);
@@ -180,52 +319,39 @@ impl Growing<'_> {
         Ok(())
     }
 
-    fn handle_end(&mut self) {
+    /// The alert, if this was its end.
+    fn handle_end(&mut self) -> Option<Node> {
         if self.skipped > 0 {
             self.skipped -= 1;
-        } else if let Some(closed) = self.open.pop() {
-            match self.open.last_mut() {
-                Some(parent) => parent.children.push(closed),
-                None => self.root = Some(closed),
-            }
+            return None;
         }
-    }
-
-    fn handle_text(&mut self, text: &str) -> Result<(), ImportFault> {
-        if self.skipped > 0 {
-            return Ok(());
-        }
+        let closed = self.open.pop()?;
         match self.open.last_mut() {
-            Some(node) => node.text.push_str(text),
-            None if trim(text).is_empty() => {}
-            None => return Err(not_well_formed("text outside of the root element")),
+            Some(parent) => {
+                parent.children.push(closed);
+                None
+            }
+            None => Some(closed),
         }
-        Ok(())
     }
 
-    fn finish(self) -> Result<Tree, ImportFault> {
-        match (self.open.last(), self.root) {
-            (None, Some(root)) => Ok(Tree { root, signatures: self.signatures }),
-            (Some(open), _) => Err(ImportFault::Truncated { reason: format!("{} is not closed", open.name) }),
-            (None, None) => Err(ImportFault::Truncated { reason: "there is no element".to_owned() }),
+    fn handle_text(&mut self, text: &str) {
+        if self.skipped == 0
+            && let Some(node) = self.open.last_mut()
+        {
+            node.text.push_str(text);
         }
     }
 }
 
-fn root_name(namespace: &str, local: &str) -> Result<&'static str, ImportFault> {
-    if namespace == schema::NAMESPACE && local == schema::ROOT {
-        return Ok(schema::ROOT);
+fn bound<'n>(namespace: &ResolveResult<'n>) -> Result<&'n str, ImportFault> {
+    match namespace {
+        ResolveResult::Bound(Namespace(namespace)) => Ok(namespace),
+        ResolveResult::Unbound => Ok(""),
+        ResolveResult::Unknown(prefix) => {
+            Err(not_well_formed(&format!("the prefix \"{}\" is not declared", excerpt(prefix))))
+        }
     }
-    if let Some((_, version)) = OLDER.into_iter().find(|(older, _)| *older == namespace) {
-        return Err(ImportFault::UnsupportedVersion { version });
-    }
-    if local == schema::ROOT {
-        return Err(ImportFault::WrongNamespace { found: excerpt(namespace) });
-    }
-    if let Some((_, kind)) = ENVELOPES.into_iter().find(|(root, _)| *root == local) {
-        return Err(ImportFault::Envelope { kind });
-    }
-    Err(ImportFault::WrongRoot { found: excerpt(local) })
 }
 
 /// A character reference or one of the five entities of XML.

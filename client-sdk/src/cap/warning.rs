@@ -25,8 +25,39 @@ impl fmt::Display for Warning {
     }
 }
 
+/// How much a warning weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// Worth knowing; the file is good CAP.
+    Note,
+    /// Turned into CAP 1.2, by the table of conversions or by an option of the caller.
+    Conversion,
+    /// Against the schema of CAP or the rules of XML; taken all the same.
+    Form,
+    /// Against a rule of CAP's text that its schema does not say.
+    Rule,
+}
+
+impl WarningKind {
+    /// Stable name in snake_case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Conversion => "conversion",
+            Self::Form => "form",
+            Self::Rule => "rule",
+        }
+    }
+
+    /// Whether the issuer broke a rule of CAP.
+    pub const fn is_breach(self) -> bool {
+        matches!(self, Self::Form | Self::Rule)
+    }
+}
+
 macro_rules! warning_codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $sentence:literal;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $kind:ident, $sentence:literal;)+) => {
         /// What a warning is about.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -35,9 +66,17 @@ macro_rules! warning_codes {
         }
 
         impl WarningCode {
+            /// All codes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// Stable name in snake_case, for programs and for looking it up.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// How much it weighs.
+            pub const fn kind(self) -> WarningKind {
+                match self { $(Self::$variant => WarningKind::$kind,)+ }
             }
 
             /// What it means, for people.
@@ -50,53 +89,81 @@ macro_rules! warning_codes {
 
 warning_codes! {
     /// The declared encoding cannot be true; the bytes decided.
-    EncodingMismatch = "encoding_mismatch", "the file is not in the encoding that it declares; read as what it is";
+    EncodingMismatch = "encoding_mismatch", Form, "the file is not in the encoding that it declares; read as what it is";
+    /// The alert stood in something else. What that says is left out.
+    InEnvelope = "in_envelope", Note, "the alert stands in this; what it says around the alert is left out";
+    /// CAP 1.0 or 1.1, read as 1.2.
+    OlderVersion = "older_version", Conversion, "an older version of CAP; read as CAP 1.2";
+    /// A value of an older version became the one that replaced it.
+    ValueConverted = "value_converted", Conversion, "a value of an older CAP; taken as the value that replaced it";
+    /// An element that older versions did not require got a value that says nothing.
+    ValueFilled = "value_filled", Conversion, "not there, which older versions allowed; filled with a value that claims nothing";
+    /// The `password` of CAP 1.0. Left out.
+    PasswordDropped = "password_dropped", Conversion, "a secret of the sender must not be sent on; left out";
+    /// Text `key=value` became a name and a value.
+    PairConverted = "pair_converted", Conversion, "written as key=value; taken as valueName and value";
+    /// A time that only XML Schema takes became one of CAP: `Z` became `-00:00`, a fraction of a second went.
+    TimeConverted = "time_converted", Conversion, "not written as CAP writes times; taken as the same moment, to the second";
+    /// The caller's options filled in what the file does not say.
+    Supplied = "supplied", Conversion, "not in the file; supplied by an option";
     /// An element stands later than CAP wants.
-    ElementOrder = "element_order", "not in the order that CAP wants; taken all the same";
+    ElementOrder = "element_order", Form, "not in the order that CAP wants; taken all the same";
     /// An element of CAP's namespace that CAP does not have at this place. Left out.
-    UnknownElement = "unknown_element", "CAP has no such element here; left out";
+    UnknownElement = "unknown_element", Form, "CAP has no such element here; left out";
     /// An element of another namespace. Left out.
-    ForeignElement = "foreign_element", "not an element of CAP; left out";
+    ForeignElement = "foreign_element", Form, "not an element of CAP; left out";
     /// An attribute. Left out.
-    AttributeIgnored = "attribute_ignored", "CAP has no such attribute; left out";
+    AttributeIgnored = "attribute_ignored", Form, "CAP has no such attribute; left out";
     /// Text between elements. Left out.
-    TextIgnored = "text_ignored", "text between elements; left out";
+    TextIgnored = "text_ignored", Form, "text between elements; left out";
     /// An empty optional element. Left out.
-    EmptyDropped = "empty_dropped", "empty; left out";
+    EmptyDropped = "empty_dropped", Note, "empty; left out";
     /// An empty element that CAP requires and real alerts leave empty. Kept.
-    EmptyKept = "empty_kept", "empty; kept";
+    EmptyKept = "empty_kept", Note, "empty; kept";
     /// The last point is not the first. Kept.
-    PolygonNotClosed = "polygon_not_closed", "the last point is not the first; kept, may not show on a map";
+    PolygonNotClosed = "polygon_not_closed", Rule, "the last point is not the first; kept, may not show on a map";
     /// Fewer than four points. Kept.
-    PolygonTooFewPoints = "polygon_too_few_points", "fewer than four points; kept, may not show on a map";
+    PolygonTooFewPoints = "polygon_too_few_points", Rule, "fewer than four points; kept, may not show on a map";
     /// Not points as CAP writes them. Kept.
-    PolygonMalformed = "polygon_malformed", "not written as \"lat,lon lat,lon …\"; kept, may not show on a map";
+    PolygonMalformed = "polygon_malformed", Rule, "not written as \"lat,lon lat,lon …\"; kept, may not show on a map";
     /// Not a circle as CAP writes it. Kept.
-    CircleMalformed = "circle_malformed", "not written as \"lat,lon radius\"; kept, may not show on a map";
+    CircleMalformed = "circle_malformed", Rule, "not written as \"lat,lon radius\"; kept, may not show on a map";
     /// A latitude beyond 90, a longitude beyond 180 or a radius beyond half the Earth. Kept.
-    OutOfRange = "out_of_range", "no such place on Earth; kept, may not show on a map";
+    OutOfRange = "out_of_range", Rule, "no such place on Earth; kept, may not show on a map";
     /// A number that is none. Kept.
-    NumberMalformed = "number_malformed", "not a number; kept";
+    NumberMalformed = "number_malformed", Form, "not a number; kept";
     /// A ceiling without an altitude. Kept.
-    CeilingWithoutAltitude = "ceiling_without_altitude", "a ceiling needs an altitude; kept";
+    CeilingWithoutAltitude = "ceiling_without_altitude", Rule, "a ceiling needs an altitude; kept";
     /// Scope Restricted without a restriction.
-    RestrictionMissing = "restriction_missing", "scope Restricted needs a restriction that says to whom";
+    RestrictionMissing = "restriction_missing", Rule, "scope Restricted needs a restriction that says to whom";
     /// Scope Private without addresses.
-    AddressesMissing = "addresses_missing", "scope Private needs the addresses of the recipients";
+    AddressesMissing = "addresses_missing", Rule, "scope Private needs the addresses of the recipients";
     /// Update, Cancel, Ack or Error without references.
-    ReferencesMissing = "references_missing", "this type of message needs references to earlier alerts";
+    ReferencesMissing = "references_missing", Rule, "this type of message needs references to earlier alerts";
     /// References that are not triples. Kept.
-    ReferencesMalformed = "references_malformed", "not written as \"sender,identifier,sent\"; kept";
+    ReferencesMalformed = "references_malformed", Rule, "not written as \"sender,identifier,sent\"; kept";
     /// Characters that break references to this alert. Kept.
-    ReservedCharacters = "reserved_characters", "a space, comma, < or & makes references to it unreadable; kept";
+    ReservedCharacters = "reserved_characters", Rule, "a space, comma, < or & makes references to it unreadable; kept";
     /// Not a language tag. Kept.
-    LanguageMalformed = "language_malformed", "not a language tag such as fr-FR; kept";
+    LanguageMalformed = "language_malformed", Form, "not a language tag such as fr-FR; kept";
+    /// Not a media type. Kept.
+    MimeTypeMalformed = "mime_type_malformed", Rule, "not a media type such as image/png; kept";
+    /// Not a full address. Kept.
+    UriMalformed = "uri_malformed", Rule, "not a full address such as https://example.org/; kept";
+    /// The embedded file is not base64. Kept.
+    EmbeddedMalformed = "embedded_malformed", Rule, "the embedded file is not in base64; kept";
+    /// The digest is not 40 hexadecimal digits. Kept.
+    DigestMalformed = "digest_malformed", Rule, "not a SHA-1 in hexadecimal; kept";
+    /// The digest is not that of the embedded file. Kept.
+    DigestMismatch = "digest_mismatch", Rule, "not the SHA-1 of the embedded file, which was damaged or replaced; kept";
+    /// The size is not that of the embedded file. Kept.
+    SizeMismatch = "size_mismatch", Rule, "not the size of the embedded file; kept";
     /// There were more warnings than are kept.
-    MoreWarnings = "more_warnings", "more warnings follow, which are not listed";
+    MoreWarnings = "more_warnings", Note, "more warnings follow, which are not listed";
 }
 
 /// Collects warnings up to their bound.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Warnings {
     list: Vec<Warning>,
 }

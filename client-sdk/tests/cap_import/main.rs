@@ -5,6 +5,7 @@
 mod damage;
 mod expected;
 mod fixtures;
+mod older;
 mod reading;
 mod third_party;
 
