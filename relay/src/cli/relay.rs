@@ -77,6 +77,9 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     screen.line(&lang.configuration_good(path.display()))
 }
 
+/// Nothing more will be stored: long enough for a close frame that says so, and nobody is kept.
+const FAILED_GRACE: Duration = Duration::from_secs(1);
+
 /// Why a relay stops.
 enum End {
     Asked,
@@ -117,8 +120,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
             screen.say(&lang.relay_stopping(stop_grace.as_secs()));
             stop_grace
         }
-        // Nothing more will be stored: whoever waits is told, and nobody is kept.
-        End::Failed => Duration::ZERO,
+        End::Failed => FAILED_GRACE,
     };
     relay.stop(grace).map_err(|error| failed(lang, &error))?;
     screen.say(&lang.relay_stopped());

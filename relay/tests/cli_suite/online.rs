@@ -74,6 +74,11 @@ fn what_is_published_is_heard_and_verifies_offline() {
         let told = verify(&bad).ended(6).err;
         assert!(told.contains(&format!("line {line} does not verify")), "{told}");
     }
+    // What the reader marked itself is counted, never taken for verified.
+    let marked = "{\"type\":\"message\",\"verified\":false,\"code\":\"bad_signature\",\"jws\":\"x\"}\n\
+                  {\"type\":\"gap\",\"reason\":\"removed\",\"from\":null,\"to\":null}\n";
+    let counted = &verify(&format!("{}{marked}", export.out)).ended(0).objects()[0];
+    assert_eq!((&counted["live"], &counted["suspects"], &counted["gaps"]), (&1.into(), &1.into(), &1.into()));
     // Other roots: the export proves nothing to who does not trust them.
     let other = Place::new();
     finish(other.command(&["verify", "-"]), &export.out).ended(6);
@@ -321,4 +326,21 @@ fn a_cancel_takes_effect_only_where_its_author_may() {
         PATIENCE,
     ];
     assert!(place.vigie(&fixed).ended(0).out.contains("was not heard here"));
+}
+
+#[test]
+fn a_relay_whose_disk_fails_says_so_by_its_exit_code() {
+    let place = Place::new();
+    place.edit("vigie.toml", "# segment_bytes = 67108864", "segment_bytes = 65536");
+    let relay = place.relay();
+    fs::remove_dir_all(place.path("journal")).unwrap();
+    // Until the journal needs its next file.
+    let text = "a".repeat(15_000);
+    let stored =
+        |_: &u32| place.vigie(&["pub", "alert/fr", &text, "--as", "nation", "--wait", "2s"]).code == 0;
+    let stored = (0..20).take_while(stored).count();
+    assert!(stored < 20, "a journal without a folder took {stored} messages");
+    let (code, said) = relay.ended();
+    assert_eq!(code, 10, "{said}");
+    assert!(said.contains("must be sent again"), "{said}");
 }

@@ -138,9 +138,14 @@ pub(crate) struct Running {
 
 impl Running {
     /// Asks it to stop; returns its exit code and what it said after the first line.
-    pub(crate) fn stop(mut self, signal: &str) -> (i32, String) {
+    pub(crate) fn stop(self, signal: &str) -> (i32, String) {
         let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
+        self.ended()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn ended(mut self) -> (i32, String) {
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         (code, self.rest.take().unwrap().join().unwrap())
     }
