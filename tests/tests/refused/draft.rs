@@ -67,6 +67,8 @@ pub(crate) struct LoginDraft {
     pub(crate) key: Arc<Key>,
     pub(crate) header: Value,
     pub(crate) payload: Value,
+    /// The pinned root of the plane.
+    pub(crate) root: Arc<Key>,
     /// A log-in frame that was good on another connection.
     pub(crate) earlier: String,
     /// Sent in its place.
@@ -77,8 +79,15 @@ pub(crate) struct LoginDraft {
 }
 
 impl LoginDraft {
-    pub(crate) fn new(holder: &Holder, chain: Vec<String>, nonce: &str, binding: &str) -> Self {
+    pub(crate) fn new(
+        root: &Arc<Key>,
+        holder: &Holder,
+        chain: Vec<String>,
+        nonce: &str,
+        binding: &str,
+    ) -> Self {
         Self {
+            root: Arc::clone(root),
             header: json!({
                 "alg": "EdDSA",
                 "kid": id_of(chain.last().map_or("", String::as_str)),
@@ -93,6 +102,13 @@ impl LoginDraft {
             edit_proof: |proof| proof,
             edit: |text| text,
         }
+    }
+
+    /// Somebody else logs in.
+    pub(crate) fn speak_as(&mut self, holder: &Holder) {
+        self.header["kid"] = holder.id().into();
+        self.key = Arc::clone(&holder.key);
+        self.chain.clone_from(&holder.chain);
     }
 
     pub(crate) fn to_text(&self) -> String {

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 use vigie_proto::refusal::Code::{
-    BindingMismatch, DuplicateMember, FrameTooLarge, MalformedFrame, NotJson, NotLoggedIn, NotText,
-    ProofInvalid, ProofReplayed, UnknownOperation, WrongPlane, WrongRelayName,
+    BadSignature, BindingMismatch, DuplicateMember, FrameTooLarge, MalformedFrame, NotGranted, NotJson,
+    NotLoggedIn, NotText, ProofInvalid, ProofReplayed, UnknownOperation, WrongPlane, WrongRelayName,
 };
 
 use crate::case::{Case, login, login_in};
 use crate::draft::LoginDraft;
-use crate::forge::{Key, base64, flip, id_of};
+use crate::forge::{Holder, Key, base64, flip, id_of};
 
 /// The largest frame before log-in.
 const FRAME_MAX: usize = 12 * 1024;
@@ -86,6 +86,13 @@ pub(crate) const CASES: &[Case] = &[
     ),
     login("the proof is over another certificate", BindingMismatch, |login| {
         login.payload["binding"] = base64(&[7; 32]).into();
+    }),
+    login("one bit of a chain that was good before is turned over", BadSignature, |login| {
+        login.chain[2] = flip(&login.chain[2], 2, 0);
+    }),
+    login("a relay", NotGranted, |login| {
+        let relay = Holder::with("live", &login.root, |chain| chain.leaf().claims["role"] = "relay".into());
+        login.speak_as(&relay);
     }),
     login("the proof is over no certificate", BindingMismatch, |login| {
         login.payload["binding"] = "none".into()

@@ -10,6 +10,7 @@
 mod case;
 mod forge;
 mod draft;
+mod witness;
 mod stage;
 mod upgrade;
 mod login;

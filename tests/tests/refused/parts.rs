@@ -69,8 +69,8 @@ impl Parts {
         };
         let verdicts = Arc::<SharedVerdicts>::default();
         let mut worker = Worker::new(config, sequencer.chains(), verdicts, sequencer.head());
-        let author = log_in(&mut worker, holder, 1);
-        let witness = log_in(&mut worker, holder, 2);
+        let author = log_in(&mut worker, root, holder, 1);
+        let witness = log_in(&mut worker, root, holder, 2);
         worker.handle_frame(
             witness,
             r#"{"op":"subscribe","n":1,"channels":["alert/fr.idf.75.paris"]}"#,
@@ -146,10 +146,11 @@ impl Parts {
     }
 }
 
-fn log_in(worker: &mut Worker, holder: &Holder, number: u8) -> SessionId {
+fn log_in(worker: &mut Worker, root: &Arc<Key>, holder: &Holder, number: u8) -> SessionId {
     let (nonce, certificate) = (Nonce::from_bytes([number; 32]), [9; 32]);
     let session = worker.accept(nonce, Binding::Certificate(certificate), now());
-    let login = LoginDraft::new(holder, holder.chain.clone(), &nonce.to_string(), &base64(&certificate));
+    let login =
+        LoginDraft::new(root, holder, holder.chain.clone(), &nonce.to_string(), &base64(&certificate));
     worker.handle_frame(session, &login.to_text(), now());
     assert!(worker.is_logged_in(session));
     worker.take_output(session, usize::MAX);

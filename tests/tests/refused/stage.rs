@@ -15,7 +15,6 @@ use tokio_tungstenite::tungstenite::Message;
 use vigie_proto::chain::Roots;
 use vigie_proto::id::LogId;
 use vigie_proto::refusal::{Code, Ends};
-use vigie_proto::severity::Severity;
 use vigie_relay::config::RelayConfig;
 use vigie_relay::journal::{DirStorage, Journal, JournalConfig, Record};
 use vigie_relay::server::Relay;
@@ -26,40 +25,13 @@ use vigie_tests::world::{Person, World};
 use crate::case::{Attempt, Case, Change, Seen};
 use crate::draft::{FrameDraft, LoginDraft, MessageDraft, Request, Who};
 use crate::forge::{ChainDraft, Holder, Key, id_of};
+use crate::witness::Witness;
 
 /// Small, so that a relay starts quickly; a batch that is larger gets a segment of its own.
 const SEGMENT_BYTES: u64 = 1024 * 1024;
 
 /// Grace of a relay that is stopped: its clients are gone by then.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Someone who hears all of a plane.
-struct Witness {
-    raw: Raw,
-    channel: &'static str,
-    person: Person,
-}
-
-impl Witness {
-    /// Publishes, hears itself and nothing before; returns what was published.
-    async fn speak(&mut self, seq: u64) -> String {
-        let jws = self.person.say(self.channel, &Key::fresh().x(), Severity::Minor);
-        let receipt = self.raw.publish(&jws).await;
-        assert_eq!((&receipt["op"], &receipt["seq"]), (&"receipt".into(), &seq.into()), "{receipt}");
-        self.hear(seq, &jws).await;
-        jws
-    }
-
-    /// The next that it hears is this.
-    async fn hear(&mut self, seq: u64, jws: &str) {
-        let event = self.raw.event().await;
-        assert_eq!(
-            (&event["seq"], &event["jws"]),
-            (&seq.into(), &jws.into()),
-            "a witness heard something else"
-        );
-    }
-}
 
 /// A world whose relay also pins roots that sign anything.
 pub(crate) struct Stage {
@@ -130,10 +102,9 @@ impl Stage {
             (live, "alert/fr", ["alert/fr.**", "signal/fr.**"]),
             (exercise, "exercise/alert/fr", ["exercise/alert/fr.**", "exercise/signal/fr.**"]),
         ] {
-            let mut raw = Raw::log_in(&self.world, self.address(), person).await;
-            raw.subscribe(&filters, None).await;
+            let witness = Witness::call(&self.world, self.address, person, channel, &filters).await;
             self.chains.extend(person.chain.links().iter().map(|link| link.token().to_string()));
-            self.witnesses.push(Witness { raw, channel, person: person.clone() });
+            self.witnesses.push(witness);
         }
     }
 
@@ -236,7 +207,13 @@ impl Stage {
             vigie_proto::login::Binding::Certificate(hash) => crate::forge::base64(&hash),
             vigie_proto::login::Binding::None => unreachable!("the test sees the certificate"),
         };
-        let draft = LoginDraft::new(&self.author, chain, challenge["nonce"].as_str().unwrap(), &binding);
+        let draft = LoginDraft::new(
+            &self.live_root,
+            &self.author,
+            chain,
+            challenge["nonce"].as_str().unwrap(),
+            &binding,
+        );
         let draft = changed(LoginDraft { earlier: good, ..draft }, setting, fault, faulty);
         raw.send_message(message_of(draft.to_text(), draft.binary)).await;
         let answer = raw.frame().await;
@@ -248,7 +225,7 @@ impl Stage {
     }
 
     /// Sends a frame on the session of the draft's choice; `None` when the answer is good.
-    async fn ask(&mut self, change: impl FnOnce(&mut FrameDraft)) -> Option<Seen> {
+    pub(crate) async fn ask(&mut self, change: impl FnOnce(&mut FrameDraft)) -> Option<Seen> {
         let publish = self.message(Who::Author).to_token();
         let mut draft = FrameDraft {
             by: Who::Author,
@@ -373,6 +350,13 @@ impl Stage {
     /// Someone of the live plane whose leaf differs from the usual one.
     pub(crate) fn live_person(&self, change: impl FnOnce(&mut ChainDraft)) -> Person {
         Holder::with("live", &self.live_root, change).person(&Roots::new([self.live_root.pin()]))
+    }
+
+    /// A chain of the author's own key that differs from the usual one.
+    pub(crate) fn other_chain(&self, change: impl FnOnce(&mut ChainDraft)) -> Vec<String> {
+        let mut draft = ChainDraft::new("live", &self.live_root, &self.author.key);
+        change(&mut draft);
+        draft.forge()
     }
 
     /// Stops the relay while `meanwhile` looks on, and starts it again where it was.

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use vigie_proto::refusal::Code::{
-    ClockSuspect, GoingAway, LoginTimeout, NotLoggedIn, SessionExpired, TooManyConnections, Unresponsive,
+    Busy, ClockSuspect, CredentialExpired, Expired, GoingAway, LifetimeTooLong, LoginTimeout, NotGranted,
+    NotLoggedIn, SessionExpired, TooManyConnections, Unresponsive,
 };
+use vigie_proto::refusal::Ends;
 use vigie_proto::time::Timestamp;
 use vigie_relay::clock::{Clock, ShiftedTime, TimeSource};
 use vigie_tests::raw::{Came, Raw, tls};
@@ -14,7 +17,8 @@ use vigie_tests::soon;
 use vigie_tests::world::now;
 
 use crate::case::{Case, Seen, apart};
-use crate::draft::{Request, Who};
+use crate::draft::{MessageDraft, Request, Who};
+use crate::forge::id_of;
 use crate::stage::{Stage, dismissal};
 
 pub(crate) const CASES: &[Case] = &[
@@ -25,6 +29,17 @@ pub(crate) const CASES: &[Case] = &[
     apart("a client that never answers", Unresponsive, || Box::pin(never_answers())),
     apart("the clock of the relay jumps ahead", ClockSuspect, || Box::pin(the_clock_jumps(121_000))),
     apart("the clock of the relay jumps back", ClockSuspect, || Box::pin(the_clock_jumps(-121_000))),
+    apart("a message of an hour where the operator allows a minute", LifetimeTooLong, || {
+        Box::pin(longer_than_the_operator_allows())
+    }),
+    apart("under another credential of the same key, which has ended", CredentialExpired, || {
+        Box::pin(under_a_credential_that_ended())
+    }),
+    apart("under another credential of the same key, which is a relay's", NotGranted, || {
+        Box::pin(under_a_credential_of_a_relay())
+    }),
+    apart("a second page of history at the same time", Busy, || Box::pin(two_pages_at_once())),
+    apart("expired, but for the same bytes again", Expired, || Box::pin(expired_since())),
     apart("the relay stops", GoingAway, || Box::pin(the_relay_stops())),
     apart("a frame between the log-in and `welcome`", NotLoggedIn, || Box::pin(speaks_too_early())),
     apart("one connection too many", TooManyConnections, || Box::pin(one_too_many())),
@@ -131,7 +146,7 @@ async fn the_relay_stops() -> Seen {
                 panic!("it is closed after {away}")
             };
             assert_eq!(reason, away["op"]);
-            Seen::new(&reason, vigie_proto::refusal::Ends::Close(number))
+            Seen::new(&reason, Ends::Close(number))
         })
         .await;
     stage.check_witnesses().await;
@@ -178,4 +193,107 @@ async fn speaks_too_early() -> Seen {
     assert_eq!(twin.frame().await["op"], "subscribed");
     stage.end();
     seen.remove(0)
+}
+
+async fn longer_than_the_operator_allows() -> Seen {
+    let mut stage = Stage::with(|config| config.lifetime_max = Duration::from_secs(60)).await;
+    // The witnesses' own messages live for an hour, as drafts do: nothing is said by them here.
+    let mut draft = stage.message(Who::Author);
+    let mut session = stage.session(Who::Author).await;
+    let refused = session.publish(&draft.to_token()).await;
+    draft.payload["expires"] = (draft.payload["sent"].as_u64().unwrap() + 60_000).into();
+    assert_eq!(session.publish(&draft.to_token()).await["seq"], 1);
+    Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
+}
+
+/// Gives the relay another chain of the author's key, and drafts a message under it.
+async fn under(stage: &mut Stage, chain: Vec<String>) -> MessageDraft {
+    let mut draft = stage.message(Who::Author);
+    draft.header["kid"] = id_of(chain.last().unwrap()).into();
+    assert_eq!(stage.ask(|frame| frame.frame = json!({"op": "chain", "chain": chain})).await, None);
+    draft
+}
+
+async fn under_a_credential_that_ended() -> Seen {
+    let mut stage = Stage::new().await;
+    let ends = now().plus(Duration::from_secs(2));
+    let chain = stage.other_chain(|chain| chain.leaf().claims["expires"] = ends.as_millis().into());
+    let draft = under(&mut stage, chain).await;
+    while now() < ends {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seen = stage.try_publish(Who::Author, &draft.to_token()).await;
+    stage.check_witnesses().await;
+    let mut twin = draft;
+    twin.header["kid"] = stage.author.id().into();
+    assert_eq!(stage.try_publish(Who::Author, &twin.to_token()).await, None);
+    stage.end();
+    seen.expect("the credential had ended")
+}
+
+async fn under_a_credential_of_a_relay() -> Seen {
+    let mut stage = Stage::new().await;
+    let chain = stage.other_chain(|chain| chain.leaf().claims["role"] = "relay".into());
+    let draft = under(&mut stage, chain).await;
+    let seen = stage.try_publish(Who::Author, &draft.to_token()).await;
+    stage.check_witnesses().await;
+    let mut twin = draft;
+    twin.header["kid"] = stage.author.id().into();
+    assert_eq!(stage.try_publish(Who::Author, &twin.to_token()).await, None);
+    stage.end();
+    seen.expect("a relay publishes nothing")
+}
+
+async fn two_pages_at_once() -> Seen {
+    let mut stage = Stage::new().await;
+    stage.check_witnesses().await;
+    let mut session = stage.session(Who::Author).await;
+    let page = |n| {
+        format!(
+            r#"{{"op":"history","n":{n},"channels":["alert/fr.idf.75.paris"],"after":"start","limit":1}}"#
+        )
+    };
+    session.send_at_once(&[&page(1), &page(2)]).await;
+    let refused = session.answer(2).await;
+    // The first page is given all the same, and then the second one.
+    for n in [1, 3] {
+        if n == 3 {
+            session.send(&page(3)).await;
+        }
+        assert_eq!(session.answer(n).await["op"], "past");
+        assert_eq!(session.answer(n).await["op"], "page");
+    }
+    stage.check_witnesses().await;
+    session.n = 3;
+    stage.give_back(Who::Author, session, None);
+    stage.end();
+    Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
+}
+
+/// What is in the log keeps its receipt, whatever has expired since.
+async fn expired_since() -> Seen {
+    let mut stage = Stage::new().await;
+    let mut draft = stage.message(Who::Author);
+    let expires = now().plus(Duration::from_millis(1_500));
+    draft.payload["expires"] = expires.as_millis().into();
+    let known = draft.to_token();
+    assert_eq!(stage.try_publish(Who::Author, &known).await, None);
+    let mut session = stage.session(Who::Author).await;
+    let first = session.publish(&known).await;
+    while now() < expires {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // On another session of the same author, too.
+    drop(session);
+    let mut session = stage.session(Who::Author).await;
+    let again = session.publish(&known).await;
+    assert_eq!((&first["seq"], &first["admitted"]), (&again["seq"], &again["admitted"]));
+    stage.give_back(Who::Author, session, None);
+    draft.cap()["note"] = "autre".into();
+    let seen = stage.try_publish(Who::Author, &draft.to_token()).await;
+    stage.check_witnesses().await;
+    draft.payload["expires"] = now().plus(Duration::from_secs(60)).as_millis().into();
+    assert_eq!(stage.try_publish(Who::Author, &draft.to_token()).await, None);
+    stage.end();
+    seen.expect("it had expired")
 }
