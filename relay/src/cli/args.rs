@@ -46,6 +46,7 @@ pub(super) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Demo(Demo),
     Init(Init),
     Relay {
         #[command(subcommand)]
@@ -70,6 +71,12 @@ pub(super) enum Command {
     Completions(Completions),
     Man(Man),
     Version,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    #[arg(long)]
+    pub(super) once: bool,
 }
 
 #[derive(Debug, Args)]

@@ -50,6 +50,11 @@ impl Failure {
         Self { code: exit as u8, text: text.into() }
     }
 
+    /// All was said already.
+    pub(super) fn quiet(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
     /// Whoever read our output has read enough: no failure of ours.
     pub(super) const fn closed_pipe() -> Self {
         Self { code: 0, text: String::new() }

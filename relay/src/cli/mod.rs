@@ -29,6 +29,7 @@ mod verify;
 mod identity;
 mod trust;
 mod check;
+pub mod demo;
 mod errors;
 mod pages;
 mod usage;
@@ -77,6 +78,7 @@ fn run(screen: &Screen, cli: &Cli, command: clap::Command) -> Outcome {
         relay::start_logs("text", level);
     }
     match &cli.command {
+        Command::Demo(args) => demo::run(screen, args),
         Command::Init(args) => init::run(screen, args),
         Command::Relay { command } => relay::run(screen, command),
         Command::Pub(args) => publish::run(session, args),

@@ -44,6 +44,12 @@ const HELP: &[(&str, &str, &str)] = &[
     ("[quiet]", "Only data, warnings and errors", "Seulement données, avertissements et erreurs"),
     ("[verbose]", "Say more; twice for debugging", "En dire plus ; deux fois pour déboguer"),
     (
+        "demo",
+        "See it work: a relay, readers and a liar on this machine; nothing to prepare",
+        "Le voir à l'œuvre : un relais, des lecteurs et un menteur sur cette machine ; rien à préparer",
+    ),
+    ("demo [once]", "End after the scenes", "Finir après les scènes"),
+    (
         "init",
         "Make a trial deployment: roots, TLS, relay settings, six identities",
         "Faire un déploiement d'essai : racines, TLS, réglages d'un relais, six identités",
