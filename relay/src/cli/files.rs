@@ -85,6 +85,8 @@ pub(super) fn replace_public(lang: Lang, path: &Path, content: &str) -> Outcome 
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = Path::new(&new);
+    // What a crash left behind must not stand in the way; where there is nothing, nothing is lost.
+    let _ = fs::remove_file(new);
     let step = create(new, content, 0o644).and_then(|()| fs::rename(new, path));
     step.map_err(|error| cannot_write(lang, path, &error))
 }

@@ -75,7 +75,7 @@ fn run(screen: &Screen, cli: &Cli, command: clap::Command) -> Outcome {
     let session = Session { screen, global: &cli.global };
     if !matches!(cli.command, Command::Relay { .. }) {
         let level = ["error", "info", "debug"][usize::from(screen.verbose.min(2))];
-        relay::start_logs("text", level);
+        relay::start_logs(screen.lang, "text", level)?;
     }
     match &cli.command {
         Command::Demo(args) => demo::run(screen, args),

@@ -23,19 +23,20 @@ const SOURCE_DATE: &str = env!("VIGIE_SOURCE_DATE");
 
 pub(super) fn run(screen: &Screen, command: &RelayCommand) -> Outcome {
     let RelayCommand::Run(args) = command;
-    start_logs(&args.log, "info");
+    start_logs(screen.lang, &args.log, "info")?;
     let settings = Settings::read(screen, &args.config)?;
     refuse_old_clock(screen.lang, time::now(), source_date())?;
     let listen = args.listen.unwrap_or(settings.listen);
     if args.check { check(screen, settings, &args.config) } else { serve(screen, settings, listen) }
 }
 
-/// Logs on stderr. `VIGIE_LOG` filters them, by the words of `RUST_LOG` elsewhere; what it cannot read is told by the
-/// library.
-pub(super) fn start_logs(form: &str, default: &str) {
+/// Logs on stderr. `VIGIE_LOG` filters them, by the words of `RUST_LOG` elsewhere.
+pub(super) fn start_logs(lang: Lang, form: &str, default: &str) -> Outcome {
     // The library below logs every frame, bodies of alerts among them: never past `info`.
     let capped = ["tungstenite=info", "tokio_tungstenite=info"];
-    let mut filter = EnvFilter::try_from_env("VIGIE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var("VIGIE_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let mut filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(default))
+        .map_err(|error| Failure::new(Exit::Configuration, lang.bad_log_filter(error)))?;
     for directive in capped.iter().filter_map(|text| text.parse::<Directive>().ok()) {
         filter = filter.add_directive(directive);
     }
@@ -43,6 +44,7 @@ pub(super) fn start_logs(form: &str, default: &str) {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Fails only where a program that embeds this one has set its own, which then stays.
     let _ = if form == "json" { logs.json().try_init() } else { logs.try_init() };
+    Ok(())
 }
 
 /// When the source was committed; no honest clock stands before it.

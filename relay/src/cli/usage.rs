@@ -22,16 +22,19 @@ fn translate(command: clap::Command, above: &str, lang: Lang) -> clap::Command {
     let path = if above.is_empty() { String::new() } else { format!("{above} ") };
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     let ids: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
-    let mut command = command.help_template(lang.help_template(!names.is_empty()));
+    let mut command =
+        command.help_template(lang.help_template()).subcommand_help_heading(lang.commands_heading());
     if let Some(text) = help::of(above, lang) {
         command = command.about(text);
     }
     for id in ids {
-        if let Some(text) =
-            help::of(&format!("{path}[{id}]"), lang).or_else(|| help::of(&format!("[{id}]"), lang))
-        {
-            command = command.mut_arg(&id, |arg| arg.help(text));
-        }
+        let everywhere = help::of(&format!("[{id}]"), lang);
+        let here = help::of(&format!("{above} [{id}]"), lang);
+        command = command.mut_arg(&id, |arg| match (here, everywhere) {
+            (Some(text), _) => arg.help(text),
+            (None, Some(text)) => arg.help(text).help_heading(lang.everywhere_heading()),
+            (None, None) => arg,
+        });
     }
     for name in names {
         let below = format!("{path}{name}");

@@ -87,6 +87,9 @@ fn settings_are_checked_without_starting_anything() {
     }
     check().ended(0);
     vigie(&["relay", "run", "--config", &place.path("no.toml")]).ended(3);
+    let mut unreadable = command(&["relay", "run", "--config", &config, "--check"]);
+    unreadable.env("VIGIE_LOG", "vigie=loud");
+    assert!(finish(unreadable, "").ended(3).err.contains("VIGIE_LOG"));
     fs::remove_dir(place.path("journal")).unwrap();
     assert!(check().ended(3).err.contains("for the journal"));
     vigie(&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"]).ended(3);

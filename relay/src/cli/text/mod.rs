@@ -104,19 +104,22 @@ impl Lang {
         )
     }
 
+    /// Above the list of commands.
+    pub(super) const fn commands_heading(self) -> &'static str {
+        self.choose("Commands", "Commandes")
+    }
+
+    /// Above the options that every command has.
+    pub(super) const fn everywhere_heading(self) -> &'static str {
+        self.choose("Everywhere", "Partout")
+    }
+
     /// The shape of a help page, for clap.
-    pub(super) const fn help_template(self, has_commands: bool) -> &'static str {
-        if has_commands {
-            self.choose(
-                "{about-with-newline}\nUsage: {usage}\n\nCommands:\n{subcommands}\n\nOptions:\n{options}{after-help}",
-                "{about-with-newline}\nUsage : {usage}\n\nCommandes :\n{subcommands}\n\nOptions :\n{options}{after-help}",
-            )
-        } else {
-            self.choose(
-                "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
-                "{about-with-newline}\nUsage : {usage}\n\n{all-args}{after-help}",
-            )
-        }
+    pub(super) const fn help_template(self) -> &'static str {
+        self.choose(
+            "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
+            "{about-with-newline}\nUsage : {usage}\n\n{all-args}{after-help}",
+        )
     }
 }
 

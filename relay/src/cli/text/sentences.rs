@@ -37,10 +37,10 @@ sentences! {
     version_flag() "Print version", "Afficher la version";
     try_help() "For more, try --help.", "Pour en savoir plus : --help.";
     after_help()
-        "\n\nExit codes: 0 done · 1 failure · 2 usage · 3 configuration · 4 unreachable or TLS · 5 refused · \
+        "Exit codes: 0 done · 1 failure · 2 usage · 3 configuration · 4 unreachable or TLS · 5 refused · \
          6 verification failed · 7 time-out · 8 partial: fate unknown, or interrupted · 9 gap under --strict · \
          10 storage failure of a relay. `check` alone: 0 good, 1 warning, 2 critical, 3 unknown.",
-        "\n\nCodes de retour : 0 fait · 1 échec · 2 usage · 3 configuration · 4 injoignable ou TLS · 5 refusé · \
+        "Codes de retour : 0 fait · 1 échec · 2 usage · 3 configuration · 4 injoignable ou TLS · 5 refusé · \
          6 vérification échouée · 7 délai écoulé · 8 partiel : sort inconnu, ou interrompu · 9 lacune sous --strict · \
          10 panne de stockage d'un relais. `check` seul : 0 bon, 1 alerte, 2 critique, 3 inconnu.";
 
@@ -250,6 +250,8 @@ sentences! {
 
     // relay
     unknown_key(line, key) "line {line}: unknown key `{key}`", "ligne {line} : clé inconnue « {key} »";
+    bad_log_filter(why) "VIGIE_LOG cannot be read: {why}; write a level such as info, or TARGET=LEVEL,…",
+        "VIGIE_LOG est illisible : {why} ; écrivez un niveau tel que info, ou CIBLE=NIVEAU,…";
     names_empty() "`names` must name at least one host that clients dial",
         "« names » doit nommer au moins un hôte que les clients appellent";
     roots_empty() "`roots` must pin at least one root", "« roots » doit épingler au moins une racine";
