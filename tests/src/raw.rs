@@ -79,8 +79,19 @@ impl Raw {
     ///
     /// # Errors
     /// The relay did not upgrade.
-    pub async fn upgrade(world: &World, address: SocketAddr, headers: &HeaderMap) -> Result<Self, Box<Error>> {
-        let stream = tls(world, address).await;
+    pub async fn upgrade(
+        world: &World,
+        address: SocketAddr,
+        headers: &HeaderMap,
+    ) -> Result<Self, Box<Error>> {
+        Self::upgrade_over(tls(world, address).await, headers).await
+    }
+
+    /// Upgrades a connection that stands already, with other headers.
+    ///
+    /// # Errors
+    /// The relay did not upgrade.
+    pub async fn upgrade_over(stream: TlsStream<TcpStream>, headers: &HeaderMap) -> Result<Self, Box<Error>> {
         let certificate = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
         let mut request = "wss://localhost/".into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("vigie.v1"));
@@ -197,7 +208,10 @@ impl Raw {
             if frame["op"] == "event" {
                 return frame;
             }
-            assert!(matches!(frame["op"].as_str(), Some("chain" | "reach" | "gap" | "subscribed")), "{frame}");
+            assert!(
+                matches!(frame["op"].as_str(), Some("chain" | "reach" | "gap" | "subscribed")),
+                "{frame}"
+            );
         }
     }
 }

@@ -56,10 +56,11 @@ fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
-    // One deadline from accept to log-in; the session has its own copy of the part that it knows about.
+    // One deadline from accept to log-in: the session tells whom it can tell, this ends the rest.
+    let accepted = local.now();
     let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
     let Ok(Some(socket)) = tokio::time::timeout_at(deadline, open(&local, stream, full)).await else { return };
-    let Some(id) = local.open_session(binding_of(&local)) else { return };
+    let Some(id) = local.open_session(binding_of(&local), accepted) else { return };
     let _guard = SessionGuard { local: &local, id };
     let Ok(Some(socket)) = tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)).await else {
         return;

@@ -16,6 +16,7 @@ use vigie_proto::admit::Stored;
 use vigie_proto::id::Nonce;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
+use vigie_proto::time::Timestamp;
 
 use super::inbox::{Inbox, Letter};
 use crate::chains::{SharedVerdicts, StoredChains};
@@ -187,11 +188,15 @@ impl Local {
         }
     }
 
-    /// A connection is ready to log in. `None` when the machine has no randomness to give.
-    pub(crate) fn open_session(&self, binding: Binding) -> Option<SessionId> {
+    /// The time of sessions.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.steady()
+    }
+
+    /// A connection that was accepted then is ready to log in. `None` when the machine has no randomness to give.
+    pub(crate) fn open_session(&self, binding: Binding, accepted: Timestamp) -> Option<SessionId> {
         let nonce: [u8; 32] = ring::rand::generate(&self.random).ok()?.expose();
-        let now = self.clock.steady();
-        Some(self.with(|worker| worker.accept(Nonce::from_bytes(nonce), binding, now)))
+        Some(self.with(|worker| worker.accept(Nonce::from_bytes(nonce), binding, accepted)))
     }
 
     pub(crate) fn close_session(&self, id: SessionId) {

@@ -175,15 +175,14 @@ impl Worker {
             .collect()
     }
 
-    /// A connection is ready to log in: its challenge waits as output.
-    pub fn accept(&mut self, nonce: Nonce, binding: Binding, now: Timestamp) -> SessionId {
-        self.last_now = now;
-        let await_login = AwaitLogin::new(nonce, binding, now);
+    /// A connection is ready to log in: its challenge waits as output. The time to do so runs since it was `accepted`.
+    pub fn accept(&mut self, nonce: Nonce, binding: Binding, accepted: Timestamp) -> SessionId {
+        let await_login = AwaitLogin::new(nonce, binding, accepted);
         let challenge = await_login.challenge().to_text();
         let deadline = await_login.deadline();
         self.generation += 1;
         let generation = self.generation;
-        let session = Session::new(generation, Stage::AwaitLogin(await_login), now, deadline);
+        let session = Session::new(generation, Stage::AwaitLogin(await_login), accepted, deadline);
         let id = SessionId { index: self.sessions.insert(session), generation };
         self.deadlines.insert((deadline, id));
         self.push_text(id, challenge);

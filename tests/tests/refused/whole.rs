@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
+use tokio_tungstenite::tungstenite::http::HeaderMap;
 use vigie_proto::refusal::Code::{
     Busy, ClockSuspect, CredentialExpired, Expired, GoingAway, LifetimeTooLong, LoginTimeout, NotGranted,
     NotLoggedIn, SessionExpired, TooManyConnections, Unresponsive,
@@ -23,6 +24,9 @@ use crate::stage::{Stage, dismissal};
 
 pub(crate) const CASES: &[Case] = &[
     apart("no log-in within 10 s", LoginTimeout, || Box::pin(says_nothing())),
+    apart("a WebSocket that came late, and no log-in within 10 s of TCP", LoginTimeout, || {
+        Box::pin(says_nothing_after_a_slow_start())
+    }),
     apart("the credential ends while its holder listens", SessionExpired, || {
         Box::pin(outlives_its_credential())
     }),
@@ -59,6 +63,28 @@ async fn says_nothing() -> Seen {
     stage.check_witnesses().await;
     let twin = stage.session(Who::Author).await;
     stage.give_back(Who::Author, twin, None);
+    stage.end();
+    seen
+}
+
+/// On a bad network TLS and the upgrade take their part of the 10 s.
+async fn says_nothing_after_a_slow_start() -> Seen {
+    let mut stage = Stage::new().await;
+    let began = std::time::Instant::now();
+    let slow = tls(&stage.world, stage.address()).await;
+    let slow_twin = tls(&stage.world, stage.address()).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut slow = Raw::upgrade_over(slow, &HeaderMap::new()).await.unwrap();
+    let mut twin = Raw::upgrade_over(slow_twin, &HeaderMap::new()).await.unwrap();
+    let login = twin.login_frame(&stage.live_person(|_| {})).await;
+    twin.send(&login).await;
+    assert_eq!(twin.frame().await["op"], "welcome");
+    assert_eq!(slow.frame().await["op"], "challenge");
+    let seen = dismissal(&mut slow).await;
+    assert!(began.elapsed() < Duration::from_secs(13), "the 10 s began anew after the upgrade");
+    drop(slow);
+    assert_eq!(twin.subscribe(&["alert/fr.idf.75.paris"], None).await["op"], "subscribed");
+    stage.check_witnesses().await;
     stage.end();
     seen
 }
