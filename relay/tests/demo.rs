@@ -142,9 +142,14 @@ impl Staying {
         lines
     }
 
-    fn interrupt(&mut self) -> ExitStatus {
-        let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", self.0.id())]).status().unwrap();
+    fn signal(&self, name: &str) {
+        let sent =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.0.id())]).status().unwrap();
         assert!(sent.success());
+    }
+
+    fn interrupt(&mut self) -> ExitStatus {
+        self.signal("INT");
         self.0.wait().unwrap()
     }
 }
@@ -266,4 +271,28 @@ fn the_commands_that_it_shows_work_and_are_heard() {
         "nobody else heard anything"
     );
     assert_empty(temporary.path());
+}
+
+/// However early it comes, and whoever sends it.
+#[test]
+fn a_demo_that_is_interrupted_or_whose_reader_leaves_removes_its_folder() {
+    for (leaves, signal) in [(false, "INT"), (false, "TERM"), (true, "")] {
+        let temporary = tempfile::tempdir().unwrap();
+        let child =
+            vigie(temporary.path()).arg("demo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut demo = Staying(child);
+        let mut first = String::new();
+        let mut output = BufReader::new(demo.0.stdout.take().unwrap());
+        output.read_line(&mut first).unwrap();
+        if leaves {
+            drop(output);
+            assert!(demo.0.wait().unwrap().success(), "its reader has read enough");
+        } else {
+            demo.signal(signal);
+            // Read on, so that it is the signal that ends it and not a pipe without a reader.
+            std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+            assert!(demo.0.wait().unwrap().code().is_some(), "it ended by itself");
+        }
+        assert_empty(temporary.path());
+    }
 }

@@ -2,6 +2,8 @@
 //! expectation that broke; against one without, it holds.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+use std::process::{Command, Stdio};
+
 use vigie_relay::cli::demo::{Counts, rehearse};
 use vigie_relay::sabotage::Sabotage;
 
@@ -68,4 +70,24 @@ fn a_relay_that_gives_receipts_for_nothing_is_named() {
     // The receipt itself is the bug; after the first scene nothing can be proved any more.
     assert!(!broken.contains(&"national/national: must be receipted".to_owned()));
     assert!(broken.len() < Counts::promised().expectations);
+}
+
+#[test]
+fn the_binary_fails_and_names_each_broken_expectation() {
+    for (bug, lang, named) in [
+        ("NeighbourHears", "fr", "signals/minor: neighbour must not hear"),
+        ("SignatureOff", "en", "refusals/forged: must be refused with bad_signature"),
+        ("ExerciseLive", "en", "exercise/drill: nation must not hear"),
+    ] {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_vigie"));
+        demo.args(["demo", "--once", "--json", "--lang", lang])
+            .env("VIGIE_SABOTAGE", bug)
+            .stdin(Stdio::null());
+        let output = demo.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.lines().any(|line| line.contains(named)), "{told}");
+        let sums: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(sums["ok"], false, "{sums}");
+    }
 }

@@ -48,21 +48,32 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Plays the demo; with `--once` it ends after the scenes, else it stays for others to join until it is interrupted.
 pub(super) fn run(screen: &Screen, args: &args::Demo) -> Outcome {
     let (started, show) = (Instant::now(), Show::new(screen));
-    on_stage(
-        screen,
-        |_| {},
-        async |stage, mut signals| {
-            let mut play = Play::new(stage, &show, started).map_err(failure)?;
-            let notes = perform(screen, &mut play, &mut signals).await?;
-            let broken = notes.broken();
-            show.sums(&notes, &broken, (!args.once).then_some(stage))?;
-            if !args.once {
-                show.joining(stage)?;
-                stay(&show, play, &mut signals).await?;
-            }
-            if broken.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Failure)) }
-        },
-    )
+    on_stage(screen, plant, async |stage, mut signals| {
+        let mut play = Play::new(stage, &show, started).map_err(failure)?;
+        let notes = perform(screen, &mut play, &mut signals).await?;
+        let broken = notes.broken();
+        show.sums(&notes, &broken, (!args.once).then_some(stage))?;
+        if !args.once {
+            show.joining(stage)?;
+            stay(&show, play, &mut signals).await?;
+        }
+        if broken.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Failure)) }
+    })
+}
+
+/// The relay of the demo is as it is.
+#[cfg(not(feature = "sabotage"))]
+const fn plant(_: &mut RelayConfig) {}
+
+/// In a binary that was built for tests of the tests, the environment may name a bug to plant.
+#[cfg(feature = "sabotage")]
+fn plant(config: &mut RelayConfig) {
+    use crate::sabotage::Sabotage::{ExerciseLive, NeighbourHears, ReceiptWithoutStore, SignatureOff};
+    let named = std::env::var("VIGIE_SABOTAGE").unwrap_or_default();
+    let bugs = [SignatureOff, NeighbourHears, ExerciseLive, ReceiptWithoutStore];
+    if let Some(bug) = bugs.into_iter().find(|bug| format!("{bug:?}") == named) {
+        config.sabotage = bug;
+    }
 }
 
 /// Plays the scenes against a relay with a bug planted on purpose. Returns the names of the expectations that broke.

@@ -22,7 +22,7 @@ use super::stage::{Cast, Stage};
 use crate::cli::exit::Failure;
 
 /// How long a reader is waited for. A fence comes within milliseconds; only a broken relay is waited out.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was said so far, by its signed bytes: how a delivery is known again.
 type Ledger = BTreeMap<Arc<str>, (Subject, Instant)>;

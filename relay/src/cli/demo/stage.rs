@@ -26,6 +26,10 @@ use crate::server::Relay;
 /// What the relay gives its clients on the way out: they are all in this process, and gone already.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// A segment of the journal is laid out at once, and the next one with it; temporary folders often lie in memory.
+/// Hundreds of times what the scenes say.
+const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+
 /// A folder that goes when its owner does.
 #[derive(Debug)]
 struct Folder(PathBuf);
@@ -78,6 +82,7 @@ impl Stage {
         let mut config = Settings::read(screen, &dir.join("vigie.toml"))?.config;
         files::create_folder(lang, &config.journal)?;
         let (tls_chain, tls_key) = (config.tls_chain.clone(), config.tls_key.clone_key());
+        config.journal_config.segment_bytes = SEGMENT_BYTES;
         arrange(&mut config);
         let no_relay = |why: &dyn std::fmt::Display| Failure::new(Exit::Failure, text::no_relay(lang, why));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| no_relay(&error))?;
