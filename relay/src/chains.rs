@@ -48,6 +48,12 @@ impl StoredChains {
         self.credentials.insert(credential.id(), credential);
     }
 
+    /// No record on disk needs the credential any more.
+    pub fn remove(&self, id: &CredentialId) {
+        self.credentials.remove(id);
+        self.frames.remove(id);
+    }
+
     /// The links from the root down to this credential, as they were received.
     pub fn chain(&self, leaf: CredentialId) -> Option<Vec<Arc<str>>> {
         let mut links = Vec::new();
@@ -64,6 +70,15 @@ impl StoredChains {
             }
         }
         None
+    }
+
+    /// The ids from this credential up to the root, as far as they are on disk.
+    pub fn upwards(&self, leaf: CredentialId) -> impl Iterator<Item = CredentialId> {
+        let above = |id: &CredentialId| match self.credentials.get(id)?.issuer() {
+            Issuer::Parent(parent) => Some(parent),
+            Issuer::Itself(_) => None,
+        };
+        std::iter::successors(Some(leaf), above).take(CHAIN_LINKS_MAX)
     }
 
     /// The ready `chain` frame for this credential.

@@ -4,7 +4,7 @@
 //! now, gives the next sequence, appends all in one write and one sync, and hands back the receipts and the batch.
 //! Nothing is answered before the sync has returned. It knows no sockets, sessions or clocks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,7 +18,9 @@ use vigie_proto::verify::VerifiedMessage;
 
 use crate::chains::{STORED_CREDENTIALS_MAX, StoredChains};
 use crate::event::{Batch, Event, Position, Reach, SharedBatch};
-use crate::journal::{Journal, JournalConfig, JournalError, MessageRecord, Record, Storage};
+use crate::journal::{
+    CarriedId, Journal, JournalConfig, JournalError, MessageRecord, Record, Retention, Storage,
+};
 
 /// Ids in force: at 64 bytes each, 256 MiB. Past it, publishes are refused with `full` until some expire.
 pub const IDS_IN_FORCE_MAX: usize = 4_000_000;
@@ -80,6 +82,36 @@ struct Ids {
 
 const PRUNE_FIRST_AT: usize = 4_096;
 
+/// Whether a replay of a message would still be inside its window, whatever the clocks are apart.
+fn is_in_force(expires: Timestamp, now: Timestamp) -> bool {
+    now < expires.plus(CLOCK_SKEW_MAX)
+}
+
+/// Under which credentials the messages of the log speak: what retention must carry on. One entry a credential.
+#[derive(Debug, Default)]
+struct Leaves {
+    /// The last message under each.
+    used_at: HashMap<CredentialId, Sequence>,
+    /// On disk only in segments that are about to go: a message that needs one of them brings it again.
+    forgotten: HashSet<CredentialId>,
+}
+
+impl Leaves {
+    /// The credentials in the chains of all messages from `first_kept` on.
+    fn kept(&self, first_kept: Sequence, chains: &StoredChains) -> HashSet<CredentialId> {
+        let leaves = self.used_at.iter().filter(|(_, seq)| **seq >= first_kept);
+        leaves.flat_map(|(leaf, _)| chains.upwards(*leaf)).collect()
+    }
+
+    /// The segments are gone.
+    fn drop_forgotten(&mut self, first_kept: Sequence, chains: &StoredChains) {
+        self.used_at.retain(|_, seq| *seq >= first_kept);
+        for id in self.forgotten.drain() {
+            chains.remove(&id);
+        }
+    }
+}
+
 impl Ids {
     fn insert(&mut self, id: MessageId, stored: Stored, expires: Timestamp) {
         self.in_force.insert(id, InForce { stored, expires });
@@ -87,7 +119,7 @@ impl Ids {
 
     fn prune(&mut self, now: Timestamp) {
         if self.in_force.len() >= self.prune_at.max(PRUNE_FIRST_AT) {
-            self.in_force.retain(|_, known| now < known.expires.plus(CLOCK_SKEW_MAX));
+            self.in_force.retain(|_, known| is_in_force(known.expires, now));
             self.prune_at = self.in_force.len().saturating_mul(2);
         }
     }
@@ -105,6 +137,7 @@ pub struct Sequencer<S: Storage> {
     journal: Journal<S>,
     ids: Ids,
     chains: Arc<StoredChains>,
+    leaves: Leaves,
     head: Position,
     workers: usize,
     #[cfg(feature = "sabotage")]
@@ -125,8 +158,9 @@ impl<S: Storage> Sequencer<S> {
     ) -> Result<Self, JournalError> {
         let mut ids = Ids::default();
         let chains = Arc::new(StoredChains::default());
+        let mut leaves = Leaves::default();
         let journal = Journal::open(storage, config, new_log, &mut |record| {
-            visit(record, &mut ids, &chains, now);
+            visit(record, &mut ids, &mut leaves, &chains, now);
             Ok(())
         })?;
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
@@ -134,6 +168,7 @@ impl<S: Storage> Sequencer<S> {
             journal,
             ids,
             chains,
+            leaves,
             head,
             workers,
             #[cfg(feature = "sabotage")]
@@ -180,7 +215,8 @@ impl<S: Storage> Sequencer<S> {
         now: Result<Timestamp, Refusal>,
     ) -> Result<Committed, JournalError> {
         let mut plan = Plan::default();
-        let answers: Vec<_> = submissions.iter().map(|submission| self.decide(submission, &now, &mut plan)).collect();
+        let answers: Vec<_> =
+            submissions.iter().map(|submission| self.decide(submission, &now, &mut plan)).collect();
         match self.append(&plan) {
             Ok(()) => Ok(self.settle(plan, answers)),
             Err(JournalError::Full { .. }) => {
@@ -204,6 +240,43 @@ impl<S: Storage> Sequencer<S> {
         }
     }
 
+    /// Makes one step of retention, for moments when nothing waits: call it again while it says that there is more.
+    ///
+    /// What is still needed is carried on: ids until 120 s after their message expires, so that retention lets no replay
+    /// in, and the credentials under which messages that stay speak.
+    ///
+    /// # Errors
+    /// The journal failed, as in [`Sequencer::commit`], or, when [`Journal::is_poisoned`] does not hold, a segment that
+    /// is due cannot be read and stays. No room to carry on what is needed is no error: it stays for now.
+    pub fn retain(&mut self, now: Timestamp) -> Result<bool, JournalError> {
+        let (leaves, chains) = (&mut self.leaves, &*self.chains);
+        // Found once a step, and only when the step meets a credential.
+        let mut kept = None;
+        let step = self.journal.retain(now, &mut |record, first_kept| match record {
+            Record::Credential { id, .. } => {
+                let kept = kept.get_or_insert_with(|| leaves.kept(first_kept, chains));
+                let needed = kept.contains(id);
+                if !needed {
+                    leaves.forgotten.insert(*id);
+                }
+                needed
+            }
+            Record::Message(MessageRecord { expires, .. }) | Record::Carried(CarriedId { expires, .. }) => {
+                is_in_force(*expires, now)
+            }
+        });
+        match step {
+            Ok(Retention::Nothing) | Err(JournalError::Full { .. }) => Ok(false),
+            Ok(Retention::More) => Ok(true),
+            Ok(Retention::Removed { segments }) => {
+                self.leaves.drop_forgotten(self.journal.first_seq(), &self.chains);
+                tracing::info!(segments, first = self.journal.first_seq().get(), "old messages were removed");
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes the journal: a clean stop needs no recovery.
     ///
     /// # Errors
@@ -212,7 +285,12 @@ impl<S: Storage> Sequencer<S> {
         self.journal.close()
     }
 
-    fn decide(&mut self, submission: &Submission, now: &Result<Timestamp, Refusal>, plan: &mut Plan) -> Answer {
+    fn decide(
+        &mut self,
+        submission: &Submission,
+        now: &Result<Timestamp, Refusal>,
+        plan: &mut Plan,
+    ) -> Answer {
         let message = &submission.message;
         let answer = |outcome| Answer { ticket: submission.ticket, id: message.id(), outcome };
         let admitted = match now {
@@ -226,14 +304,18 @@ impl<S: Storage> Sequencer<S> {
             Err(refusal) => answer(Err(refusal)),
             Ok(Admission::Known(stored)) => answer(Ok(stored)),
             Ok(Admission::Fresh) => {
-                if self.ids.in_force.len() >= IDS_IN_FORCE_MAX || self.chains.len() + plan.credentials.len() >= STORED_CREDENTIALS_MAX {
+                if self.ids.in_force.len() >= IDS_IN_FORCE_MAX
+                    || self.chains.len() + plan.credentials.len() >= STORED_CREDENTIALS_MAX
+                {
                     return answer(Err(Code::Full.into()));
                 }
                 let seq = plan.last.unwrap_or(self.head.seq).next();
                 let stored = Stored { seq, admitted };
                 // Known from here on, so that the same bytes twice in one batch take one place.
                 self.ids.insert(message.id(), stored, message.message().expires);
-                plan.add(submission, stored, &self.chains);
+                plan.add(submission, stored, &|id| {
+                    self.chains.contains(id) && !self.leaves.forgotten.contains(id)
+                });
                 answer(Ok(stored))
             }
         }
@@ -252,7 +334,13 @@ impl<S: Storage> Sequencer<S> {
 
     fn settle(&mut self, plan: Plan, answers: Vec<Answer>) -> Committed {
         for credential in plan.credentials {
+            self.leaves.forgotten.remove(&credential.id());
             self.chains.insert(credential);
+        }
+        for record in &plan.records {
+            if let Record::Message(message) = record {
+                self.leaves.used_at.insert(message.credential, message.seq);
+            }
         }
         let workers = self.workers;
         let events: Vec<_> = plan
@@ -293,10 +381,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn add(&mut self, submission: &Submission, stored: Stored, on_disk: &StoredChains) {
+    fn add(&mut self, submission: &Submission, stored: Stored, on_disk: &dyn Fn(&CredentialId) -> bool) {
         let message = &submission.message;
         for link in message.chain().links() {
-            if !on_disk.contains(&link.id()) && !self.has(link.id()) {
+            if !on_disk(&link.id()) && !self.has(link.id()) {
                 let jws = Bytes::copy_from_slice(link.token().as_bytes());
                 self.records.push(Record::Credential { id: link.id(), jws });
                 self.credentials.push(Arc::clone(link));
@@ -326,7 +414,7 @@ fn without_room(answer: Answer, plan: &Plan) -> Answer {
     if plan.ids.contains(&answer.id) { Answer { outcome: Err(Code::Full.into()), ..answer } } else { answer }
 }
 
-fn visit(record: &Record, ids: &mut Ids, chains: &StoredChains, now: Timestamp) {
+fn visit(record: &Record, ids: &mut Ids, leaves: &mut Leaves, chains: &StoredChains, now: Timestamp) {
     match record {
         Record::Credential { jws, .. } => {
             // Written by this relay after it was found good; a later version's credential is skipped, and its
@@ -338,9 +426,16 @@ fn visit(record: &Record, ids: &mut Ids, chains: &StoredChains, now: Timestamp) 
             }
         }
         Record::Message(message) => {
-            if now < message.expires.plus(CLOCK_SKEW_MAX) {
+            leaves.used_at.insert(message.credential, message.seq);
+            if is_in_force(message.expires, now) {
                 let stored = Stored { seq: message.seq, admitted: message.admitted };
                 ids.insert(message.id, stored, message.expires);
+            }
+        }
+        Record::Carried(carried) => {
+            if is_in_force(carried.expires, now) {
+                let stored = Stored { seq: carried.seq, admitted: carried.admitted };
+                ids.insert(carried.id, stored, carried.expires);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Batches: records that are written at once, behind a mark that says that all before them is synced.
 
 use super::frame::{Home, Kind, MARK_BYTES, Purpose};
-use super::index::{Place, Progress};
+use super::index::{Noted, Place, Progress};
 use super::record::Record;
 
 /// A batch as it will stand in the file.
@@ -9,7 +9,7 @@ use super::record::Record;
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     /// Of each message.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<Noted>,
     /// After it.
     pub(super) progress: Progress,
 }
@@ -31,7 +31,8 @@ impl Batch {
             if let Record::Message(message) = record {
                 let (sequence, admitted) = (message.seq.get(), message.admitted.as_millis());
                 self.progress = Progress { last: sequence, admitted };
-                self.places.push(Place { sequence, admitted, offset: at });
+                let place = Place { sequence, admitted, offset: at };
+                self.places.push(Noted { place, expires: message.expires.as_millis() });
             }
             home.put(&mut self.bytes, at, kind_of(record), self.progress.last, |body| record.encode(body));
         }
@@ -65,6 +66,7 @@ fn kind_of(record: &Record) -> Kind {
     match record {
         Record::Credential { .. } => Kind::Credential,
         Record::Message(_) => Kind::Message,
+        Record::Carried(_) => Kind::Carried,
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) enum Kind {
     Mark,
     Credential,
     Message,
-    /// 4 (revocation) and 5 (carried by retention) are reserved; they and all others are written by newer versions.
+    /// The id of a message that retention has removed.
+    Carried,
+    /// 4 (revocation) is reserved; it and all others are written by newer versions.
     Unknown(u8),
 }
 
@@ -54,6 +56,7 @@ impl Kind {
             1 => Self::Mark,
             2 => Self::Credential,
             3 => Self::Message,
+            5 => Self::Carried,
             other => Self::Unknown(other),
         }
     }
@@ -63,6 +66,7 @@ impl Kind {
             Self::Mark => 1,
             Self::Credential => 2,
             Self::Message => 3,
+            Self::Carried => 5,
             Self::Unknown(byte) => byte,
         }
     }

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::segment::{HEADER_BYTES, Segment};
+use super::segment::{HEADER_BYTES, Header, Segment};
 
 /// One place for so many bytes: a reader skips at most this much (20 µs of checksums) to find its message.
 const PLACE_BYTES: u64 = 64 * 1024;
@@ -29,6 +29,14 @@ pub(super) struct Place {
     pub(super) offset: u64,
 }
 
+/// What the index takes note of in a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    pub(super) place: Place,
+    /// When it stops to be current, in milliseconds.
+    pub(super) expires: u64,
+}
+
 /// One segment, as far as it may be read.
 #[derive(Debug)]
 pub(super) struct Indexed<F> {
@@ -37,15 +45,19 @@ pub(super) struct Indexed<F> {
     pub(super) end: u64,
     /// Ascending; the first message of the segment is always in it.
     places: Vec<Place>,
+    /// The latest moment at which a message in it stops to be current, in milliseconds.
+    expires: u64,
 }
 
 impl<F> Indexed<F> {
     pub(super) fn new(segment: Arc<Segment<F>>) -> Self {
-        Self { segment, end: HEADER_BYTES, places: Vec::new() }
+        Self { segment, end: HEADER_BYTES, places: Vec::new(), expires: 0 }
     }
 
-    /// Takes note of a message; most are skipped.
-    pub(super) fn note(&mut self, place: Place) {
+    /// Takes note of a message; most places are skipped.
+    pub(super) fn note(&mut self, noted: Noted) {
+        let Noted { place, expires } = noted;
+        self.expires = self.expires.max(expires);
         if self.places.last().is_none_or(|last| place.offset - last.offset >= PLACE_BYTES) {
             self.places.push(place);
         }
@@ -71,12 +83,29 @@ pub(super) struct Index<F> {
     state: RwLock<State<F>>,
 }
 
+/// A segment that another one follows.
+#[derive(Debug)]
+pub(super) struct Retained<F> {
+    pub(super) segment: Arc<Segment<F>>,
+    /// Content ends here.
+    pub(super) end: u64,
+    /// The lowest sequence after it.
+    pub(super) next_base: u64,
+    /// When the last message up to its end was admitted.
+    pub(super) last_admitted: u64,
+    /// When the last of its messages stops to be current.
+    pub(super) expires: u64,
+    pub(super) has_messages: bool,
+}
+
 /// A stretch of one segment in which to read.
 #[derive(Debug)]
 pub(super) struct Stretch<F> {
     pub(super) segment: Arc<Segment<F>>,
     pub(super) from: u64,
     pub(super) to: u64,
+    /// The lowest sequence that the journal had when this was looked up.
+    pub(super) first: u64,
     /// All sequences up to this one are in this segment, in one before, or nowhere.
     pub(super) covers: u64,
 }
@@ -92,11 +121,11 @@ impl<F> Index<F> {
 
     /// The lowest sequence that the oldest segment may hold.
     pub(super) fn first(&self) -> u64 {
-        self.read().segments.first().map_or(1, |oldest| oldest.segment.header.base)
+        self.read().first()
     }
 
     /// Makes a synced batch readable.
-    pub(super) fn publish(&self, places: &[Place], end: u64, progress: Progress) {
+    pub(super) fn publish(&self, places: &[Noted], end: u64, progress: Progress) {
         let mut state = self.write();
         if let Some(newest) = state.segments.last_mut() {
             for place in places {
@@ -110,6 +139,30 @@ impl<F> Index<F> {
     /// The writer goes on in another segment.
     pub(super) fn push(&self, segment: Arc<Segment<F>>) {
         self.write().segments.push(Indexed::new(segment));
+    }
+
+    /// Forgets the segments before `oldest`. Who reads in one of them may finish.
+    pub(super) fn remove_before(&self, oldest: u64) -> Vec<Arc<Segment<F>>> {
+        let mut state = self.write();
+        let count = state.segments.partition_point(|indexed| indexed.segment.header.index < oldest);
+        // The newest is never removed.
+        let count = count.min(state.segments.len() - 1);
+        state.segments.drain(..count).map(|indexed| indexed.segment).collect()
+    }
+
+    /// What retention must know of each segment, oldest first.
+    pub(super) fn retained(&self) -> Vec<Retained<F>> {
+        let state = self.read();
+        let later = state.segments.iter().skip(1).map(|next| next.segment.header.clone());
+        let one = |(indexed, next): (&Indexed<F>, Header)| Retained {
+            segment: Arc::clone(&indexed.segment),
+            end: indexed.end,
+            next_base: next.base,
+            last_admitted: next.admitted,
+            expires: indexed.expires,
+            has_messages: !indexed.places.is_empty(),
+        };
+        state.segments.iter().zip(later).map(one).collect()
     }
 
     /// Where the messages after `sequence` begin; `None` at and past the head.
@@ -153,6 +206,10 @@ impl<F> Index<F> {
 }
 
 impl<F> State<F> {
+    fn first(&self) -> u64 {
+        self.segments.first().map_or(1, |oldest| oldest.segment.header.base)
+    }
+
     /// From the last place that is `before` what is searched.
     fn stretch(&self, number: usize, before: impl Fn(&Place) -> bool) -> Stretch<F> {
         let indexed = &self.segments[number];
@@ -161,6 +218,7 @@ impl<F> State<F> {
             segment: Arc::clone(&indexed.segment),
             from: place.map_or(HEADER_BYTES, |place| place.offset),
             to: indexed.end,
+            first: self.first(),
             covers: self.covers(number),
         }
     }

@@ -29,13 +29,15 @@ mod index;
 mod batch;
 mod recovery;
 mod writer;
+mod retention;
 mod reader;
 
 pub use dir_storage::{DirFile, DirLock, DirStorage};
 pub use error::{JournalError, ReadError};
 pub use reader::{JournalReader, Page};
-pub use record::{MessageRecord, Record};
+pub use record::{CarriedId, MessageRecord, Record};
 pub use recovery::{Recovery, Visitor};
+pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};
 pub use storage::{Storage, StorageFile};
 pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES};
 

@@ -61,13 +61,15 @@ impl<S: Storage> JournalReader<S> {
     /// # Errors
     /// [`ReadError::Damaged`] when the next message cannot be read: go on from its `next` less one, and say the gap.
     pub fn read_after(&self, seq: Sequence, max_bytes: usize) -> Result<Page, ReadError> {
-        let first_available = Sequence::new(self.index.first());
         let mut after = seq.get();
         loop {
             let Some(stretch) = self.index.after(after) else {
+                let first_available = Sequence::new(self.index.first());
                 let end = self.head();
                 return Ok(Page { messages: Vec::new(), first_available, end });
             };
+            // As it was when the stretch was chosen: retention may go on meanwhile.
+            let first_available = Sequence::new(stretch.first);
             let (messages, end) = self.read_stretch(&stretch, after, max_bytes)?;
             if !messages.is_empty() {
                 return Ok(Page { messages, first_available, end: Sequence::new(end) });

@@ -16,6 +16,9 @@ use super::frame::{BODY_BYTES_MAX, HEADER_BYTES};
 /// Fields of a message before its channel: admitted, expires, id, credential, severity, length of the channel.
 const MESSAGE_FIXED_BYTES: usize = 8 + 8 + 32 + 32 + 1 + 2;
 
+/// A carried id: sequence, admitted, expires, id, credential.
+const CARRIED_BYTES: usize = 8 + 8 + 8 + 32 + 32;
+
 /// The longest channel as text: plane, flow, and eight segments of 32, with room to spare.
 const CHANNEL_BYTES_MAX: usize = 300;
 
@@ -32,6 +35,35 @@ pub enum Record {
     },
     /// An admitted message.
     Message(MessageRecord),
+    /// What must be known of a message whose segment retention removes while its id is in force.
+    Carried(CarriedId),
+}
+
+/// The id of a message that the journal no longer holds, with what a receipt needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedId {
+    /// The place that the message had.
+    pub seq: Sequence,
+    /// When it was admitted.
+    pub admitted: Timestamp,
+    /// When it stops to be current.
+    pub expires: Timestamp,
+    /// Its id.
+    pub id: MessageId,
+    /// The credential under which it speaks.
+    pub credential: CredentialId,
+}
+
+impl From<&MessageRecord> for CarriedId {
+    fn from(message: &MessageRecord) -> Self {
+        Self {
+            seq: message.seq,
+            admitted: message.admitted,
+            expires: message.expires,
+            id: message.id,
+            credential: message.credential,
+        }
+    }
 }
 
 /// An admitted message, at its place in the log.
@@ -61,6 +93,7 @@ impl Record {
         let body = match self {
             Self::Credential { jws, .. } => CredentialId::LEN + jws.len(),
             Self::Message(message) => MESSAGE_FIXED_BYTES + CHANNEL_BYTES_MAX + message.jws.len(),
+            Self::Carried(_) => CARRIED_BYTES,
         };
         (body <= BODY_BYTES_MAX).then_some(HEADER_BYTES + body)
     }
@@ -70,6 +103,7 @@ impl Record {
         match self {
             Self::Credential { jws, .. } => jws.len(),
             Self::Message(message) => message.jws.len(),
+            Self::Carried(_) => 0,
         }
     }
 
@@ -81,6 +115,7 @@ impl Record {
                 out.extend_from_slice(jws);
             }
             Self::Message(message) => message.encode(out),
+            Self::Carried(carried) => carried.encode(out),
         }
     }
 }
@@ -124,6 +159,32 @@ impl MessageRecord {
             channel: std::str::from_utf8(channel).ok()?.parse().ok()?,
             // Copied: a small message must not keep a whole read buffer alive.
             jws: Bytes::copy_from_slice(jws),
+        })
+    }
+}
+
+impl CarriedId {
+    fn encode(&self, out: &mut Vec<u8>) {
+        for field in [self.seq.get(), self.admitted.as_millis(), self.expires.as_millis()] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(self.id.as_bytes());
+        out.extend_from_slice(self.credential.as_bytes());
+    }
+
+    /// Reads the body of the frame of a carried id.
+    pub(super) fn decode(body: &[u8]) -> Option<Self> {
+        let (seq, rest) = body.split_first_chunk::<8>()?;
+        let (admitted, rest) = rest.split_first_chunk::<8>()?;
+        let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (id, rest) = rest.split_first_chunk::<32>()?;
+        let credential = rest.first_chunk::<32>().filter(|_| rest.len() == 32)?;
+        Some(Self {
+            seq: Sequence::new(u64::from_le_bytes(*seq)),
+            admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
+            expires: Timestamp::from_millis(u64::from_le_bytes(*expires)),
+            id: MessageId::from_bytes(*id),
+            credential: CredentialId::from_bytes(*credential),
         })
     }
 }
@@ -188,6 +249,18 @@ pub(super) mod tests {
         let mut body = Vec::new();
         credential(3).encode(&mut body);
         assert_eq!(decode_credential(&body), Some(credential(3)));
+    }
+
+    #[test]
+    fn a_carried_id_comes_back_as_it_was() {
+        let carried = CarriedId::from(&message(7, 0));
+        let mut body = Vec::new();
+        Record::Carried(carried.clone()).encode(&mut body);
+        assert_eq!(body.len(), CARRIED_BYTES);
+        assert_eq!(CarriedId::decode(&body), Some(carried));
+        assert_eq!(CarriedId::decode(&body[1..]), None);
+        body.push(0);
+        assert_eq!(CarriedId::decode(&body), None);
     }
 
     #[test]

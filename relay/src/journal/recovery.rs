@@ -22,8 +22,8 @@ use vigie_proto::id::LogId;
 use super::batch::Batch;
 use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, MARK_BYTES, Purpose, Step};
-use super::index::{Indexed, Place, Progress};
-use super::record::{MessageRecord, Record, decode_credential};
+use super::index::{Indexed, Noted, Place, Progress};
+use super::record::{CarriedId, MessageRecord, Record, decode_credential};
 use super::segment::{self, FileName, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
 use super::storage::{Storage, StorageFile};
 
@@ -72,12 +72,15 @@ pub(super) fn load<S: Storage>(
     if folder.segments.is_empty() {
         return create(storage, &folder, segment_bytes, new_log);
     }
-    let segments = open_all(storage, &folder)?;
+    let Opened { segments, given_up } = open_all(storage, &folder)?;
     let read = read_all(segments, visit)?;
     // From here on the folder is changed. The names may so far be in the page cache only.
     storage.sync_directory().map_err(JournalError::storage("sync the folder"))?;
     for index in folder.unfinished {
         segment::discard(storage, index)?;
+    }
+    for segment in given_up {
+        storage.remove(&segment.name()).map_err(JournalError::storage("remove a segment"))?;
     }
     finish(storage, segment_bytes, read)
 }
@@ -129,8 +132,15 @@ fn create<S: Storage>(
     })
 }
 
+/// The segments of a folder.
+struct Opened<F> {
+    segments: Vec<Segment<F>>,
+    /// Retention was about to remove them.
+    given_up: Vec<Segment<F>>,
+}
+
 /// Opens all segments and judges how they fit together.
-fn open_all<S: Storage>(storage: &S, folder: &Folder) -> Result<Vec<Segment<S::File>>, JournalError> {
+fn open_all<S: Storage>(storage: &S, folder: &Folder) -> Result<Opened<S::File>, JournalError> {
     let mut segments: Vec<Segment<S::File>> = Vec::with_capacity(folder.segments.len());
     for index in &folder.segments {
         let segment = Segment::open(storage, *index)?;
@@ -143,13 +153,13 @@ fn open_all<S: Storage>(storage: &S, folder: &Folder) -> Result<Vec<Segment<S::F
     }
     // What is older than the newest segment knows has been given up already, and a crash came before its removal.
     let oldest = segments.last().map_or(1, |newest| newest.header.oldest);
-    segments.retain(|segment| segment.header.index >= oldest);
+    let given_up = segments.drain(..segments.partition_point(|one| one.header.index < oldest)).collect();
     for (wanted, segment) in (oldest..).zip(&segments) {
         if segment.header.index != wanted {
             return Err(JournalError::MissingSegment { segment: file_name(wanted) });
         }
     }
-    Ok(segments)
+    Ok(Opened { segments, given_up })
 }
 
 /// All that could be read, before anything is changed.
@@ -290,10 +300,15 @@ impl Scan {
                     return Err(Refused::Damaged("out of order"));
                 }
                 self.progress = Progress { last: sequence, admitted };
-                indexed.note(Place { sequence, admitted, offset: frame.offset });
+                let place = Place { sequence, admitted, offset: frame.offset };
+                indexed.note(Noted { place, expires: message.expires.as_millis() });
                 self.unproven.push(Record::Message(message));
             }
-            Kind::Mark | Kind::Credential => return Err(Refused::Damaged("out of order")),
+            Kind::Carried if stays => {
+                let carried = CarriedId::decode(frame.body).ok_or(Refused::Damaged("no carried id"))?;
+                self.unproven.push(Record::Carried(carried));
+            }
+            Kind::Mark | Kind::Credential | Kind::Carried => return Err(Refused::Damaged("out of order")),
             Kind::Unknown(kind) => return Err(Refused::Newer(kind)),
         }
         self.end = frame.end();
@@ -315,7 +330,8 @@ impl Refused {
                 segment: segment.name(),
                 what: "a record of kind",
                 found: u32::from(kind),
-                known: 3,
+                // The kinds between are reserved.
+                known: if kind == 4 { 3 } else { 5 },
             },
         }
     }
@@ -379,7 +395,7 @@ pub(super) struct Origin {
 /// A new segment and the records it was born with.
 struct Installed<F> {
     segment: Arc<Segment<F>>,
-    places: Vec<Place>,
+    places: Vec<Noted>,
     end: u64,
 }
 
@@ -387,6 +403,11 @@ impl Origin {
     /// The segment after `old`, whose content ends at `end`.
     pub(super) fn after(old: &Header, end: u64) -> Self {
         Self { log: old.log, index: old.index + 1, previous_end: end, oldest: old.oldest }
+    }
+
+    /// The journal begins with segment `oldest` from here on.
+    pub(super) fn beginning_with(self, oldest: u64) -> Self {
+        Self { oldest, ..self }
     }
 
     pub(super) fn header(&self, progress: Progress, capacity: u64) -> Header {

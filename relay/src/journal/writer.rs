@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
@@ -19,6 +20,7 @@ use super::index::{Index, Progress};
 use super::reader::JournalReader;
 use super::record::Record;
 use super::recovery::{self, Origin, Recovery, Visitor};
+use super::retention::{RETAIN_AGE, RETAIN_BYTES, Retiring};
 use super::segment::{self, HEADER_BYTES, LOCK_NAME, NotMade, Prepared, Segment};
 use super::storage::{Storage, StorageFile};
 
@@ -41,12 +43,18 @@ pub struct JournalConfig {
     /// Size of a new segment in bytes, at least 1,024; default [`SEGMENT_BYTES`]. A batch that is larger gets a segment
     /// of its own size. May change from start to start.
     pub segment_bytes: u64,
+    /// A segment goes once all of its messages were admitted longer ago than this, expired or not; default
+    /// [`RETAIN_AGE`].
+    pub retain_age: Duration,
+    /// While the journal is larger than this, in bytes, its oldest segment goes, unless a message in it has not expired
+    /// yet; default [`RETAIN_BYTES`]. Less than two segments has the effect of two.
+    pub retain_bytes: u64,
 }
 
 impl JournalConfig {
     /// The defaults.
     pub fn new() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES }
+        Self { segment_bytes: SEGMENT_BYTES, retain_age: RETAIN_AGE, retain_bytes: RETAIN_BYTES }
     }
 }
 
@@ -62,9 +70,9 @@ impl Default for JournalConfig {
 /// descriptor open for each segment.
 pub struct Journal<S: Storage> {
     storage: S,
-    config: JournalConfig,
-    index: Arc<Index<S::File>>,
-    current: Arc<Segment<S::File>>,
+    pub(super) config: JournalConfig,
+    pub(super) index: Arc<Index<S::File>>,
+    pub(super) current: Arc<Segment<S::File>>,
     /// Where the next batch goes; everything before is synced.
     position: u64,
     progress: Progress,
@@ -74,6 +82,8 @@ pub struct Journal<S: Storage> {
     settled: bool,
     poisoned: bool,
     recovery: Recovery,
+    /// Set while retention carries on what is needed of the segments that go.
+    pub(super) retiring: Option<Retiring>,
     _lock: S::Lock,
 }
 
@@ -94,7 +104,8 @@ impl<S: Storage> Journal<S> {
         new_log: LogId,
         visit: &mut Visitor<'_>,
     ) -> Result<Self, JournalError> {
-        let config = JournalConfig { segment_bytes: config.segment_bytes.max(SEGMENT_BYTES_MIN) };
+        let segment_bytes = config.segment_bytes.max(SEGMENT_BYTES_MIN);
+        let config = JournalConfig { segment_bytes, ..config };
         let lock = storage.lock(LOCK_NAME).map_err(|source| {
             let in_use = source.kind() == std::io::ErrorKind::WouldBlock;
             if in_use { JournalError::InUse } else { JournalError::storage("lock the folder")(source) }
@@ -114,6 +125,7 @@ impl<S: Storage> Journal<S> {
             settled: false,
             poisoned: false,
             recovery: loaded.recovery,
+            retiring: None,
             _lock: lock,
         })
     }
@@ -221,7 +233,7 @@ impl<S: Storage> Journal<S> {
         Ok(())
     }
 
-    fn check_poison(&self) -> Result<(), JournalError> {
+    pub(super) fn check_poison(&self) -> Result<(), JournalError> {
         if self.poisoned { Err(JournalError::Poisoned) } else { Ok(()) }
     }
 
@@ -271,7 +283,34 @@ impl<S: Storage> Journal<S> {
             Some(prepared) => prepared,
             None => self.prepare(self.config.segment_bytes.max(wanted))?,
         };
-        let origin = Origin::after(&self.current.header, self.position);
+        self.go_on_in(prepared, Origin::after(&self.current.header, self.position))
+    }
+
+    /// Begins a segment that says that the journal begins with `oldest`, then removes what comes before.
+    pub(super) fn begin_with(&mut self, oldest: u64) -> Result<usize, JournalError> {
+        let prepared = match self.next.take() {
+            Some(prepared) => prepared,
+            None => match self.prepare(self.config.segment_bytes) {
+                // Room is what this is about to make: a segment with nothing but a mark will do.
+                Err(JournalError::Full { .. }) => self.prepare(HEADER_BYTES + 2 * MARK_BYTES as u64)?,
+                other => other?,
+            },
+        };
+        let old = Arc::clone(&self.current);
+        let used = self.position + MARK_BYTES as u64;
+        self.go_on_in(prepared, Origin::after(&old.header, self.position).beginning_with(oldest))?;
+        let cut = if used < old.header.capacity { old.file.truncate(used) } else { Ok(()) };
+        self.poison_on_error(cut.map_err(JournalError::storage("shorten a segment")))?;
+        let removed = self.index.remove_before(oldest);
+        for segment in &removed {
+            let gone = self.storage.remove(&segment.name());
+            self.poison_on_error(gone.map_err(JournalError::storage("remove a segment")))?;
+        }
+        Ok(removed.len())
+    }
+
+    /// Makes `prepared` the segment in which batches are written.
+    fn go_on_in(&mut self, prepared: Prepared<S::File>, origin: Origin) -> Result<(), JournalError> {
         let header = origin.header(self.progress, prepared.capacity());
         let installed = self.sort(prepared.install(&self.storage, header, &[]))?;
         let left = recovery::leave(&self.current, self.position, self.progress);

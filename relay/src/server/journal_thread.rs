@@ -1,8 +1,8 @@
 //! The journal thread: takes all that waits, lets the sequencer decide and sync once, then tells everyone.
 //!
 //! No timer before a sync: a lone publish is synced at once, and while it is, the next batch gathers by itself. When
-//! nothing waits, the journal rests: it proves its last batch and prepares the next segment. The thread ends when all
-//! workers have let go of the queue, or when the journal fails.
+//! nothing waits, the journal rests: it proves its last batch, prepares the next segment, and removes what is older than
+//! it keeps, a step at a time. The thread ends when all workers have let go of the queue, or when the journal fails.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -23,6 +23,12 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// after it; long enough not to pay a second sync for each of a row of lone publishes.
 const REST_AFTER: Duration = Duration::from_millis(10);
 
+/// A journal at rest looks this often whether something has become old enough to go: ages are counted in days.
+const RETAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// Where publishes never pause that long, it is done once in so many syncs: a step costs about as much as a few of them.
+const SYNCS_WITHOUT_REST_MAX: u32 = 256;
+
 /// Runs until the queue ends.
 ///
 /// # Errors
@@ -33,26 +39,40 @@ pub(crate) fn run<S: Storage>(
     inboxes: &[Arc<Inbox>],
     clock: &Clock,
 ) -> Result<(), JournalError> {
-    let mut rested = false;
+    let mut wait = REST_AFTER;
+    let mut syncs_without_rest = 0;
     loop {
-        // A journal that rests needs no look at the time: it waits for the next publish.
-        let first = if rested {
-            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            queue.recv_timeout(REST_AFTER)
-        };
-        match first {
+        match queue.recv_timeout(wait) {
             Ok(first) => {
                 let committed = sequencer.commit(gather(first, queue), clock.admission())?;
                 tell(committed, inboxes);
-                rested = false;
+                wait = REST_AFTER;
+                syncs_without_rest += 1;
+                if syncs_without_rest == SYNCS_WITHOUT_REST_MAX {
+                    syncs_without_rest = 0;
+                    sequencer.rest()?;
+                    retain(&mut sequencer, clock)?;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {
+                syncs_without_rest = 0;
                 sequencer.rest()?;
-                rested = true;
+                wait = if retain(&mut sequencer, clock)? { Duration::ZERO } else { RETAIN_EVERY };
             }
             Err(RecvTimeoutError::Disconnected) => return sequencer.close(),
         }
+    }
+}
+
+/// Makes a step of retention; says whether another one is due. By a clock that cannot be trusted nothing is removed.
+fn retain<S: Storage>(sequencer: &mut Sequencer<S>, clock: &Clock) -> Result<bool, JournalError> {
+    let Ok(now) = clock.admission() else { return Ok(false) };
+    match sequencer.retain(now) {
+        Err(error) if !sequencer.journal().is_poisoned() => {
+            tracing::error!(%error, "what is due for removal stays: it cannot be read");
+            Ok(false)
+        }
+        step => step,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod reading;
 mod refusals;
+mod retention;
 
 use std::io;
 
@@ -19,7 +20,7 @@ const SEGMENT: u64 = 4096;
 
 fn open_with(disk: &SimDisk, log: LogId) -> Result<(Journal<SimDisk>, Vec<Record>), JournalError> {
     let mut seen = Vec::new();
-    let config = JournalConfig { segment_bytes: SEGMENT };
+    let config = JournalConfig { segment_bytes: SEGMENT, ..JournalConfig::new() };
     let journal = Journal::open(disk.clone(), config, log, &mut |record| {
         seen.push(record.clone());
         Ok(())
@@ -244,7 +245,7 @@ fn a_prepared_segment_is_used_and_a_spare_one_goes_with_the_close() {
 fn the_visitor_may_refuse() {
     let (disk, journal) = filled(4);
     drop(journal);
-    let config = JournalConfig { segment_bytes: SEGMENT };
+    let config = JournalConfig { segment_bytes: SEGMENT, ..JournalConfig::new() };
     let opened = Journal::open(disk, config, LOG, &mut |_| Err("too many ids".into()));
     assert!(matches!(opened, Err(JournalError::Visit(_))));
 }
@@ -254,7 +255,7 @@ fn it_works_on_a_real_folder() {
     let dir = tempfile::tempdir().unwrap();
     let start = || {
         let mut seen = Vec::new();
-        let config = JournalConfig { segment_bytes: 64 * 1024 };
+        let config = JournalConfig { segment_bytes: 64 * 1024, ..JournalConfig::new() };
         let storage = DirStorage::open(dir.path()).unwrap();
         let journal = Journal::open(storage, config, LOG, &mut |record| {
             seen.push(record.clone());

@@ -52,7 +52,7 @@ fn pages_cover_the_log_also_over_holes_and_segments() {
 #[test]
 fn a_reader_finds_every_place_in_large_segments() {
     let disk = SimDisk::new();
-    let config = JournalConfig { segment_bytes: 400 * 1024 };
+    let config = JournalConfig { segment_bytes: 400 * 1024, ..JournalConfig::new() };
     let mut journal = Journal::open(disk.clone(), config, LOG, &mut |_| Ok(())).unwrap();
     let all: Vec<_> = (1..=300_u64).map(|number| message(number * 2, 4000)).collect();
     for batch in all.chunks(7) {
