@@ -22,6 +22,7 @@ mod whole;
 mod parts;
 mod shown;
 mod noise;
+mod noticed;
 
 use std::collections::BTreeSet;
 
