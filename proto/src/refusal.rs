@@ -13,7 +13,10 @@ use crate::id::CredentialId;
 
 /// What a refusal does to the connection it happens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a connection is an HTTP request or a WebSocket, and goes on or ends"
+)]
 pub enum Ends {
     /// The request is refused and the session goes on. Before log-in every refusal ends the connection with 1008.
     Request,

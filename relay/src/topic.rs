@@ -69,7 +69,7 @@ const fn kind_of(plane: Plane, flow: Flow) -> usize {
     };
     match flow {
         Flow::Alert => plane,
-        _ => plane + 1,
+        Flow::Signal => plane + 1,
     }
 }
 
@@ -86,7 +86,7 @@ impl Topics {
                         self.put(session, kind, place, List::At, &mut entries);
                     }
                 }
-                _ => {
+                Flow::Signal => {
                     self.put(session, kind, at.as_str(), List::At, &mut entries);
                     if !filter.subtree {
                         self.put(session, kind, at.as_str(), List::BelowIfGrave, &mut entries);

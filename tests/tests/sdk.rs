@@ -1,6 +1,7 @@
 //! What an integrator gets from the SDK, against the real relay: receipts, verified deliveries, and a line that comes
 //! back by itself.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ async fn an_exercise_reaches_the_exercise_and_no_live_reader() {
     let at = relay.local_addr();
     let drill = world.client::<Exercise>(at, &world.exercise.nation);
     let nation = world.client::<Live>(at, &world.live.nation);
-    let (town, town_drill) = (world.client::<Live>(at, &world.live.town), world.client(at, &world.exercise.town));
+    let (town, town_drill) =
+        (world.client::<Live>(at, &world.live.town), world.client(at, &world.exercise.town));
     let mut live = town.subscribe(filters(&["alert/fr.idf.75.paris"]), Start::Here);
     let mut exercise: Subscription<Exercise> =
         town_drill.subscribe(filters(&["exercise/alert/fr.idf.75.paris"]), Start::Here);
@@ -77,7 +79,8 @@ async fn a_refusal_says_which_rule_and_stops_nothing_else() {
     let world = World::new();
     let relay = world.relay();
     let town = world.client::<Live>(relay.local_addr(), &world.live.town);
-    let Err(PublishError::Refused(refusal)) = soon(town.publish(line("alert/fr", Minor, "Trop haut"))).await else {
+    let Err(PublishError::Refused(refusal)) = soon(town.publish(line("alert/fr", Minor, "Trop haut"))).await
+    else {
         panic!("a town does not speak to the nation");
     };
     assert_eq!(refusal.code, Code::OutOfJurisdiction);
@@ -90,7 +93,9 @@ async fn reader_and_author_come_back_by_themselves_after_a_restart() {
     let relay = world.relay();
     let at = relay.local_addr();
     let nation = world.client::<Live>(at, &world.live.nation);
-    let mut heard = world.client::<Live>(at, &world.live.town).subscribe(filters(&["alert/fr.idf.75.paris"]), Start::Here);
+    let mut heard = world
+        .client::<Live>(at, &world.live.town)
+        .subscribe(filters(&["alert/fr.idf.75.paris"]), Start::Here);
     caught_up(&mut heard).await;
     let first = soon(nation.publish(line("alert/fr", Minor, "Avant"))).await.unwrap();
     relay.stop(Duration::from_secs(5)).unwrap();

@@ -254,7 +254,7 @@ fn to_message(output: Output) -> Message {
         Output::Close(code) => {
             let number = match code.ends() {
                 Ends::Close(number) => number,
-                _ => 1008,
+                Ends::Request | Ends::Http(_) => 1008,
             };
             Message::Close(Some(CloseFrame { code: CloseCode::from(number), reason: code.as_str().into() }))
         }

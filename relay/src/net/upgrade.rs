@@ -114,7 +114,7 @@ fn switching(accept: &str) -> Response<Full<Bytes>> {
 fn refusal(code: Code) -> Response<Full<Bytes>> {
     let status = match code.ends() {
         Ends::Http(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
-        _ => StatusCode::BAD_REQUEST,
+        Ends::Request | Ends::Close(_) => StatusCode::BAD_REQUEST,
     };
     let body = format!("{}: {}\n{}\n", code, code.english(), code.french());
     let mut response = Response::new(Full::new(Bytes::from(body)));
