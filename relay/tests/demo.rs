@@ -2,7 +2,7 @@
 //! behind; a second process that listens in hears what the demo says was heard.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -122,6 +122,26 @@ fn first_verified(shown: &str) -> Duration {
     Duration::from_secs_f64(number / 1_000.0)
 }
 
+/// What comes, line by line, so that a test that fails does not wait for ever.
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (put, lines) = sync_channel(LINES_MAX);
+    let mut output = BufReader::new(output).lines().map_while(Result::ok);
+    std::thread::spawn(move || output.try_for_each(|line| put.send(line)));
+    lines
+}
+
+/// What comes until the output ends.
+fn ends(output: &Receiver<String>) -> Vec<String> {
+    let mut told = Vec::new();
+    loop {
+        match output.recv_timeout(PATIENCE) {
+            Ok(line) => told.push(line),
+            Err(RecvTimeoutError::Disconnected) => return told,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end: {told:#?}"),
+        }
+    }
+}
+
 /// A demo that stays, ended when it is dropped.
 struct Staying(Child);
 
@@ -134,12 +154,9 @@ impl Drop for Staying {
 }
 
 impl Staying {
-    /// Its standard output, line by line, so that a test that fails does not wait for ever.
+    /// Its standard output.
     fn lines(&mut self) -> Receiver<String> {
-        let (put, lines) = sync_channel(LINES_MAX);
-        let output = BufReader::new(self.0.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| put.send(line)));
-        lines
+        lines(self.0.stdout.take().unwrap())
     }
 
     fn signal(&self, name: &str) {
@@ -275,24 +292,34 @@ fn the_commands_that_it_shows_work_and_are_heard() {
 
 /// However early it comes, and whoever sends it.
 #[test]
-fn a_demo_that_is_interrupted_or_whose_reader_leaves_removes_its_folder() {
-    for (leaves, signal) in [(false, "INT"), (false, "TERM"), (true, "")] {
+fn a_demo_that_is_asked_to_end_removes_its_folder() {
+    for signal in ["INT", "TERM", "HUP"] {
         let temporary = tempfile::tempdir().unwrap();
-        let child =
-            vigie(temporary.path()).arg("demo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut demo = Staying(child);
-        let mut first = String::new();
-        let mut output = BufReader::new(demo.0.stdout.take().unwrap());
-        output.read_line(&mut first).unwrap();
-        if leaves {
-            drop(output);
-            assert!(demo.0.wait().unwrap().success(), "its reader has read enough");
-        } else {
-            demo.signal(signal);
-            // Read on, so that it is the signal that ends it and not a pipe without a reader.
-            std::io::copy(&mut output, &mut std::io::sink()).unwrap();
-            assert!(demo.0.wait().unwrap().code().is_some(), "it ended by itself");
-        }
+        let mut demo = vigie(temporary.path());
+        let demo = demo.arg("demo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut demo = Staying(demo);
+        let shown = demo.lines();
+        shown.recv_timeout(PATIENCE).unwrap();
+        demo.signal(signal);
+        ends(&shown);
+        let ended = demo.0.wait().unwrap();
+        assert!(ended.code().is_some(), "SIG{signal} must not end it, but ask it to: {ended}");
         assert_empty(temporary.path());
     }
+}
+
+/// As with `vigie demo | head -1`. With `--once`: it may have shown all before it notices.
+#[test]
+fn a_demo_whose_reader_leaves_ends_quietly_and_removes_its_folder() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut demo = vigie(temporary.path());
+    demo.args(["demo", "--once"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = Staying(demo.spawn().unwrap());
+    let mut shown = BufReader::new(demo.0.stdout.take().unwrap());
+    shown.read_line(&mut String::new()).unwrap();
+    drop(shown);
+    let told = ends(&lines(demo.0.stderr.take().unwrap()));
+    assert!(demo.0.wait().unwrap().success(), "{told:?}");
+    assert_eq!(told, Vec::<String>::new());
+    assert_empty(temporary.path());
 }

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::select_all;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::expect::Counts;
 use self::expect::Notes;
@@ -48,14 +49,14 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Plays the demo; with `--once` it ends after the scenes, else it stays for others to join until it is interrupted.
 pub(super) fn run(screen: &Screen, args: &args::Demo) -> Outcome {
     let (started, show) = (Instant::now(), Show::new(screen));
-    on_stage(screen, plant, async |stage, mut signals| {
+    on_stage(screen, plant, async |stage, mut end| {
         let mut play = Play::new(stage, &show, started).map_err(failure)?;
-        let notes = perform(screen, &mut play, &mut signals).await?;
+        let notes = perform(screen, &mut play, &mut end).await?;
         let broken = notes.broken();
         show.sums(&notes, &broken, (!args.once).then_some(stage))?;
         if !args.once {
             show.joining(stage)?;
-            stay(&show, play, &mut signals).await?;
+            stay(&show, play, &mut end).await?;
         }
         if broken.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Failure)) }
     })
@@ -85,26 +86,49 @@ pub fn rehearse(sabotage: crate::sabotage::Sabotage) -> Result<Vec<String>, Stri
     let screen = Screen::new(super::text::Lang::En, true, clap::ColorChoice::Never, true, 0);
     let (started, show) = (Instant::now(), Show::new(&screen));
     let plant = |config: &mut RelayConfig| config.sabotage = sabotage;
-    let played = on_stage(&screen, plant, async |stage, mut signals| {
+    let played = on_stage(&screen, plant, async |stage, mut end| {
         let mut play = Play::new(stage, &show, started).map_err(failure)?;
-        perform(&screen, &mut play, &mut signals).await
+        perform(&screen, &mut play, &mut end).await
     });
     let broken = played.map_err(|failure| failure.to_string())?.broken();
     Ok(broken.into_iter().map(|broken| broken.name).collect())
+}
+
+/// What asks the demo to end: what asks a relay to stop, and a terminal that was closed.
+struct End {
+    signals: Signals,
+    hang_up: Signal,
+}
+
+impl End {
+    fn listen() -> Result<Self, Failure> {
+        let hang_up = signal(SignalKind::hangup());
+        let hang_up = hang_up.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+        Ok(Self { signals: Signals::listen()?, hang_up })
+    }
+
+    /// Cancel safe.
+    async fn asked(&mut self) {
+        tokio::select! {
+            biased;
+            () = self.signals.next() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }
 
 /// Sets the stage, acts on it, and strikes it, whatever happens.
 fn on_stage<T>(
     screen: &Screen,
     arrange: impl FnOnce(&mut RelayConfig),
-    act: impl AsyncFnOnce(&Stage, Signals) -> Result<T, Failure>,
+    act: impl AsyncFnOnce(&Stage, End) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let system = |error: std::io::Error| Failure::new(Exit::Failure, error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     // Before there is a folder: from here on an interruption ends in its removal.
-    let signals = runtime.block_on(async { Signals::listen() })?;
+    let end = runtime.block_on(async { End::listen() })?;
     let stage = Stage::set(screen, arrange)?;
-    let ended = runtime.block_on(act(&stage, signals));
+    let ended = runtime.block_on(act(&stage, end));
     // The clients' tasks go with their runtime, so the relay is alone when it stops.
     runtime.shutdown_background();
     stage.strike(screen.lang)?;
@@ -112,11 +136,11 @@ fn on_stage<T>(
 }
 
 /// Plays the scenes, and returns what was seen of those that were played in time.
-async fn perform(screen: &Screen, play: &mut Play<'_>, signals: &mut Signals) -> Result<Notes, Failure> {
+async fn perform(screen: &Screen, play: &mut Play<'_>, end: &mut End) -> Result<Notes, Failure> {
     let mut notes = Notes::default();
     tokio::select! {
         biased;
-        () = signals.next() => return Err(Failure::new(Exit::Failure, text::interrupted(screen.lang))),
+        () = end.asked() => return Err(Failure::new(Exit::Failure, text::interrupted(screen.lang))),
         played = tokio::time::timeout(DEADLINE, play.perform(&mut notes)) => match played {
             Ok(played) => played.map_err(failure)?,
             // What was not played is told as broken.
@@ -127,12 +151,12 @@ async fn perform(screen: &Screen, play: &mut Play<'_>, signals: &mut Signals) ->
 }
 
 /// Shows what is heard until somebody interrupts.
-async fn stay(show: &Show<'_>, play: Play<'_>, signals: &mut Signals) -> Outcome {
+async fn stay(show: &Show<'_>, play: Play<'_>, end: &mut End) -> Outcome {
     let mut heard = select_all(play.into_ears().into_iter().map(ears::Ear::into_messages));
     loop {
         tokio::select! {
             biased;
-            () = signals.next() => return Ok(()),
+            () = end.asked() => return Ok(()),
             Some(said) = heard.next() => show.later(&said)?,
         }
     }
