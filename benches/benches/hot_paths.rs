@@ -18,7 +18,9 @@ fn verification(criterion: &mut Criterion) {
     let alert = fixture.alert();
     let frame = format!(r#"{{"op":"publish","n":1,"jws":"{alert}"}}"#);
     let links: Vec<_> = fixture.chain.links().iter().map(|link| link.token().to_string()).collect();
-    criterion.bench_function("frame/publish", |bench| bench.iter(|| ClientFrame::parse(black_box(&frame)).unwrap()));
+    criterion.bench_function("frame/publish", |bench| {
+        bench.iter(|| ClientFrame::parse(black_box(&frame)).unwrap())
+    });
     criterion.bench_function("verify/known chain", |bench| {
         bench.iter(|| verify(black_box(&alert), &fixture.chain, MESSAGE_LIFETIME_MAX).unwrap());
     });
@@ -36,15 +38,21 @@ fn topics(criterion: &mut Criterion) {
         for reader in 0..readers {
             table.enter(reader, &national);
         }
-        criterion.bench_function(&format!("topics/enter and leave, readers of one channel, {readers}"), |bench| {
-            bench.iter(|| {
-                table.enter(readers, black_box(&national));
-                table.leave(readers);
-            });
-        });
-        criterion.bench_function(&format!("topics/publish that nobody hears, readers elsewhere, {readers}"), |bench| {
-            bench.iter(|| table.audience(black_box(&town), Severity::Severe, |_| unreachable!()));
-        });
+        criterion.bench_function(
+            &format!("topics/enter and leave, readers of one channel, {readers}"),
+            |bench| {
+                bench.iter(|| {
+                    table.enter(readers, black_box(&national));
+                    table.leave(readers);
+                });
+            },
+        );
+        criterion.bench_function(
+            &format!("topics/publish that nobody hears, readers elsewhere, {readers}"),
+            |bench| {
+                bench.iter(|| table.audience(black_box(&town), Severity::Severe, |_| unreachable!()));
+            },
+        );
     }
 }
 

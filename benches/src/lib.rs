@@ -44,7 +44,10 @@ impl Default for Fixture {
                 delegate,
             }],
             plane: Plane::Live,
-            valid: Window { from: NOW.minus(Duration::from_secs(60)), until: NOW.plus(Duration::from_secs(86_400)) },
+            valid: Window {
+                from: NOW.minus(Duration::from_secs(60)),
+                until: NOW.plus(Duration::from_secs(86_400)),
+            },
         };
         let [root, nation, town] = keys;
         let roots = Roots::new([root.public().thumbprint()]);

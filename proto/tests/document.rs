@@ -27,7 +27,6 @@ fn refusals() -> String {
             Ends::Request => "request".to_owned(),
             Ends::Http(status) => format!("HTTP {status}"),
             Ends::Close(status) => format!("close {status}"),
-            other => panic!("the document has no word for {other:?}"),
         };
         let temporary = if code.is_temporary() { "yes" } else { "no" };
         table += &format!("| `{code}` | {ends} | {temporary} | {} | {} |\n", code.english(), code.french());

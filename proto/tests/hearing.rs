@@ -48,7 +48,6 @@ fn model(flow: Flow, subtree: bool, stands: &Place, addressed: &Place, severity:
             stands == addressed || (is_below && [Severity::Severe, Severity::Extreme].contains(&severity))
         }
         (Flow::Signal, true) => is_below,
-        (other, _) => panic!("no rule for {other}"),
     }
 }
 

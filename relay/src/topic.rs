@@ -179,7 +179,11 @@ mod tests {
 
     fn channel() -> impl Strategy<Value = String> {
         (any::<bool>(), any::<bool>(), place()).prop_map(|(exercise, signal, place)| {
-            format!("{}{}/{place}", if exercise { "exercise/" } else { "" }, if signal { "signal" } else { "alert" })
+            format!(
+                "{}{}/{place}",
+                if exercise { "exercise/" } else { "" },
+                if signal { "signal" } else { "alert" }
+            )
         })
     }
 
@@ -191,11 +195,14 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let filter = (channel(), any::<bool>()).prop_map(|(channel, all)| format!("{channel}{}", if all { ".**" } else { "" }));
+        let filter = (channel(), any::<bool>())
+            .prop_map(|(channel, all)| format!("{channel}{}", if all { ".**" } else { "" }));
         prop_oneof![
-            (0..12_usize, prop::collection::vec(filter, 1..5)).prop_map(|(session, filters)| Step::Enter(session, filters)),
+            (0..12_usize, prop::collection::vec(filter, 1..5))
+                .prop_map(|(session, filters)| Step::Enter(session, filters)),
             (0..12_usize).prop_map(Step::Leave),
-            (channel(), prop::sample::select(Severity::ALL.to_vec())).prop_map(|(channel, severity)| Step::Publish(channel, severity)),
+            (channel(), prop::sample::select(Severity::ALL.to_vec()))
+                .prop_map(|(channel, severity)| Step::Publish(channel, severity)),
         ]
     }
 

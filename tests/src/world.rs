@@ -140,7 +140,8 @@ impl Command {
     /// A chain of command with fresh keys.
     pub fn new(plane: Plane) -> Self {
         let key = fresh_key();
-        let credential = Credential::issue_root(&key, &claims(plane, &key, "fr", everything("fr", 4))).unwrap();
+        let credential =
+            Credential::issue_root(&key, &claims(plane, &key, "fr", everything("fr", 4))).unwrap();
         let roots = Roots::new([key.public().thumbprint()]);
         let chain = Chain::verify([&**credential.token()], &roots, &NoVerdicts).unwrap();
         let root = Person { key, chain: Arc::new(chain) };
@@ -153,7 +154,10 @@ impl Command {
             &region,
             "fr.etat.idf.sdis",
             vec![
-                Grant { subscribe: false, ..grant(Flow::Signal, "fr.idf.75.paris", Some(Severity::Severe), 0) },
+                Grant {
+                    subscribe: false,
+                    ..grant(Flow::Signal, "fr.idf.75.paris", Some(Severity::Severe), 0)
+                },
                 grant(Flow::Alert, "fr.idf.75.paris", None, 0),
             ],
         );

@@ -23,7 +23,12 @@ struct Side<P: OnPlane> {
 }
 
 impl<P: OnPlane> Side<P> {
-    fn new(world: &World, relay: &Relay, command: &vigie_tests::world::Command, channel: &'static str) -> Self {
+    fn new(
+        world: &World,
+        relay: &Relay,
+        command: &vigie_tests::world::Command,
+        channel: &'static str,
+    ) -> Self {
         let author = world.client::<P>(relay.local_addr(), &command.nation);
         let reader = world.client::<P>(relay.local_addr(), &command.town);
         let filter = format!("{channel}.idf.75.paris").parse().unwrap();
@@ -35,7 +40,8 @@ impl<P: OnPlane> Side<P> {
         let content = Content { cap: alert.clone(), original: None };
         let label = if alert.scope == Scope::Public { Tlp::Clear } else { Tlp::Green };
         let draft = Draft::new(self.channel.parse().unwrap(), severity, content).label(label);
-        let receipt = soon(self.author.publish(draft)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let receipt =
+            soon(self.author.publish(draft)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         loop {
             match soon(self.heard.next()).await {
                 Some(Delivery::CaughtUp(_)) => {}
@@ -59,7 +65,8 @@ async fn all_pass(files: &[PathBuf]) -> (usize, usize) {
     let mut passed = (0, 0);
     for file in files {
         let name = file.display().to_string();
-        let imported = cap::import(&std::fs::read(file).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let imported =
+            cap::import(&std::fs::read(file).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
         match imported.alert.plane() {
             Some(Plane::Live) => {
                 live.passes(&name, &imported.alert).await;
@@ -88,7 +95,10 @@ async fn the_fixtures_of_this_project_pass() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(vigie_test_data), ignore = "needs VIGIE_TEST_DATA, third-party CAP files; see CONTRIBUTING.md")]
+#[cfg_attr(
+    not(vigie_test_data),
+    ignore = "needs VIGIE_TEST_DATA, third-party CAP files; see CONTRIBUTING.md"
+)]
 async fn all_valid_alerts_of_other_issuers_pass() {
     let folder = PathBuf::from(std::env::var_os("VIGIE_TEST_DATA").unwrap()).join("cap");
     let index = std::fs::read_to_string(folder.join("index.csv")).unwrap();

@@ -17,7 +17,8 @@ const GRACE: Duration = Duration::ZERO;
 async fn publish_many(world: &World, relay: &Relay, from: u64, to: u64) {
     let mut nation = Raw::log_in(world, relay.local_addr(), &world.live.nation).await;
     for number in from..=to {
-        let receipt = nation.publish(&world.live.nation.say("alert/fr", &format!("n° {number}"), Moderate)).await;
+        let receipt =
+            nation.publish(&world.live.nation.say("alert/fr", &format!("n° {number}"), Moderate)).await;
         assert_eq!((&receipt["op"], &receipt["seq"]), (&"receipt".into(), &number.into()), "{receipt}");
     }
 }
@@ -46,7 +47,10 @@ async fn a_cursor_resumes_just_after_it_also_on_a_relay_that_was_restarted() {
     publish_many(&world, &relay, 1, 5).await;
     let mut town = Raw::log_in(&world, relay.local_addr(), &world.live.town).await;
     let answer = town.subscribe(&["alert/fr.idf.75.paris"], Some("start")).await;
-    assert_eq!((&answer["op"], &answer["seq"], &answer["head"]), (&"subscribed".into(), &0.into(), &5.into()));
+    assert_eq!(
+        (&answer["op"], &answer["seq"], &answer["head"]),
+        (&"subscribed".into(), &0.into(), &5.into())
+    );
     let third = events(&mut town, 1, 3).await;
     let after = cursor(&relay, &third);
     let log = relay.log();
@@ -108,7 +112,8 @@ async fn a_reader_that_stops_reading_loses_nothing_and_holds_nobody_up() {
     let mut nation = Raw::log_in(&world, relay.local_addr(), &world.live.nation).await;
     const MESSAGES: u64 = 300;
     for number in 1..=MESSAGES {
-        let receipt = nation.publish(&world.live.nation.say("alert/fr", &format!("{number} {text}"), Moderate)).await;
+        let receipt =
+            nation.publish(&world.live.nation.say("alert/fr", &format!("{number} {text}"), Moderate)).await;
         assert_eq!(receipt["seq"], number);
         assert_eq!(quick.event().await["seq"], number);
     }

@@ -50,7 +50,7 @@ fn explain(screen: &Screen, code: Code) -> Outcome {
     screen.line(&match code.ends() {
         Ends::Http(status) => lang.ends_http(status),
         Ends::Close(close) => lang.ends_close(close),
-        Ends::Request | _ => lang.ends_request(),
+        Ends::Request => lang.ends_request(),
     })?;
     screen.line(&if code.is_temporary() { lang.retryable() } else { lang.not_retryable() })
 }
@@ -59,7 +59,7 @@ fn object(screen: &Screen, code: Code) -> Outcome {
     let (http, close) = match code.ends() {
         Ends::Http(status) => (Some(status), None),
         Ends::Close(close) => (None, Some(close)),
-        Ends::Request | _ => (None, None),
+        Ends::Request => (None, None),
     };
     screen.object(&serde_json::json!({
         "type": "code", "code": code, "en": code.english(), "fr": code.french(), "temporary": code.is_temporary(),

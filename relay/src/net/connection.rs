@@ -59,10 +59,13 @@ pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
     // One deadline from accept to log-in: the session tells whom it can tell, this ends the rest.
     let accepted = local.now();
     let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
-    let Ok(Some(socket)) = tokio::time::timeout_at(deadline, open(&local, stream, full)).await else { return };
+    let Ok(Some(socket)) = tokio::time::timeout_at(deadline, open(&local, stream, full)).await else {
+        return;
+    };
     let Some(id) = local.open_session(binding_of(&local), accepted) else { return };
     let _guard = SessionGuard { local: &local, id };
-    let Ok(Some(socket)) = tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)).await else {
+    let Ok(Some(socket)) = tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)).await
+    else {
         return;
     };
     let mut driver = Driver::new(&local, id, socket);
@@ -174,7 +177,9 @@ impl<'a> Driver<'a> {
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(Turn::Ended),
-                Poll::Ready(Some(Ok(Message::Text(_)))) if until_logged_in && self.socket.get_mut().has_more(cx) => {
+                Poll::Ready(Some(Ok(Message::Text(_))))
+                    if until_logged_in && self.socket.get_mut().has_more(cx) =>
+                {
                     // A client is silent from its proof to `welcome`: whatever it asks for by then is not judged.
                     self.local.handle_violation(self.id, Code::NotLoggedIn);
                     self.closing = true;

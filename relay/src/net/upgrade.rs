@@ -10,8 +10,8 @@ use std::rc::Rc;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -69,12 +69,18 @@ fn answer(request: &Request<Incoming>, rules: &UpgradeRules, full: bool) -> Resp
     }
 }
 
-fn judge<'a>(request: &'a Request<Incoming>, rules: &UpgradeRules, full: bool) -> Result<&'a HeaderValue, Code> {
+fn judge<'a>(
+    request: &'a Request<Incoming>,
+    rules: &UpgradeRules,
+    full: bool,
+) -> Result<&'a HeaderValue, Code> {
     let headers = request.headers();
     let has = |name, token: &str| {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
-        })
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     };
     if request.uri().path() != "/" {
         return Err(Code::NotFound);

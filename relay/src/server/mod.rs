@@ -200,7 +200,8 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     let storage = DirStorage::open(&config.journal)
         .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
     #[cfg_attr(not(feature = "sabotage"), expect(unused_mut, reason = "only a planted bug changes it here"))]
-    let mut sequencer = Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
+    let mut sequencer =
+        Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
     #[cfg(feature = "sabotage")]
     sequencer.sabotage(config.sabotage);
     not_before_journal(&clock, sequencer.head())?;

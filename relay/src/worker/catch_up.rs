@@ -86,7 +86,14 @@ pub fn read<S: Storage>(journal: &JournalReader<S>, request: ReadRequest) -> Res
             let resume = Sequence::new(next.get().saturating_sub(1));
             let to = Position { seq: resume.max(after.seq), admitted: after.admitted };
             let gap = Gap::new(GapReason::Damaged, journal, after, to);
-            return Ok(ReadReply { session, purpose, gap: Some(gap), after: to, messages: Vec::new(), end: to.seq });
+            return Ok(ReadReply {
+                session,
+                purpose,
+                gap: Some(gap),
+                after: to,
+                messages: Vec::new(),
+                end: to.seq,
+            });
         }
         Err(error) => return Err(error),
     };
@@ -94,13 +101,23 @@ pub fn read<S: Storage>(journal: &JournalReader<S>, request: ReadRequest) -> Res
     if gap.is_none() && after.seq.get() < removed && request.from != ReadFrom::Beginning {
         let to = Position { seq: Sequence::new(removed), admitted: after.admitted };
         let gap = Gap::new(GapReason::Removed, journal, after, to);
-        return Ok(ReadReply { session, purpose, gap: Some(gap), after: to, messages: page.messages, end: page.end });
+        return Ok(ReadReply {
+            session,
+            purpose,
+            gap: Some(gap),
+            after: to,
+            messages: page.messages,
+            end: page.end,
+        });
     }
     Ok(ReadReply { session, purpose, gap, after, messages: page.messages, end: page.end })
 }
 
 /// Finds the place to begin, and what is lost where a cursor does not mean a place of this log.
-fn begin<S: Storage>(journal: &JournalReader<S>, from: ReadFrom) -> Result<(Position, Option<Gap>), ReadError> {
+fn begin<S: Storage>(
+    journal: &JournalReader<S>,
+    from: ReadFrom,
+) -> Result<(Position, Option<Gap>), ReadError> {
     let cursor = match from {
         ReadFrom::After(position) => return Ok((position, None)),
         ReadFrom::Beginning => return Ok((Position::default(), None)),
@@ -163,7 +180,9 @@ impl Worker {
     /// Says where the subscription begins, if that is still owed.
     pub(super) fn answer_subscribe(&mut self, id: SessionId, at: Position) {
         let (log, head) = (self.config.log, self.head.max(at).seq);
-        let Some(subscription) = self.session(id).and_then(|session| session.subscription.as_mut()) else { return };
+        let Some(subscription) = self.session(id).and_then(|session| session.subscription.as_mut()) else {
+            return;
+        };
         subscription.begins = None;
         for re in std::mem::take(&mut subscription.unanswered) {
             self.push_text(id, ServerFrame::Subscribed { re, log, seq: at.seq, head }.to_text());

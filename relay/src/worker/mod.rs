@@ -127,7 +127,12 @@ impl<T: Verdicts + Send + Sync + std::fmt::Debug> VerdictCache for T {}
 
 impl Worker {
     /// Begins at the head of the log, with no sessions.
-    pub fn new(config: WorkerConfig, chains: Arc<StoredChains>, verdicts: Arc<dyn VerdictCache>, head: Position) -> Self {
+    pub fn new(
+        config: WorkerConfig,
+        chains: Arc<StoredChains>,
+        verdicts: Arc<dyn VerdictCache>,
+        head: Position,
+    ) -> Self {
         Self {
             ring: Ring::new(config.ring_bytes_max, head.seq),
             config,
@@ -285,7 +290,9 @@ impl Worker {
             return true;
         }
         let event = event.event();
-        self.sessions[id.index].reader().is_some_and(|reader| may_hear(reader, &event.channel, event.severity))
+        self.sessions[id.index]
+            .reader()
+            .is_some_and(|reader| may_hear(reader, &event.channel, event.severity))
     }
 
     /// Puts the event into the outbox of a live session; one without room turns behind, just before it.

@@ -91,8 +91,13 @@ impl Worker {
         session.in_flight = session.in_flight.saturating_sub(1);
         match &answer.outcome {
             Ok(stored) => {
-                let receipt =
-                    ServerFrame::Receipt { re, id: answer.id, log, seq: stored.seq, admitted: stored.admitted };
+                let receipt = ServerFrame::Receipt {
+                    re,
+                    id: answer.id,
+                    log,
+                    seq: stored.seq,
+                    admitted: stored.admitted,
+                };
                 self.push_text(id, receipt.to_text());
             }
             Err(refusal) => self.reject(id, &Rejection { re: Some(re), refusal: refusal.clone() }),
@@ -110,7 +115,8 @@ impl Worker {
         let Some(session) = self.session(id) else { return };
         let here = session.position(head).unwrap_or(head);
         let before = session.subscription.take();
-        let (begins_before, mut unanswered) = before.map_or_else(Default::default, |it| (it.begins, it.unanswered));
+        let (begins_before, mut unanswered) =
+            before.map_or_else(Default::default, |it| (it.begins, it.unanswered));
         if unanswered.len() >= UNANSWERED_MAX {
             // A client that does not wait for answers: what it had stands no more, and it begins again.
             return self.handle_violation(id, Code::GoingAway);
