@@ -36,19 +36,21 @@ pub enum ExportError {
 /// # Errors
 /// [`ExportError`] when the alert does not pass [`Alert::validate`] or holds characters that XML does not have.
 pub fn export(alert: &Alert) -> Result<String, ExportError> {
-    alert.validate()?;
-    let mut xml =
-        Xml { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0, bad: None };
-    xml.text.push_str(&format!("<alert xmlns=\"{}\">\n", schema::NAMESPACE));
-    xml.depth = 1;
-    write_alert(&mut xml, alert);
-    xml.text.push_str("</alert>\n");
-    match xml.bad {
-        None => Ok(xml.text),
-        Some((element, character)) => {
-            Err(ExportError::Character { element, code_point: u32::from(character) })
-        }
-    }
+    let mut xml = Xml::new();
+    xml.alert(alert)?;
+    Ok(xml.text)
+}
+
+/// Several alerts in one XML file, as a plain list that [`super::import_all`] reads: CAP has no form of its own for it.
+///
+/// # Errors
+/// As [`export`], for the first alert that fails.
+pub fn export_list<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Result<String, ExportError> {
+    let mut xml = Xml::new();
+    xml.text.push_str("<alerts>\n");
+    alerts.into_iter().try_for_each(|alert| xml.alert(alert))?;
+    xml.text.push_str("</alerts>\n");
+    Ok(xml.text)
 }
 
 fn write_alert(xml: &mut Xml, alert: &Alert) {
@@ -143,7 +145,7 @@ fn write_resource(xml: &mut Xml, resource: &Resource) {
 
 fn write_area(xml: &mut Xml, area: &Area) {
     let Area { area_desc, polygon, circle, geocode, altitude, ceiling } = area;
-    xml.text("areaDesc", area_desc);
+    xml.leaf("areaDesc", area_desc, false);
     xml.texts("polygon", polygon);
     xml.texts("circle", circle);
     xml.parents("geocode", geocode, write_pair);
@@ -154,7 +156,7 @@ fn write_area(xml: &mut Xml, area: &Area) {
 fn write_pair(xml: &mut Xml, pair: &ValuePair) {
     let ValuePair { value_name, value } = pair;
     xml.token("valueName", value_name);
-    xml.text("value", value);
+    xml.leaf("value", value, false);
 }
 
 /// XML while it is written.
@@ -167,6 +169,21 @@ struct Xml {
 }
 
 impl Xml {
+    fn new() -> Self {
+        Self { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0, bad: None }
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Result<(), ExportError> {
+        alert.validate()?;
+        self.text.push_str(&format!("<alert xmlns=\"{}\">\n", schema::NAMESPACE));
+        self.depth = 1;
+        write_alert(self, alert);
+        self.text.push_str("</alert>\n");
+        self.bad.map_or(Ok(()), |(element, character)| {
+            Err(ExportError::Character { element, code_point: u32::from(character) })
+        })
+    }
+
     fn parents<T>(&mut self, element: &'static str, values: &[T], write: fn(&mut Self, &T)) {
         for value in values {
             self.indent();
@@ -201,6 +218,7 @@ impl Xml {
         }
     }
 
+    /// `exact` where the import would else trim the text or leave it out: it keeps `value` and `areaDesc` when empty.
     fn leaf(&mut self, element: &'static str, text: &str, exact: bool) {
         self.indent();
         self.text.push_str(&format!("<{element}>"));

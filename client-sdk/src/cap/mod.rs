@@ -38,7 +38,7 @@ mod version;
 mod warning;
 
 pub use error::{ImportError, ImportFault};
-pub use export::{ExportError, export};
+pub use export::{ExportError, export, export_list};
 pub use options::{ImportOptions, MalformedZone, Zone};
 pub use version::Version;
 pub use warning::{Warning, WarningCode, WarningKind};

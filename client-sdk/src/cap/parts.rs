@@ -241,7 +241,9 @@ impl<'c, 'o> Parts<'c, 'o> {
     pub(super) fn filled(&mut self, node: Node, check: Check) -> Option<Node> {
         // With elements inside it is not empty but unreadable: kept, for `leaf` to refuse.
         if says_nothing(&node) {
-            self.cx.warnings.push(node.line, WarningCode::EmptyDropped, node.name);
+            let is_shape = matches!(node.name, "polygon" | "circle");
+            let code = if is_shape { WarningCode::EmptyShape } else { WarningCode::EmptyDropped };
+            self.cx.warnings.push(node.line, code, node.name);
             return None;
         }
         self.look(&node, check);

@@ -119,7 +119,9 @@ warning_codes! {
     /// An empty optional element. Left out.
     EmptyDropped = "empty_dropped", Note, "empty; left out";
     /// An empty element that CAP requires and real alerts leave empty. Kept.
-    EmptyKept = "empty_kept", Note, "empty; kept";
+    EmptyKept = "empty_kept", Rule, "empty; kept";
+    /// An empty polygon or circle. Left out.
+    EmptyShape = "empty_shape", Rule, "a place without points; left out";
     /// The last point is not the first. Kept.
     PolygonNotClosed = "polygon_not_closed", Rule, "the last point is not the first; kept, may not show on a map";
     /// Fewer than four points. Kept.

@@ -72,7 +72,7 @@ fn every_valid_third_party_alert_is_taken() {
         assert_eq!(imported.signatures, number("signatures"), "{name}");
         let polygons = areas().map(|area| area.polygon.len()).sum::<usize>();
         let dropped = imported.warnings.iter().filter(|warning| warning.element == "polygon");
-        let dropped = dropped.filter(|warning| warning.code.as_str() == "empty_dropped").count();
+        let dropped = dropped.filter(|warning| warning.code.as_str() == "empty_shape").count();
         assert_eq!(polygons + dropped, number("polygons"), "{name}");
         taken += 1;
     }
