@@ -11,6 +11,7 @@ use vigie_proto::id::{KeyId, MessageId};
 use vigie_proto::message::Tlp;
 use vigie_proto::severity::Severity;
 
+use super::cap::args::CapCommand;
 use super::duration;
 use super::grant::GrantSpec;
 use super::subscribe::After;
@@ -55,6 +56,10 @@ pub(super) enum Command {
     Pub(Publish),
     Sub(Subscribe),
     Verify(Verify),
+    Cap {
+        #[command(subcommand)]
+        command: CapCommand,
+    },
     Identity {
         #[command(subcommand)]
         command: IdentityCommand,

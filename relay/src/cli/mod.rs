@@ -26,6 +26,7 @@ mod render;
 mod effects;
 mod export;
 mod verify;
+mod cap;
 mod identity;
 mod trust;
 mod check;
@@ -84,6 +85,7 @@ fn run(screen: &Screen, cli: &Cli, command: clap::Command) -> Outcome {
         Command::Pub(args) => publish::run(session, args),
         Command::Sub(args) => subscribe::run(session, args),
         Command::Verify(args) => verify::run(session, args),
+        Command::Cap { command } => cap::run(screen, command),
         Command::Identity { command } => identity::run(session, command),
         Command::Trust { command } => trust::run(session, command),
         Command::Check { command } => check::run(session, command),

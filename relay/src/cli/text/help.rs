@@ -153,6 +153,121 @@ const HELP: &[(&str, &str, &str)] = &[
         "Roots to trust in place of those of the context",
         "Racines auxquelles se fier au lieu de celles du contexte",
     ),
+    (
+        "cap",
+        "CAP files (1.0, 1.1, 1.2, feeds, EDXL-DE): convert and check them, offline",
+        "Fichiers CAP (1.0, 1.1, 1.2, flux, EDXL-DE) : les convertir et les contrôler, hors ligne",
+    ),
+    (
+        "cap to-json",
+        "Print each alert as Vigie signs it: one JSON object a line",
+        "Afficher chaque alerte telle que Vigie la signe : un objet JSON par ligne",
+    ),
+    (
+        "cap to-json [files]",
+        "CAP files, or - for standard input",
+        "Fichiers CAP, ou - pour l'entrée standard",
+    ),
+    (
+        "cap to-json [mime_type]",
+        "Media type of resources that have none (required since CAP 1.2)",
+        "Type de média des ressources qui n'en ont pas (exigé depuis CAP 1.2)",
+    ),
+    (
+        "cap to-json [scope]",
+        "Scope of alerts that have none (optional in CAP 1.0)",
+        "Portée des alertes qui n'en ont pas (facultative en CAP 1.0)",
+    ),
+    (
+        "cap to-json [category]",
+        "Category of infos that have none (optional in CAP 1.0)",
+        "Catégorie des info qui n'en ont pas (facultative en CAP 1.0)",
+    ),
+    (
+        "cap to-json [zone]",
+        "Offset of times that have none, such as +02:00",
+        "Décalage des heures qui n'en ont pas, ainsi +02:00",
+    ),
+    (
+        "cap to-json [value_name]",
+        "Name of values that are not key=value (CAP 1.0)",
+        "Nom des valeurs qui ne sont pas clé=valeur (CAP 1.0)",
+    ),
+    (
+        "cap to-xml",
+        "Print alerts as CAP 1.2, from XML of any version or from JSON",
+        "Afficher les alertes en CAP 1.2, à partir de XML de toute version ou de JSON",
+    ),
+    (
+        "cap to-xml [files]",
+        "CAP files or JSON, or - for standard input",
+        "Fichiers CAP ou JSON, ou - pour l'entrée standard",
+    ),
+    (
+        "cap to-xml [dir]",
+        "Write each alert to a file of its own in this folder, never over another",
+        "Écrire chaque alerte dans un fichier à elle dans ce dossier, jamais par-dessus un autre",
+    ),
+    (
+        "cap to-xml [mime_type]",
+        "Media type of resources that have none (required since CAP 1.2)",
+        "Type de média des ressources qui n'en ont pas (exigé depuis CAP 1.2)",
+    ),
+    (
+        "cap to-xml [scope]",
+        "Scope of alerts that have none (optional in CAP 1.0)",
+        "Portée des alertes qui n'en ont pas (facultative en CAP 1.0)",
+    ),
+    (
+        "cap to-xml [category]",
+        "Category of infos that have none (optional in CAP 1.0)",
+        "Catégorie des info qui n'en ont pas (facultative en CAP 1.0)",
+    ),
+    (
+        "cap to-xml [zone]",
+        "Offset of times that have none, such as +02:00",
+        "Décalage des heures qui n'en ont pas, ainsi +02:00",
+    ),
+    (
+        "cap to-xml [value_name]",
+        "Name of values that are not key=value (CAP 1.0)",
+        "Nom des valeurs qui ne sont pas clé=valeur (CAP 1.0)",
+    ),
+    (
+        "cap validate",
+        "List all that breaks CAP's schema or the rules of its text, by line and element (code 6 if any)",
+        "Lister tout ce qui enfreint le schéma de CAP ou les règles de son texte, par ligne et élément (code 6 s'il y en a)",
+    ),
+    (
+        "cap validate [files]",
+        "CAP files or JSON, or - for standard input",
+        "Fichiers CAP ou JSON, ou - pour l'entrée standard",
+    ),
+    (
+        "cap validate [mime_type]",
+        "Media type of resources that have none (required since CAP 1.2)",
+        "Type de média des ressources qui n'en ont pas (exigé depuis CAP 1.2)",
+    ),
+    (
+        "cap validate [scope]",
+        "Scope of alerts that have none (optional in CAP 1.0)",
+        "Portée des alertes qui n'en ont pas (facultative en CAP 1.0)",
+    ),
+    (
+        "cap validate [category]",
+        "Category of infos that have none (optional in CAP 1.0)",
+        "Catégorie des info qui n'en ont pas (facultative en CAP 1.0)",
+    ),
+    (
+        "cap validate [zone]",
+        "Offset of times that have none, such as +02:00",
+        "Décalage des heures qui n'en ont pas, ainsi +02:00",
+    ),
+    (
+        "cap validate [value_name]",
+        "Name of values that are not key=value (CAP 1.0)",
+        "Nom des valeurs qui ne sont pas clé=valeur (CAP 1.0)",
+    ),
     ("identity", "Keys of one's own", "Ses propres clés"),
     (
         "identity new",

@@ -231,6 +231,20 @@ sentences! {
     valid(from, until) "{from} to {until}", "du {from} au {until}";
     link_ids(id, key) "credential {id}  key {key}", "accréditation {id}  clé {key}";
 
+    // cap
+    cap_list(count) "{count} alerts: written as one list, since CAP has no form for several; --dir writes one file each",
+        "{count} alertes : écrites en une seule liste, CAP n'ayant pas de forme pour plusieurs ; --dir écrit un fichier \
+         par alerte";
+    cap_signatures(count) "{count} XML signature(s): present, not checked",
+        "{count} signature(s) XML : présente(s), non vérifiée(s)";
+    cap_not_taken(count) "{count} of what was given could not be taken, for the reasons above",
+        "sur ce qui a été donné, {count} n'a pu être repris, pour les raisons ci-dessus";
+    cap_conformant() "follows CAP", "conforme à CAP";
+    cap_careless() "can be used, but breaks rules of CAP", "utilisable, mais enfreint des règles de CAP";
+    cap_unusable_alert() "cannot be used", "inutilisable";
+    cap_not_conformant(count) "{count} of what was looked at does not follow CAP",
+        "sur ce qui a été examiné, {count} n'est pas conforme à CAP";
+
     // check
     check_logged_in(millis) "logged in after {millis} ms", "authentifié en {millis} ms";
     check_timed_out(why) "no log-in in time; {why}", "pas d'authentification à temps ; {why}";
