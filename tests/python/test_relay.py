@@ -193,7 +193,7 @@ class Honest(WithRelay):
         one, = (one for one in heard if one.what != "mark")
         self.assertEqual((one.what, one.message.id, one.message.jws), ("verified", receipt["id"], jws))
         self.assertEqual((one.frame["seq"], one.frame["admitted"]), (receipt["seq"], receipt["admitted"]))
-        self.assertEqual(one.message.chain.last.key, self.nation.key.public_key().public_bytes_raw())
+        self.assertEqual(one.message.chain[-1].key, self.nation.key.public_key().public_bytes_raw())
         self.assertEqual(one.cursor, vigie.make_cursor(receipt["log"], receipt["seq"], receipt["admitted"]))
 
     async def test_same_bytes_same_receipt(self) -> None:
