@@ -60,6 +60,10 @@ impl<'a> Play<'a> {
         // From here on their lines stand, and what is measured is the way of a message.
         let opened = join_all(self.ears.iter_mut().map(|ear| ear.until(caught_up, deadline))).await;
         let everyone = opened.iter().all(|heard| heard.complete);
+        for heard in opened {
+            // The log is new: whatever was given by now, nobody said.
+            self.note(Scene::National, Heard { complete: false, ..heard }, notes);
+        }
         self.show.opened(self.stage).map_err(stopped)?;
         for scene in Scene::HONEST {
             // Where nobody heard a fence, the scenes after it would prove nothing either.
