@@ -64,6 +64,11 @@ fn an_event_left_out_after_a_resume_is_caught() {
 }
 
 #[test]
+fn a_page_of_history_that_leaves_something_out_is_caught() {
+    caught(Plant::PastSkipped, &[Promise::Complete]);
+}
+
+#[test]
 fn an_exercise_given_to_a_live_reader_is_caught() {
     caught(Plant::ExerciseToLive, &[Promise::PlanesApart]);
 }

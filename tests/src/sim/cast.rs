@@ -1,6 +1,7 @@
 //! Who takes part in a simulation, drawn under the seed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vigie_proto::chain::Roots;
@@ -16,7 +17,7 @@ use super::history::History;
 use super::network::Millis;
 use super::people::{BEGIN, Command, Person};
 use super::random::Chance;
-use super::reader::ReadingClient;
+use super::reader::{ReadingClient, Wishes};
 
 /// Everyone.
 #[derive(Debug)]
@@ -60,9 +61,19 @@ pub fn draw(ends: Millis, chance: &mut Chance, history: &mut History) -> Cast {
 
 impl Cast {
     fn add_reader(&mut self, command: &Command, ends: Millis, chance: &mut Chance, history: &mut History) {
-        let (person, filters) = chance.pick(&listeners(command)).clone();
+        let listeners = listeners(command);
+        let (person, filters) = chance.pick(&listeners).clone();
         let prefix = if command.plane == Plane::Exercise { "exercise/" } else { "" };
-        let filters: Vec<String> = filters.iter().map(|filter| format!("{prefix}{filter}")).collect();
+        let set =
+            |filters: &[&str]| filters.iter().map(|filter| format!("{prefix}{filter}")).collect::<Vec<_>>();
+        let mut sets = vec![set(&filters)];
+        // What the same person may hear as well.
+        sets.extend(
+            listeners
+                .iter()
+                .filter(|(other, _)| Arc::ptr_eq(&other.key, &person.key))
+                .map(|(_, filters)| set(filters)),
+        );
         let foreign = Cursor {
             log: LogId::from_bytes(chance.bytes()),
             seq: Sequence::new(chance.within(0..=50)),
@@ -72,7 +83,8 @@ impl Cast {
         let begins = if chance.one_in(3) { chance.within(0..=ends) } else { 0 };
         let id = self.next_reader;
         self.next_reader += 1;
-        let reader = ReadingClient::new(id, command.plane, &filters, &self.roots, start, history);
+        let wishes = Wishes { plane: command.plane, sets, by_sdk: !chance.one_in(3), start };
+        let reader = ReadingClient::new(id, wishes, &self.roots, history);
         self.clients.push(Client::new(person, Work::Reads(Box::new(reader)), begins, chance));
     }
 }
@@ -129,6 +141,7 @@ fn listeners(command: &Command) -> Vec<(Person, Vec<&'static str>)> {
         (nation.clone(), vec!["alert/fr.**", "signal/fr.**", "alert/fr.idf"]),
         (region.clone(), vec!["alert/fr.idf", "signal/fr.idf"]),
         (region.clone(), vec!["signal/fr.idf.**"]),
+        (region.clone(), vec!["alert/fr.idf.75.paris", "signal/fr.idf.75"]),
         (town.clone(), vec!["alert/fr.idf.75.paris", "signal/fr.idf.75.paris"]),
         (elsewhere.clone(), vec!["alert/fr.naq.33.bordeaux"]),
         (field.clone(), vec!["alert/fr.idf.75.paris"]),

@@ -66,6 +66,8 @@ pub struct Surroundings<'a> {
     pub history: &'a mut History,
     /// Counts.
     pub tally: &'a mut Coverage,
+    /// Nobody begins anything new.
+    pub calm: bool,
     /// Signed bytes that anyone may have heard.
     pub overheard: &'a mut Vec<Arc<str>>,
 }
@@ -154,7 +156,7 @@ impl Client {
         let dial = self.link.is_none().then_some(self.dial_at);
         let work = match &self.work {
             Work::Publishes(author) => author.next_tick(self.is_open()),
-            Work::Reads(_) => None,
+            Work::Reads(reader) => reader.next_tick().filter(|_| self.is_open()),
         };
         dial.into_iter().chain(work).min()
     }
@@ -164,6 +166,7 @@ impl Client {
         let open = self.is_open();
         match &mut self.work {
             Work::Publishes(author) => author.tick(&self.person, open, around),
+            Work::Reads(reader) if open => reader.tick(around.calm, around),
             Work::Reads(_) => Vec::new(),
         }
     }

@@ -63,6 +63,12 @@ coverage! {
     from_start,
     /// Sessions that went on after a cursor.
     resumed,
+    /// Subscriptions replaced on an open session.
+    replaced_subscriptions,
+    /// Pages of history.
+    pages,
+    /// Messages in them.
+    past_given,
     /// Gaps told because the cursor is of another log.
     gaps_other_log,
     /// Gaps told because the cursor is ahead.

@@ -288,6 +288,7 @@ impl Sim {
             chance: &mut self.chance,
             history: &mut self.history,
             tally: &mut self.tally,
+            calm: self.healed,
             overheard: &mut self.overheard,
         };
         call(&mut self.cast.clients[client], &mut around)

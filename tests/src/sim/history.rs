@@ -78,21 +78,63 @@ pub enum Did {
         /// Why.
         code: Code,
     },
-    /// A reader began, on a plane, with filters.
+    /// A reader began, on a plane.
     Reads {
         /// Who.
         reader: ReaderId,
         /// On which plane.
         plane: Plane,
-        /// What it asked to hear.
-        filters: Vec<String>,
+        /// Whether it reads by the SDK, and so has messages shown to it.
+        by_sdk: bool,
     },
-    /// A reader sent `subscribe` on a new session.
+    /// A reader sent `subscribe`.
     Asked {
         /// Who.
         reader: ReaderId,
+        /// On a new session, or in place of what it asked before.
+        new_session: bool,
+        /// What it wants to hear.
+        filters: Vec<String>,
         /// From where.
         start: Start,
+    },
+    /// A reader asked for a page of history.
+    AskedPast {
+        /// Who.
+        reader: ReaderId,
+        /// What it wants to hear.
+        filters: Vec<String>,
+        /// From where.
+        start: Start,
+        /// How many messages at most.
+        limit: usize,
+    },
+    /// A message of history came.
+    Past {
+        /// To whom.
+        reader: ReaderId,
+        /// At which place.
+        seq: Sequence,
+        /// Since when.
+        admitted: Timestamp,
+        /// The bytes.
+        token: Arc<str>,
+    },
+    /// A page of history ended.
+    PageEnded {
+        /// To whom.
+        reader: ReaderId,
+        /// Where the next begins.
+        next: Option<Cursor>,
+        /// Whether the log ends there.
+        end: bool,
+    },
+    /// A request of a reader was refused.
+    ReaderRefused {
+        /// Who.
+        reader: ReaderId,
+        /// Why.
+        code: Code,
     },
     /// `subscribed` came.
     Subscribed {

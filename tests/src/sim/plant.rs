@@ -29,6 +29,8 @@ pub enum Plant {
     Reordered,
     /// Resuming goes on one place too late.
     ResumedTooLate,
+    /// The first message of a page of history is left out.
+    PastSkipped,
 }
 
 /// What a planted bug keeps of a link.
@@ -57,7 +59,8 @@ impl Planted {
             Plant::TwiceAfterResume
             | Plant::SkippedAtHandOver
             | Plant::MarkTooFar
-            | Plant::ResumedTooLate => {
+            | Plant::ResumedTooLate
+            | Plant::PastSkipped => {
                 texts.into_iter().flat_map(|text| self.distort_one(plant, text)).collect()
             }
         }
@@ -72,6 +75,10 @@ impl Planted {
                 vec![text.clone(), text]
             }
             (Plant::ResumedTooLate, ServerFrame::Event { .. }) if self.resumed && !self.done => {
+                self.done = true;
+                Vec::new()
+            }
+            (Plant::PastSkipped, ServerFrame::Past { .. }) if !self.done => {
                 self.done = true;
                 Vec::new()
             }

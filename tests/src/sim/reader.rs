@@ -1,4 +1,5 @@
-//! A reading client: the SDK's own `Reader` behind a link, and a record of all that came over the wire.
+//! A reading client, and a record of all that came to it over the wire: the SDK's own `Reader` behind a link, or one that
+//! speaks the protocol by hand, and so may replace its subscription and ask for history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,49 +8,73 @@ use vigie_client::{Delivery, Exercise, Live, OnPlane, Reader};
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{GapReason, ServerFrame, Start};
-use vigie_proto::id::Sequence;
+use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame, Start};
+use vigie_proto::id::{LogId, Sequence};
 
-use super::client::Surroundings;
+use super::client::{Surroundings, millis};
 use super::history::{Did, History, ReaderId};
+use super::network::Millis;
 use super::random::Chance;
 
 #[derive(Debug)]
-enum OfPlane {
+enum Reads {
     Live(Reader<Live>),
     Exercise(Reader<Exercise>),
+    ByHand(ByHand),
+}
+
+/// A reader that speaks the protocol by hand: it keeps its cursor as the SDK does.
+#[derive(Debug, Default)]
+struct ByHand {
+    number: u64,
+    /// `subscribed` has come on this session, for this log.
+    log: Option<LogId>,
+    position: Option<Cursor>,
+    /// When it will replace its subscription or ask for history.
+    acts_at: Millis,
+    /// The request for a page that waits for its end.
+    page: Option<u64>,
+    next_page: Option<Cursor>,
+}
+
+/// What a reader may ask to hear.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// On which plane.
+    pub plane: Plane,
+    /// Sets of filters: the first is asked for first.
+    pub sets: Vec<Vec<String>>,
+    /// Whether it reads by the SDK.
+    pub by_sdk: bool,
+    /// From where.
+    pub start: Start,
 }
 
 /// A program that reads. Started anew, it is another with the cursor of the one before.
 #[derive(Debug)]
 pub struct ReadingClient {
     id: ReaderId,
-    plane: Plane,
+    wishes: Wishes,
     filters: Vec<String>,
     roots: Roots,
-    start: Start,
-    reader: OfPlane,
+    reads: Reads,
     /// A mark of this session said that nothing is left to give.
     caught_up: bool,
 }
 
 impl ReadingClient {
     /// A program that begins somewhere.
-    pub fn new(
-        id: ReaderId,
-        plane: Plane,
-        filters: &[String],
-        roots: &Roots,
-        start: Start,
-        history: &mut History,
-    ) -> Self {
-        history.note(Did::Reads { reader: id, plane, filters: filters.to_vec() });
+    pub fn new(id: ReaderId, wishes: Wishes, roots: &Roots, history: &mut History) -> Self {
+        let Wishes { plane, by_sdk, start, .. } = wishes;
+        history.note(Did::Reads { reader: id, plane, by_sdk });
+        let filters = wishes.sets[0].clone();
         let parsed = filters.iter().map(|filter| filter.parse().unwrap()).collect();
-        let reader = match plane {
-            Plane::Live => OfPlane::Live(Reader::new(roots.clone(), parsed, start)),
-            Plane::Exercise => OfPlane::Exercise(Reader::new(roots.clone(), parsed, start)),
+        let reads = match plane {
+            _ if !by_sdk => Reads::ByHand(ByHand::default()),
+            Plane::Live => Reads::Live(Reader::new(roots.clone(), parsed, start)),
+            Plane::Exercise => Reads::Exercise(Reader::new(roots.clone(), parsed, start)),
         };
-        Self { id, plane, filters: filters.to_vec(), roots: roots.clone(), start, reader, caught_up: false }
+        Self { id, wishes, filters, roots: roots.clone(), reads, caught_up: false }
     }
 
     /// The program ends, and one begins that knows the cursor and nothing else. Now and then what it knows is not true
@@ -58,7 +83,7 @@ impl ReadingClient {
         history.note(Did::Left { reader: self.id });
         let restored = chance.below(6);
         let start = match self.cursor() {
-            None => self.start,
+            None => self.wishes.start,
             Some(Cursor { log, seq, admitted }) if restored == 0 => {
                 Start::After(Cursor { log, seq: Sequence::new(seq.get() + 1_000), admitted })
             }
@@ -67,14 +92,15 @@ impl ReadingClient {
             }
             Some(cursor) => Start::After(cursor),
         };
-        *self = Self::new(id, self.plane, &self.filters, &self.roots, start, history);
+        *self = Self::new(id, Wishes { start, ..self.wishes.clone() }, &self.roots, history);
     }
 
     /// Where it stands.
     pub const fn cursor(&self) -> Option<Cursor> {
-        match &self.reader {
-            OfPlane::Live(reader) => reader.cursor(),
-            OfPlane::Exercise(reader) => reader.cursor(),
+        match &self.reads {
+            Reads::Live(reader) => reader.cursor(),
+            Reads::Exercise(reader) => reader.cursor(),
+            Reads::ByHand(reader) => reader.position,
         }
     }
 
@@ -85,43 +111,92 @@ impl ReadingClient {
 
     /// The plane it reads.
     pub const fn plane(&self) -> Plane {
-        self.plane
+        self.wishes.plane
     }
 
     /// A session is open.
     pub fn handle_open(&mut self, around: &mut Surroundings<'_>) -> String {
-        let start = self.cursor().map_or(self.start, Start::After);
+        let start = self.cursor().map_or(self.wishes.start, Start::After);
         match start {
             Start::Here => {}
             Start::Beginning => around.tally.from_start += 1,
             Start::After(_) => around.tally.resumed += 1,
         }
-        self.caught_up = false;
-        around.history.note(Did::Asked { reader: self.id, start });
-        match &mut self.reader {
-            OfPlane::Live(reader) => reader.handle_open(),
-            OfPlane::Exercise(reader) => reader.handle_open(),
+        self.note_asked(true, start, around);
+        match &mut self.reads {
+            Reads::Live(reader) => reader.handle_open(),
+            Reads::Exercise(reader) => reader.handle_open(),
+            Reads::ByHand(reader) => {
+                (reader.log, reader.page, reader.next_page) = (None, None, None);
+                reader.acts_at = millis(around.history.now) + around.chance.within(0..=10_000);
+                reader.subscribe(&self.filters, start)
+            }
         }
+    }
+
+    fn note_asked(&mut self, new_session: bool, start: Start, around: &mut Surroundings<'_>) {
+        self.caught_up = false;
+        let filters = self.filters.clone();
+        around.history.note(Did::Asked { reader: self.id, new_session, filters, start });
+    }
+
+    /// When it wants to act by itself, while it is logged in.
+    pub const fn next_tick(&self) -> Option<Millis> {
+        match &self.reads {
+            Reads::ByHand(reader) => Some(reader.acts_at),
+            Reads::Live(_) | Reads::Exercise(_) => None,
+        }
+    }
+
+    /// It replaces its subscription, or asks for a page of history. `calm`: it leaves its subscription alone.
+    pub fn tick(&mut self, calm: bool, around: &mut Surroundings<'_>) -> Vec<String> {
+        let now = millis(around.history.now);
+        let Reads::ByHand(reader) = &mut self.reads else { return Vec::new() };
+        if reader.acts_at > now {
+            return Vec::new();
+        }
+        reader.acts_at = now + around.chance.within(1..=8_000);
+        if calm || around.chance.one_in(2) {
+            return self.ask_for_page(around).into_iter().collect();
+        }
+        self.filters.clone_from(around.chance.pick(&self.wishes.sets));
+        let start = if around.chance.one_in(5) { Start::Beginning } else { Start::Here };
+        around.tally.replaced_subscriptions += 1;
+        self.note_asked(false, start, around);
+        let Reads::ByHand(reader) = &mut self.reads else { return Vec::new() };
+        vec![reader.subscribe(&self.filters, start)]
+    }
+
+    fn ask_for_page(&mut self, around: &mut Surroundings<'_>) -> Option<String> {
+        let Reads::ByHand(reader) = &mut self.reads else { return None };
+        if reader.page.is_some() {
+            return None;
+        }
+        let limit = *around.chance.pick(&[1, 5, 256]);
+        let start = reader.next_page.take().map_or(Start::Beginning, Start::After);
+        let filters = around.chance.pick(&self.wishes.sets).clone();
+        reader.number += 1;
+        reader.page = Some(reader.number);
+        let frame = ClientFrame::History {
+            n: reader.number,
+            channels: filters.iter().map(|filter| filter.as_str().into()).collect(),
+            after: start.to_after()?.into(),
+            limit,
+        }
+        .to_text();
+        around.history.note(Did::AskedPast { reader: self.id, filters, start, limit: limit as usize });
+        Some(frame)
     }
 
     /// A frame came. False when the link is of no use any more.
     pub fn handle_frame(&mut self, frame: ServerFrame<'_>, around: &mut Surroundings<'_>) -> bool {
-        let request = match &self.reader {
-            OfPlane::Live(reader) => reader.request(),
-            OfPlane::Exercise(reader) => reader.request(),
-        };
-        if let ServerFrame::Refused { re, .. } = &frame
-            && *re == Some(request)
-        {
-            return false;
-        }
         self.note_wire(&frame, around);
         let (id, history) = (self.id, &mut *around.history);
-        match &mut self.reader {
-            OfPlane::Live(reader) => note_shown(id, reader, frame, history),
-            OfPlane::Exercise(reader) => note_shown(id, reader, frame, history),
+        match &mut self.reads {
+            Reads::Live(reader) => note_shown(id, reader, frame, history),
+            Reads::Exercise(reader) => note_shown(id, reader, frame, history),
+            Reads::ByHand(reader) => reader.handle_frame(&frame),
         }
-        true
     }
 
     fn note_wire(&mut self, frame: &ServerFrame<'_>, around: &mut Surroundings<'_>) {
@@ -134,7 +209,7 @@ impl ReadingClient {
             ServerFrame::Subscribed { log, seq, .. } => Did::Subscribed { reader, log: *log, seq: *seq },
             ServerFrame::Event { seq, admitted, jws } => {
                 around.tally.events_given += 1;
-                around.tally.exercise_events_given += u64::from(self.plane == Plane::Exercise);
+                around.tally.exercise_events_given += u64::from(self.plane() == Plane::Exercise);
                 Did::Given { reader, seq: *seq, admitted: *admitted, token: Arc::from(&**jws) }
             }
             ServerFrame::Mark { log, seq, admitted, head, .. } => {
@@ -150,18 +225,62 @@ impl ReadingClient {
                 }
                 Did::GapTold { reader, reason: *reason, from: from.parse().ok(), to: to.parse().ok() }
             }
+            ServerFrame::Past { seq, admitted, jws, .. } => {
+                around.tally.past_given += 1;
+                Did::Past { reader, seq: *seq, admitted: *admitted, token: Arc::from(&**jws) }
+            }
+            ServerFrame::Page { next, end, .. } => {
+                around.tally.pages += 1;
+                Did::PageEnded { reader, next: next.parse().ok(), end: *end }
+            }
+            ServerFrame::Refused { code, .. } => match code.parse() {
+                Ok(code) => Did::ReaderRefused { reader, code },
+                Err(_) => return,
+            },
             _ => return,
         };
         around.history.note(did);
     }
 }
 
+impl ByHand {
+    fn subscribe(&mut self, filters: &[String], start: Start) -> String {
+        self.number += 1;
+        let channels = filters.iter().map(|filter| filter.as_str().into()).collect();
+        ClientFrame::Subscribe { n: self.number, channels, after: start.to_after().map(Into::into) }.to_text()
+    }
+
+    /// False when the link is of no use any more.
+    fn handle_frame(&mut self, frame: &ServerFrame<'_>) -> bool {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the other frames do not move a cursor")]
+        match frame {
+            ServerFrame::Subscribed { log, .. } => self.log = Some(*log),
+            ServerFrame::Event { seq, admitted, .. } => {
+                self.position = self.log.map(|log| Cursor { log, seq: *seq, admitted: *admitted });
+            }
+            ServerFrame::Mark { log, seq, admitted, .. } => {
+                self.position = Some(Cursor { log: *log, seq: *seq, admitted: *admitted });
+            }
+            ServerFrame::Page { re, next, end } if self.page == Some(*re) => {
+                self.page = None;
+                self.next_page = if *end { None } else { next.parse().ok() };
+            }
+            ServerFrame::Refused { re: Some(re), .. } if self.page == Some(*re) => self.page = None,
+            ServerFrame::Refused { .. } => return false,
+            _ => {}
+        }
+        true
+    }
+}
+
+/// Writes down what the SDK makes of a frame. False when the link is of no use any more.
 fn note_shown<P: OnPlane>(
     id: ReaderId,
     reader: &mut Reader<P>,
     frame: ServerFrame<'_>,
     history: &mut History,
-) {
+) -> bool {
+    let refused = matches!(&frame, ServerFrame::Refused { re, .. } if *re == Some(reader.request()));
     for delivery in reader.handle_frame(frame, history.now) {
         #[expect(
             clippy::wildcard_enum_match_arm,
@@ -178,4 +297,5 @@ fn note_shown<P: OnPlane>(
             _ => {}
         }
     }
+    !refused
 }

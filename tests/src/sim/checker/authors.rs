@@ -61,6 +61,13 @@ impl Checker {
         if code.is_temporary() || signed.flaw.is_some() {
             return;
         }
+        // The id of what is in the log is known until 120 s after it expires.
+        let remembered = self.now < signed.expires.plus(CLOCK_WRONG_MAX / 2);
+        let has_place = self.running.and_then(|log| self.logs.get(&log)?.of.get(token));
+        if let (Code::Expired, true, Some(seq)) = (code, remembered, has_place) {
+            let what = format!("{} stands at {seq}, but is refused as expired", self.name(token));
+            return self.broken(Promise::HonestReceipts, what);
+        }
         let has_expired = self.now.plus(CLOCK_WRONG_MAX) >= signed.expires;
         // Sent by another, or under a chain whose time was over: which of the two is the author's to know.
         let not_under_this_chain =

@@ -10,6 +10,7 @@
 
 mod authors;
 mod hearing;
+mod pages;
 mod readers;
 
 use std::collections::BTreeMap;
@@ -82,6 +83,13 @@ struct Signed {
     first_sent: Option<Timestamp>,
 }
 
+impl Signed {
+    fn is_heard_by(&self, filters: &[String]) -> bool {
+        let channel = self.channel.to_string();
+        filters.iter().any(|filter| hearing::hears(filter, &channel, self.severity))
+    }
+}
+
 /// What is known of one log: only what someone was told.
 #[derive(Debug, Default)]
 struct Log {
@@ -143,6 +151,10 @@ impl Checker {
             Did::Quiet { log, head } => self.handle_quiet(*log, *head),
             Did::Reads { .. }
             | Did::Asked { .. }
+            | Did::AskedPast { .. }
+            | Did::Past { .. }
+            | Did::PageEnded { .. }
+            | Did::ReaderRefused { .. }
             | Did::Subscribed { .. }
             | Did::Given { .. }
             | Did::Marked { .. }

@@ -4,7 +4,7 @@
 //! marks only, and each of them says: all that concerns you up to here was given to you. At the end that is held
 //! against everything that anyone was told of the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{GapReason, Start};
 use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::refusal::Code;
 use vigie_proto::time::Timestamp;
 
-use super::hearing::hears;
+use super::pages::Pages;
 use super::{Checker, Promise};
 use crate::sim::history::{Did, ReaderId};
 
@@ -24,6 +25,7 @@ const OVERLAP: Duration = Duration::from_secs(300);
 /// What a session was given, from one place of a log on.
 #[derive(Debug)]
 struct Stretch {
+    filters: Vec<String>,
     log: LogId,
     floor: Sequence,
     last: Sequence,
@@ -35,12 +37,14 @@ struct Stretch {
 #[derive(Debug)]
 struct View {
     plane: Plane,
-    filters: Vec<String>,
-    asked: Start,
+    by_sdk: bool,
+    /// What was asked and not answered, in order.
+    asked: VecDeque<(Start, Vec<String>)>,
     gap: Option<Cursor>,
-    /// The last one belongs to the session of now, if `subscribed` has come.
+    /// The last one belongs to the session of now, if `subscribed` has come on it.
     stretches: Vec<Stretch>,
     open: bool,
+    past: Pages,
     left: bool,
     cursor: Option<Cursor>,
     shown: BTreeSet<Arc<str>>,
@@ -54,11 +58,12 @@ pub(super) struct Readers {
 
 impl Checker {
     pub(super) fn handle_reader(&mut self, did: &Did) {
-        if let Did::Reads { reader, plane, filters } = did {
+        if let Did::Reads { reader, plane, by_sdk } = did {
             let view = View {
                 plane: *plane,
-                filters: filters.clone(),
-                asked: Start::Here,
+                by_sdk: *by_sdk,
+                asked: VecDeque::new(),
+                past: Pages::default(),
                 gap: None,
                 stretches: Vec::new(),
                 open: false,
@@ -83,7 +88,15 @@ impl Checker {
 
     fn handle_view(&mut self, view: &mut View, did: &Did) -> Vec<(Promise, String)> {
         match did {
-            Did::Asked { start, .. } => view.handle_asked(*start),
+            Did::Asked { start, new_session, filters, .. } => {
+                view.handle_asked(*start, *new_session, filters)
+            }
+            Did::AskedPast { filters, start, limit, .. } => view.past.handle_asked(filters, *start, *limit),
+            Did::Past { seq, admitted, token, .. } => {
+                self.handle_past(&mut view.past, view.plane, *seq, *admitted, token)
+            }
+            Did::PageEnded { next, end, .. } => view.past.handle_end(*next, *end),
+            Did::ReaderRefused { code, .. } => view.handle_refusal(*code),
             Did::Subscribed { log, seq, .. } => self.handle_subscribed(view, *log, *seq),
             Did::Given { seq, admitted, token, .. } => self.handle_given(view, *seq, *admitted, token),
             Did::Marked { cursor, head, .. } => view.handle_mark(*cursor, *head),
@@ -112,7 +125,14 @@ impl Checker {
 
     fn handle_subscribed(&self, view: &mut View, log: LogId, seq: Sequence) -> Vec<(Promise, String)> {
         let mut broken = Vec::new();
-        let expected = match (view.gap, view.asked) {
+        let Some((asked, filters)) = view.asked.pop_front() else {
+            return vec![(Promise::Order, "`subscribed`, and nothing was asked".to_owned())];
+        };
+        // A request that was replaced before it was carried out is answered with what its successor asked for.
+        let replaced =
+            view.asked.iter().any(|(start, _)| *start == Start::Beginning) && seq == Sequence::START;
+        let asked = if replaced { Start::Beginning } else { asked };
+        let expected = match (view.gap.take(), asked) {
             (Some(gap), _) if gap.log == log => Some(gap.seq),
             (Some(_), _) => None,
             (None, Start::Beginning) => Some(Sequence::START),
@@ -129,8 +149,23 @@ impl Checker {
                 format!("asked to go on after {expected}, it goes on after {seq}"),
             ));
         }
-        let now_was = (view.asked == Start::Here).then_some(self.now);
-        view.stretches.push(Stretch { log, floor: seq, last: seq, given: BTreeSet::new(), now_was });
+        let mut now_was = None;
+        match view.stretches.last_mut().filter(|_| view.open) {
+            // From where the session is: what was asked before holds up to there.
+            Some(before) if asked == Start::Here => {
+                if before.log != log || seq < before.last {
+                    broken.push((
+                        Promise::Order,
+                        format!("replaced at {seq}, after its cursor was {}", before.last),
+                    ));
+                }
+                before.last = before.last.max(seq);
+            }
+            None if asked == Start::Here => now_was = Some(self.now),
+            Some(_) | None => {}
+        }
+        let (last, given) = (seq, BTreeSet::new());
+        view.stretches.push(Stretch { filters, log, floor: seq, last, given, now_was });
         view.open = true;
         broken
     }
@@ -143,24 +178,8 @@ impl Checker {
         token: &Arc<str>,
     ) -> Vec<(Promise, String)> {
         let name = self.name(token);
-        let mut broken = Vec::new();
-        match self.signed.get(token) {
-            None => broken.push((Promise::NothingElse, "was given bytes that nobody signed".to_owned())),
-            Some(signed) => {
-                if let Some(flaw) = signed.flaw {
-                    broken.push((Promise::NothingElse, format!("was given {name}, which is {flaw:?}")));
-                }
-                if signed.first_sent.is_none() {
-                    broken.push((Promise::NothingElse, format!("was given {name}, which was not sent")));
-                }
-                let channel = signed.channel.to_string();
-                if signed.channel.plane != view.plane {
-                    broken.push((Promise::PlanesApart, format!("was given {name}")));
-                } else if !view.filters.iter().any(|filter| hears(filter, &channel, signed.severity)) {
-                    broken.push((Promise::NothingElse, format!("was given {name}, which it does not hear")));
-                }
-            }
-        }
+        let filters = view.stretches.last().map_or(&[][..], |stretch| &stretch.filters);
+        let mut broken = self.judge_giving(view.plane, filters, token);
         let Some(stretch) = view.stretches.last_mut().filter(|_| view.open) else {
             broken.push((Promise::Order, format!("was given {name} before `subscribed`")));
             return broken;
@@ -182,6 +201,32 @@ impl Checker {
         broken
     }
 
+    /// Whether this may be given to a reader of a plane who asked for this, at any time.
+    pub(super) fn judge_giving(
+        &self,
+        plane: Plane,
+        filters: &[String],
+        token: &Arc<str>,
+    ) -> Vec<(Promise, String)> {
+        let name = self.name(token);
+        let mut broken = Vec::new();
+        let Some(signed) = self.signed.get(token) else {
+            return vec![(Promise::NothingElse, "was given bytes that nobody signed".to_owned())];
+        };
+        if let Some(flaw) = signed.flaw {
+            broken.push((Promise::NothingElse, format!("was given {name}, which is {flaw:?}")));
+        }
+        if signed.first_sent.is_none() {
+            broken.push((Promise::NothingElse, format!("was given {name}, which was not sent")));
+        }
+        if signed.channel.plane != plane {
+            broken.push((Promise::PlanesApart, format!("was given {name}")));
+        } else if !signed.is_heard_by(filters) {
+            broken.push((Promise::NothingElse, format!("was given {name}, which it does not hear")));
+        }
+        broken
+    }
+
     fn handle_gap(
         &self,
         view: &mut View,
@@ -189,14 +234,15 @@ impl Checker {
         from: Option<Cursor>,
         to: Option<Cursor>,
     ) -> Vec<(Promise, String)> {
-        let (Some(from), Some(to), Start::After(asked)) = (from, to, view.asked) else {
+        let asked = view.asked.front().map(|(start, _)| *start);
+        let (Some(from), Some(to), Some(Start::After(asked))) = (from, to, asked) else {
             return vec![(
                 Promise::HonestGaps,
                 "a gap without cursors, or where none was asked with".to_owned(),
             )];
         };
         let mut broken = Vec::new();
-        if from != asked || view.open || view.gap.is_some() {
+        if from != asked || view.gap.is_some() {
             broken.push((Promise::HonestGaps, "a gap that does not begin where it was asked to".to_owned()));
         }
         let known = self.logs.get(&to.log);
@@ -267,9 +313,7 @@ impl Checker {
                 let concerned = log.places.range(stretch.floor.next()..);
                 for (seq, (token, _)) in concerned.take_while(|(seq, _)| **seq <= stretch.last) {
                     let Some(signed) = self.signed.get(token) else { continue };
-                    let channel = signed.channel.to_string();
-                    let heard = view.filters.iter().any(|filter| hears(filter, &channel, signed.severity));
-                    if heard && !stretch.given.contains(seq) {
+                    if signed.is_heard_by(&stretch.filters) && !stretch.given.contains(seq) {
                         let name = self.name(token);
                         broken.push(format!(
                             "reader {reader} stands at {}, but was not given {name} at {seq}",
@@ -278,7 +322,8 @@ impl Checker {
                     }
                 }
             }
-            for token in view.given.difference(&view.shown) {
+            broken.extend(self.judge_pages(&view.past, *reader));
+            for token in view.given.difference(&view.shown).filter(|_| view.by_sdk) {
                 broken.push(format!("reader {reader} was not shown {}", self.name(token)));
             }
         }
@@ -298,6 +343,10 @@ fn reader_of(did: &Did) -> Option<ReaderId> {
     match did {
         Did::Reads { reader, .. }
         | Did::Asked { reader, .. }
+        | Did::AskedPast { reader, .. }
+        | Did::Past { reader, .. }
+        | Did::PageEnded { reader, .. }
+        | Did::ReaderRefused { reader, .. }
         | Did::Subscribed { reader, .. }
         | Did::Given { reader, .. }
         | Did::Marked { reader, .. }
@@ -319,13 +368,32 @@ fn reader_of(did: &Did) -> Option<ReaderId> {
 }
 
 impl View {
-    fn handle_asked(&mut self, start: Start) -> Vec<(Promise, String)> {
+    fn handle_asked(
+        &mut self,
+        start: Start,
+        new_session: bool,
+        filters: &[String],
+    ) -> Vec<(Promise, String)> {
         let mut broken = Vec::new();
-        if let (Some(cursor), true) = (self.cursor, start != self.cursor.map_or(start, Start::After)) {
-            broken.push((Promise::Complete, format!("stands at {}, but asks for {start:?}", cursor.seq)));
+        if new_session {
+            if let (Some(cursor), true) = (self.cursor, start != self.cursor.map_or(start, Start::After)) {
+                broken.push((Promise::Complete, format!("stands at {}, but asks for {start:?}", cursor.seq)));
+            }
+            (self.gap, self.open) = (None, false);
+            self.asked.clear();
+            self.past.forget();
         }
-        (self.asked, self.gap, self.open) = (start, None, false);
+        self.asked.push_back((start, filters.to_vec()));
         broken
+    }
+
+    fn handle_refusal(&mut self, code: Code) -> Vec<(Promise, String)> {
+        self.past.forget();
+        // What readers of these simulations ask for is granted to them.
+        if code.is_temporary() || code == Code::SessionExpired {
+            return Vec::new();
+        }
+        vec![(Promise::HonestRefusals, format!("was refused for good with {code}"))]
     }
 
     fn handle_mark(&mut self, mark: Cursor, head: Sequence) -> Vec<(Promise, String)> {

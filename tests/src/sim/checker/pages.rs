@@ -1,0 +1,114 @@
+//! What holds for pages of history: all that concerns the reader from one place of the log to another, no more of it than
+//! was asked for, and no cursor moves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use vigie_proto::channel::Plane;
+use vigie_proto::cursor::Cursor;
+use vigie_proto::frame::Start;
+use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::time::Timestamp;
+
+use super::{Checker, Promise};
+use crate::sim::history::ReaderId;
+
+#[derive(Debug)]
+struct Page {
+    filters: Vec<String>,
+    after: Sequence,
+    limit: usize,
+    given: BTreeSet<Sequence>,
+}
+
+/// The pages of one reader.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    asked: Option<Page>,
+    whole: Vec<(Page, LogId, Sequence)>,
+}
+
+impl Pages {
+    /// The answer to what was asked does not come any more.
+    pub(super) fn forget(&mut self) {
+        self.asked = None;
+    }
+
+    pub(super) fn handle_asked(
+        &mut self,
+        filters: &[String],
+        start: Start,
+        limit: usize,
+    ) -> Vec<(Promise, String)> {
+        let after = match start {
+            Start::After(cursor) => cursor.seq,
+            Start::Beginning | Start::Here => Sequence::START,
+        };
+        self.asked = Some(Page { filters: filters.to_vec(), after, limit, given: BTreeSet::new() });
+        Vec::new()
+    }
+
+    pub(super) fn handle_end(&mut self, next: Option<Cursor>, end: bool) -> Vec<(Promise, String)> {
+        let (Some(page), Some(next)) = (self.asked.take(), next) else {
+            return vec![(
+                Promise::Order,
+                "a page that nobody asked for, or without a next place".to_owned(),
+            )];
+        };
+        let mut broken = Vec::new();
+        let last = page.given.last().copied().unwrap_or(page.after);
+        if next.seq < last {
+            broken.push((Promise::Order, format!("the next page begins at {}, before {last}", next.seq)));
+        }
+        if next.seq == page.after && !end {
+            broken.push((Promise::CatchesUp, format!("a page of history stays at {last}")));
+        }
+        self.whole.push((page, next.log, next.seq));
+        broken
+    }
+}
+
+impl Checker {
+    pub(super) fn handle_past(
+        &self,
+        pages: &mut Pages,
+        plane: Plane,
+        seq: Sequence,
+        admitted: Timestamp,
+        token: &Arc<str>,
+    ) -> Vec<(Promise, String)> {
+        let Some(page) = &mut pages.asked else {
+            return vec![(Promise::Order, format!("was given {seq} of a page that it did not ask for"))];
+        };
+        let mut broken = self.judge_giving(plane, &page.filters, token);
+        if seq <= page.given.last().copied().unwrap_or(page.after) {
+            broken.push((Promise::Order, format!("was given {seq} of history, not in order")));
+        }
+        page.given.insert(seq);
+        if page.given.len() > page.limit {
+            broken.push((Promise::NothingElse, format!("was given more than {} of history", page.limit)));
+        }
+        let told = self.running.and_then(|log| self.logs.get(&log)?.places.get(&seq));
+        if told.is_some_and(|(other, at)| other != token || *at != admitted) {
+            broken.push((Promise::OnePlace, format!("history says another thing of {seq} than was told")));
+        }
+        broken
+    }
+
+    /// At the end: everything that anyone was told of the log, from one end of each page to the other.
+    pub(super) fn judge_pages(&self, pages: &Pages, reader: ReaderId) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (page, log, next) in &pages.whole {
+            let Some(log) = self.logs.get(log) else { continue };
+            let concerned = log.places.range(page.after.next()..).take_while(|(seq, _)| *seq <= next);
+            for (seq, (token, _)) in concerned {
+                let heard = self.signed.get(token).is_some_and(|signed| signed.is_heard_by(&page.filters));
+                if heard && !page.given.contains(seq) {
+                    let name = self.name(token);
+                    broken.push(format!("reader {reader}: {name} at {seq} is missing in a page of history"));
+                }
+            }
+        }
+        broken
+    }
+}
