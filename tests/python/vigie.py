@@ -99,18 +99,18 @@ RULES = {
             "language? expires:moment? description? contact? parameter:pair*512 resource:resource*32 area:area*1024",
     "resource": "resourceDesc:full mimeType:full size? uri? derefUri? digest?",
     "area": "areaDesc polygon*256 circle*256 geocode:pair*6144 altitude? ceiling?"}
-KINDS: dict[str, Callable[[Any], bool]] = {
+KINDS: dict[str, Callable[[Any], bool]] = {  # "full": not only white space, as Unicode has it (Python adds 1c to 1f)
     "any": lambda v: True, "flag": lambda v: isinstance(v, bool), "object": lambda v: isinstance(v, dict),
-    "text": lambda v: isinstance(v, str), "full": lambda v: isinstance(v, str) and v.strip() != "",
+    "text": lambda v: isinstance(v, str), "tlp": lambda v: v in TLP, "cursor": lambda v: passes(parse_cursor, v),
+    "full": lambda v: isinstance(v, str) and re.search(r"\S|[\x1c-\x1f]", v) is not None,
     "number": lambda v: type(v) is int and 0 <= v <= MAX_INT, "byte": lambda v: type(v) is int and 0 <= v <= 255,
     "id": lambda v: passes(unb64, v, "", 32), "log": lambda v: passes(unb64, v, "", 16),
-    "cursor": lambda v: passes(parse_cursor, v), "moment": lambda v: isinstance(v, str) and is_moment(v),
-    "place": lambda v: isinstance(v, str) and PLACE.fullmatch(v) is not None, "tlp": lambda v: v in TLP}
+    "place": lambda v: isinstance(v, str) and bool(PLACE.fullmatch(v)), "moment": lambda v: is_moment(v)}
 MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T)(24(?=:00:00)|[01][0-9]|2[0-3])(:[0-5][0-9]:[0-5][0-9])"
                     r"[+-](?:14:00|(?:0[0-9]|1[0-3]):[0-5][0-9])")
-def is_moment(text: str) -> bool:
+def is_moment(text: Any) -> bool:
     try:
-        match = MOMENT.fullmatch(text)
+        match = isinstance(text, str) and MOMENT.fullmatch(text)
         return bool(match and datetime.datetime.fromisoformat(match[1] + match[2].replace("24", "00") + match[3]))
     except ValueError: return False  # no such day
 def shape(value: Any, rule: str, code: str, strict: bool = True) -> dict[str, Any]:
