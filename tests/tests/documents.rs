@@ -19,6 +19,7 @@ const DOCUMENTS: &[&str] = &[
     "client-sdk/README.md",
     "relay/README.md",
     "certs/README.md",
+    "tests/python/README.md",
     "proto/PROTOCOL.md",
     "proto/vectors/README.md",
 ];
