@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use vigie_client::cap;
 use vigie_client::{Client, Delivery, Draft, Exercise, Live, OnPlane, Subscription};
@@ -20,6 +21,7 @@ struct Side<P: OnPlane> {
     author: Client<P>,
     heard: Subscription<P>,
     channel: &'static str,
+    published: u64,
 }
 
 impl<P: OnPlane> Side<P> {
@@ -32,14 +34,18 @@ impl<P: OnPlane> Side<P> {
         let author = world.client::<P>(relay.local_addr(), &command.nation);
         let reader = world.client::<P>(relay.local_addr(), &command.town);
         let filter = format!("{channel}.idf.75.paris").parse().unwrap();
-        Self { author, heard: reader.subscribe(vec![filter], Start::Beginning), channel }
+        Self { author, heard: reader.subscribe(vec![filter], Start::Beginning), channel, published: 0 }
     }
 
     async fn passes(&mut self, name: &str, alert: &Alert) {
         let severity = alert.severity_floor().unwrap_or(Severity::Severe);
         let content = Content { cap: alert.clone(), original: None };
         let label = if alert.scope == Scope::Public { Tlp::Clear } else { Tlp::Green };
-        let draft = Draft::new(self.channel.parse().unwrap(), severity, content).label(label);
+        // Two files may say the same, and said in the same millisecond that would be one message.
+        self.published += 1;
+        let lifetime = Duration::from_secs(3_600 + self.published);
+        let draft =
+            Draft::new(self.channel.parse().unwrap(), severity, content).label(label).lifetime(lifetime);
         let receipt =
             soon(self.author.publish(draft)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         loop {
