@@ -178,6 +178,7 @@ impl Author {
                 let (Some(place), Ok(code)) = (self.find(*re), code.parse::<Code>()) else { return };
                 let token = Arc::clone(&self.pending[place].token);
                 around.history.note(Did::Refused { author: self.id, token, code });
+                around.tally.disk_full += u64::from(code == Code::Full);
                 around.tally.clock_suspect += u64::from(code == Code::ClockSuspect);
                 if code.is_temporary() {
                     around.tally.temporary_refusals += 1;

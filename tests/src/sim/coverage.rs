@@ -33,6 +33,8 @@ coverage! {
     torn_writes,
     /// Writes or syncs that failed while a batch was made durable.
     failed_syncs,
+    /// Refusals because the disk had no room for another segment.
+    disk_full,
     /// Stops in order.
     clean_stops,
     /// Journals lost whole.

@@ -20,8 +20,8 @@ pub enum Fault {
     PowerCut,
     /// The power is cut in one of the next calls to the disk.
     PowerCutInCall(usize),
-    /// One of the next calls to the disk fails.
-    DiskFails(usize),
+    /// One of the next calls to the disk fails in this way.
+    DiskFails(usize, ErrorKind),
     /// The relay is stopped in order.
     Stop,
     /// The relay's machine burns, and comes back with an empty disk.
@@ -58,7 +58,8 @@ pub fn draw(ends: Millis, chance: &mut Chance) -> Vec<(Millis, Fault)> {
     };
     add(2, chance, &|_| Fault::PowerCut);
     add(2, chance, &|chance| Fault::PowerCutInCall(chance.below(6)));
-    add(1, chance, &|chance| Fault::DiskFails(chance.below(4)));
+    let kinds = [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::StorageFull];
+    add(3, chance, &|chance| Fault::DiskFails(chance.below(6), *chance.pick(&kinds)));
     add(1, chance, &|_| Fault::Stop);
     add(8, chance, &|_| Fault::Cut);
     add(5, chance, &|chance| Fault::Stall(chance.within(500..=15_000)));
@@ -87,8 +88,8 @@ impl Sim {
                 self.disk.power_off_at(self.disk.operations().len() + 1 + calls);
                 self.armed = Some(Armed::PowerCut);
             }
-            Fault::DiskFails(calls) => {
-                self.disk.fail_at(self.disk.operations().len() + 1 + calls, ErrorKind::Other);
+            Fault::DiskFails(calls, kind) => {
+                self.disk.fail_at(self.disk.operations().len() + 1 + calls, kind);
                 self.armed.get_or_insert(Armed::Failure);
             }
             Fault::Stop => self.stop(),
