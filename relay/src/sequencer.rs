@@ -163,6 +163,19 @@ impl<S: Storage> Sequencer<S> {
             visit(record, &mut ids, &mut leaves, &chains, now);
             Ok(())
         })?;
+        for range in journal.damage() {
+            let (segment, offset, what) = (&*range.segment, range.offset, range.what);
+            let (after, next) = (range.after.get(), range.next.get());
+            tracing::error!(
+                segment,
+                offset,
+                what,
+                after,
+                next,
+                "the journal is damaged: what lies between cannot be given; check the disk, and put the segment back \
+                 from a copy if there is one"
+            );
+        }
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
         Ok(Self {
             journal,

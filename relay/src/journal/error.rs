@@ -4,6 +4,8 @@ use std::io;
 
 use vigie_proto::id::{LogId, Sequence};
 
+use super::damage::DamagedRange;
+
 /// Why the journal did not do what it was asked to.
 ///
 /// No variant ever means that an acknowledged message was given up: what cannot be read is said, and left as it is.
@@ -39,7 +41,7 @@ pub enum JournalError {
         /// What was found there.
         what: &'static str,
     },
-    /// A segment between or after others is not there.
+    /// The newest segment is not there, or all before it.
     #[error(
         "journal segment {segment} is missing; nothing was changed; put it back from a copy of the folder"
     )]
@@ -47,7 +49,7 @@ pub enum JournalError {
         /// File name.
         segment: String,
     },
-    /// A segment of another log lies among those of this one.
+    /// All segments before the newest are of another log.
     #[error(
         "journal segment {segment} belongs to log {found}, the others to log {expected}; nothing was changed; move \
          it away and put back the right one"
@@ -137,6 +139,14 @@ impl JournalError {
 pub(super) fn is_no_space(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     [StorageFull, QuotaExceeded, FileTooLarge].contains(&error.kind())
+}
+
+impl ReadError {
+    /// What a start found to be lost, for a reader that has come to `after`.
+    pub(super) fn lost(lost: DamagedRange, after: u64) -> Self {
+        let DamagedRange { segment, offset, what, next, .. } = lost;
+        Self::Damaged { segment, offset, what, after: Sequence::new(after), next }
+    }
 }
 
 /// Why a reader got nothing.

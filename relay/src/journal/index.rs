@@ -7,6 +7,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::damage::DamagedRange;
 use super::segment::{HEADER_BYTES, Header, Segment};
 
 /// One place for so many bytes: a reader skips at most this much (20 µs of checksums) to find its message.
@@ -43,22 +44,43 @@ pub(super) struct Indexed<F> {
     pub(super) segment: Arc<Segment<F>>,
     /// Content ends here.
     pub(super) end: u64,
-    /// Ascending; the first message of the segment is always in it.
+    /// Between this segment and the one before: sequences that cannot be read.
+    pub(super) lost_before: Option<DamagedRange>,
+    /// Whether any part of it is damaged.
+    pub(super) damaged: bool,
+    /// Ascending; the first message of the segment, and after damage, is always in it.
     places: Vec<Place>,
+    /// The next message is behind damage.
+    place_next: bool,
     /// The latest moment at which a message in it stops to be current, in milliseconds.
     expires: u64,
 }
 
 impl<F> Indexed<F> {
     pub(super) fn new(segment: Arc<Segment<F>>) -> Self {
-        Self { segment, end: HEADER_BYTES, places: Vec::new(), expires: 0 }
+        Self {
+            segment,
+            end: HEADER_BYTES,
+            lost_before: None,
+            damaged: false,
+            places: Vec::new(),
+            place_next: false,
+            expires: 0,
+        }
+    }
+
+    /// What comes next is behind damage: reading must be able to begin there.
+    pub(super) fn expect_damage(&mut self) {
+        self.damaged = true;
+        self.place_next = true;
     }
 
     /// Takes note of a message; most places are skipped.
     pub(super) fn note(&mut self, noted: Noted) {
         let Noted { place, expires } = noted;
         self.expires = self.expires.max(expires);
-        if self.places.last().is_none_or(|last| place.offset - last.offset >= PLACE_BYTES) {
+        let far = self.places.last().is_none_or(|last| place.offset - last.offset >= PLACE_BYTES);
+        if std::mem::take(&mut self.place_next) || far {
             self.places.push(place);
         }
     }
@@ -81,6 +103,16 @@ struct State<F> {
 #[derive(Debug)]
 pub(super) struct Index<F> {
     state: RwLock<State<F>>,
+}
+
+/// What lies behind a position.
+#[derive(Debug)]
+pub(super) enum Behind<F> {
+    Stretch(Stretch<F>),
+    /// It cannot be read, and this was known at the start.
+    Lost(DamagedRange),
+    /// The position is the head, or past it.
+    Nothing,
 }
 
 /// A segment that another one follows.
@@ -142,12 +174,24 @@ impl<F> Index<F> {
     }
 
     /// Forgets the segments before `oldest`. Who reads in one of them may finish.
-    pub(super) fn remove_before(&self, oldest: u64) -> Vec<Arc<Segment<F>>> {
+    pub(super) fn remove_before(&self, oldest: u64) -> Vec<Indexed<F>> {
         let mut state = self.write();
         let count = state.segments.partition_point(|indexed| indexed.segment.header.index < oldest);
         // The newest is never removed.
         let count = count.min(state.segments.len() - 1);
-        state.segments.drain(..count).map(|indexed| indexed.segment).collect()
+        let removed = state.segments.drain(..count).collect();
+        if let Some(first) = state.segments.first_mut() {
+            first.lost_before = None;
+        }
+        removed
+    }
+
+    /// Damage was found in a segment after the start.
+    pub(super) fn mark_damaged(&self, segment_index: u64) {
+        let mut state = self.write();
+        for indexed in &mut state.segments {
+            indexed.damaged |= indexed.segment.header.index == segment_index;
+        }
     }
 
     /// What retention must know of each segment, oldest first.
@@ -165,15 +209,19 @@ impl<F> Index<F> {
         state.segments.iter().zip(later).map(one).collect()
     }
 
-    /// Where the messages after `sequence` begin; `None` at and past the head.
-    pub(super) fn after(&self, sequence: u64) -> Option<Stretch<F>> {
+    /// Where the messages after `sequence` begin.
+    pub(super) fn after(&self, sequence: u64) -> Behind<F> {
         let state = self.read();
         if sequence >= state.progress.last {
-            return None;
+            return Behind::Nothing;
         }
         let wanted = sequence + 1;
         let later = state.segments.partition_point(|indexed| indexed.segment.header.base <= wanted);
-        Some(state.stretch(later.saturating_sub(1), |place| place.sequence <= wanted))
+        let lost = state.segments.get(later).and_then(|next| next.lost_before.as_ref());
+        if let Some(lost) = lost.filter(|lost| lost.after.get() < wanted) {
+            return Behind::Lost(lost.clone());
+        }
+        Behind::Stretch(state.stretch(later.saturating_sub(1), |place| place.sequence <= wanted))
     }
 
     /// Where the first message admitted at or after `admitted` is to be searched; `None` when all are.
@@ -207,7 +255,9 @@ impl<F> Index<F> {
 
 impl<F> State<F> {
     fn first(&self) -> u64 {
-        self.segments.first().map_or(1, |oldest| oldest.segment.header.base)
+        let lost = self.segments.first().and_then(|oldest| oldest.lost_before.as_ref());
+        let base = self.segments.first().map_or(1, |oldest| oldest.segment.header.base);
+        lost.map_or(base, |lost| lost.after.get() + 1)
     }
 
     /// From the last place that is `before` what is searched.
@@ -224,6 +274,7 @@ impl<F> State<F> {
     }
 
     fn covers(&self, number: usize) -> u64 {
-        self.segments.get(number + 1).map_or(self.progress.last, |next| next.segment.header.base - 1)
+        let Some(next) = self.segments.get(number + 1) else { return self.progress.last };
+        next.lost_before.as_ref().map_or(next.segment.header.base - 1, |lost| lost.after.get())
     }
 }

@@ -8,30 +8,35 @@
 //! What it promises:
 //! - What `append` returned `Ok` for is on disk: written, `fdatasync`ed, in a file whose name is synced.
 //! - What was there is found again, in its order, after a crash at any point, also in the middle of recovering from one.
-//! - What cannot be found again is said, with the file and the place, and nothing is changed. There is never an empty
-//!   journal in the place of a damaged one.
+//! - What cannot be found again is said, with the file and the place, to the operator and to readers; it is left as it is,
+//!   and what follows is served. Where the end of the journal cannot be proven, nothing is opened and nothing changed.
+//!   There is never an empty journal in the place of a damaged one.
 //! - A reader gets bytes whose checksum is right, or an error.
 //!
 //! What it does not do: decide what is admitted, keep ids or chains (its caller rebuilds those from the records given to
 //! it at [`Journal::open`]), verify signatures, start threads, read a clock, log.
 //!
 //! On disk, top down: segments with a header (`segment.rs`), in them frames (`frame.rs`), of which marks prove that
-//! what lies before them was synced, and records (`record.rs`). Reading it all at the start: `recovery.rs`.
+//! what lies before them was synced, and records (`record.rs`). Reading it all at the start: `recovery.rs`, one segment
+//! of it: `scan.rs`.
 
 mod storage;
 mod dir_storage;
 pub mod sim_disk;
+mod damage;
 mod error;
 mod record;
 mod frame;
 mod segment;
 mod index;
 mod batch;
+mod scan;
 mod recovery;
 mod writer;
 mod retention;
 mod reader;
 
+pub use damage::DamagedRange;
 pub use dir_storage::{DirFile, DirLock, DirStorage};
 pub use error::{JournalError, ReadError};
 pub use reader::{JournalReader, Page};

@@ -12,7 +12,7 @@ use vigie_proto::time::Timestamp;
 
 use super::error::ReadError;
 use super::frame::{Frame, FrameReader, Kind, Step};
-use super::index::{Index, Stretch};
+use super::index::{Behind, Index, Stretch};
 use super::record::MessageRecord;
 use super::storage::Storage;
 
@@ -63,10 +63,14 @@ impl<S: Storage> JournalReader<S> {
     pub fn read_after(&self, seq: Sequence, max_bytes: usize) -> Result<Page, ReadError> {
         let mut after = seq.get();
         loop {
-            let Some(stretch) = self.index.after(after) else {
-                let first_available = Sequence::new(self.index.first());
-                let end = self.head();
-                return Ok(Page { messages: Vec::new(), first_available, end });
+            let stretch = match self.index.after(after) {
+                Behind::Stretch(stretch) => stretch,
+                Behind::Lost(lost) => return Err(ReadError::lost(lost, after)),
+                Behind::Nothing => {
+                    let first_available = Sequence::new(self.index.first());
+                    let end = self.head();
+                    return Ok(Page { messages: Vec::new(), first_available, end });
+                }
             };
             // As it was when the stretch was chosen: retention may go on meanwhile.
             let first_available = Sequence::new(stretch.first);
@@ -78,30 +82,40 @@ impl<S: Storage> JournalReader<S> {
         }
     }
 
-    /// When exactly this message was admitted; `None` when there is no message with this sequence.
+    /// When exactly this message was admitted; `None` when there is no message with this sequence, or damage in its way.
+    ///
+    /// # Errors
+    /// [`ReadError::Storage`].
     pub fn admitted_at(&self, seq: Sequence) -> Result<Option<Timestamp>, ReadError> {
         let Some(before) = seq.get().checked_sub(1) else { return Ok(None) };
-        let Some(stretch) = self.index.after(before) else { return Ok(None) };
+        let Behind::Stretch(stretch) = self.index.after(before) else { return Ok(None) };
         let reached = |frame: &Frame<'_>, _| frame.sequence >= seq.get();
-        let found = self.find(&stretch, before, reached)?;
-        Ok(found.filter(|(sequence, _)| *sequence == seq.get()).map(|(_, admitted)| admitted))
+        match self.find(&stretch, before, reached)? {
+            Found::Message(sequence, admitted) if sequence == seq.get() => Ok(Some(admitted)),
+            Found::Message(..) | Found::Nothing | Found::Damage(_) => Ok(None),
+        }
     }
 
     /// The greatest position after which everything was admitted at or after `admitted`: where to go on for a cursor of
-    /// another log. The head when all was admitted before.
+    /// another log. The head when all was admitted before. Where damage is in the way, the last position before it.
+    ///
+    /// # Errors
+    /// [`ReadError::Storage`].
     pub fn first_after(&self, admitted: Timestamp) -> Result<Sequence, ReadError> {
         let mut position = self.index.first() - 1;
         if let Some(stretch) = self.index.admitted_from(admitted.as_millis()) {
             match self.find(&stretch, position, |_, at| at >= admitted)? {
-                Some((sequence, _)) => return Ok(Sequence::new(sequence - 1)),
-                None => position = stretch.covers,
+                Found::Message(sequence, _) => return Ok(Sequence::new(sequence - 1)),
+                Found::Damage(after) => return Ok(Sequence::new(after)),
+                Found::Nothing => position = stretch.covers,
             }
         }
         // What follows is all later; the hole before it belongs to the answer.
-        while let Some(stretch) = self.index.after(position) {
+        while let Behind::Stretch(stretch) = self.index.after(position) {
             match self.find(&stretch, position, |frame, _| frame.sequence > position)? {
-                Some((sequence, _)) => return Ok(Sequence::new(sequence - 1)),
-                None => position = stretch.covers,
+                Found::Message(sequence, _) => return Ok(Sequence::new(sequence - 1)),
+                Found::Damage(after) => return Ok(Sequence::new(after)),
+                Found::Nothing => position = stretch.covers,
             }
         }
         Ok(Sequence::new(position))
@@ -148,17 +162,20 @@ impl<S: Storage> JournalReader<S> {
         stretch: &Stretch<S::File>,
         after: u64,
         is_it: impl Fn(&Frame<'_>, Timestamp) -> bool,
-    ) -> Result<Option<(u64, Timestamp)>, ReadError> {
+    ) -> Result<Found, ReadError> {
         let mut frames = Self::frames(stretch);
+        let mut last = after;
         loop {
             let read = self.next_message(stretch, &mut frames, after, |frame| {
                 let admitted = MessageRecord::peek_admitted(frame.body)?;
                 Some((frame.sequence, admitted, is_it(frame, admitted)))
             });
-            match read? {
-                Some((sequence, admitted, true)) => return Ok(Some((sequence, admitted))),
-                Some((_, _, false)) => {}
-                None => return Ok(None),
+            match read {
+                Ok(Some((sequence, admitted, true))) => return Ok(Found::Message(sequence, admitted)),
+                Ok(Some((sequence, _, false))) => last = last.max(sequence),
+                Ok(None) => return Ok(Found::Nothing),
+                Err(ReadError::Damaged { .. }) => return Ok(Found::Damage(last)),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -200,6 +217,15 @@ impl<S: Storage> JournalReader<S> {
             next: Sequence::new(next),
         }
     }
+}
+
+/// What a search came to.
+enum Found {
+    /// Its sequence, and when it was admitted.
+    Message(u64, Timestamp),
+    Nothing,
+    /// Damage, after this sequence.
+    Damage(u64),
 }
 
 fn storage_error<F: super::storage::StorageFile>(stretch: &Stretch<F>, source: io::Error) -> ReadError {

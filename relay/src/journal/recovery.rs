@@ -5,7 +5,14 @@
 //!
 //! What counts as damage, and what as a crash:
 //! - A mark says that all before it was synced. So whatever is broken before a whole mark, or in a segment that another
-//!   one follows, was once whole on disk: damage, an error, and the operator decides.
+//!   one follows, was once whole on disk: damage. As long as the end of the journal is sound the relay lives with it: the
+//!   bytes are left as they are, readers are given a gap, the operator is told, and what follows is served.
+//! - A segment among others that is missing, belongs to another log, or has a damaged header is damage of all of it.
+//!   Put back, it is found again at the next start, since nothing takes its place.
+//! - Nothing is opened when the end is not sound: the newest segment is missing (the one before it says that it was
+//!   there), its header is damaged or its length is wrong, nothing before it can be read although there was something, or
+//!   it does not continue what is before it. Whoever could not prove the end might write a second history.
+//! - A newer format anywhere is not opened, damaged or not.
 //! - Behind the last mark of the last segment lies at most one batch whose sync may not have come to its end. What is
 //!   whole of it is kept, the rest was never acknowledged and is cut.
 //! - Being readable proves nothing: after a failed sync the page cache shows what the disk does not have. So that last
@@ -20,15 +27,14 @@ use std::sync::Arc;
 use vigie_proto::id::LogId;
 
 use super::batch::Batch;
+use super::damage::DamagedRange;
 use super::error::JournalError;
-use super::frame::{self, Frame, FrameReader, Kind, MARK_BYTES, Purpose, Step};
-use super::index::{Indexed, Noted, Place, Progress};
-use super::record::{CarriedId, MessageRecord, Record, decode_credential};
+use super::frame::{self, FrameReader, MARK_BYTES, Purpose, Step};
+use super::index::{Indexed, Noted, Progress};
+use super::record::Record;
+use super::scan::{Bound, CHUNK_BYTES, Scan, damaged, scan};
 use super::segment::{self, FileName, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
 use super::storage::{Storage, StorageFile};
-
-/// Read at once. Large, as all of the journal is read in order.
-const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// What a start found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,8 @@ pub(super) struct Loaded<F> {
     pub(super) position: u64,
     pub(super) progress: Progress,
     pub(super) recovery: Recovery,
+    /// In the order of the log.
+    pub(super) damage: Vec<DamagedRange>,
 }
 
 /// Reads the folder, or makes a new journal in an empty one.
@@ -74,13 +82,14 @@ pub(super) fn load<S: Storage>(
     }
     let Opened { segments, given_up } = open_all(storage, &folder)?;
     let read = read_all(segments, visit)?;
+    let damaged = given_up.iter().map(holds_damage).collect::<Result<Vec<_>, _>>()?;
     // From here on the folder is changed. The names may so far be in the page cache only.
     storage.sync_directory().map_err(JournalError::storage("sync the folder"))?;
     for index in folder.unfinished {
         segment::discard(storage, index)?;
     }
-    for segment in given_up {
-        storage.remove(&segment.name()).map_err(JournalError::storage("remove a segment"))?;
+    for (segment, damaged) in given_up.iter().zip(damaged) {
+        segment::remove(storage, segment, damaged).map_err(JournalError::storage("remove a segment"))?;
     }
     finish(storage, segment_bytes, read)
 }
@@ -129,37 +138,116 @@ fn create<S: Storage>(
         position: HEADER_BYTES,
         progress,
         recovery: Recovery::Created,
+        damage: Vec::new(),
     })
 }
 
 /// The segments of a folder.
 struct Opened<F> {
-    segments: Vec<Segment<F>>,
+    /// Those of the journal, ascending; the last one is readable.
+    segments: Vec<Found<F>>,
     /// Retention was about to remove them.
     given_up: Vec<Segment<F>>,
 }
 
+/// What is in the place of a segment.
+enum Found<F> {
+    Segment(Segment<F>),
+    /// One or more that cannot be read, from this index on.
+    Lost(Lost),
+}
+
+/// Why the first of some segments cannot be read: in words for a gap, and as the error that it may come to.
+struct Lost {
+    index: u64,
+    offset: u64,
+    what: &'static str,
+    why: JournalError,
+}
+
 /// Opens all segments and judges how they fit together.
 fn open_all<S: Storage>(storage: &S, folder: &Folder) -> Result<Opened<S::File>, JournalError> {
-    let mut segments: Vec<Segment<S::File>> = Vec::with_capacity(folder.segments.len());
-    for index in &folder.segments {
-        let segment = Segment::open(storage, *index)?;
-        let expected = segments.first().map_or(segment.header.log, |first| first.header.log);
-        if segment.header.log != expected {
+    let Some((newest, older)) = folder.segments.split_last() else {
+        return Err(JournalError::MissingSegment { segment: file_name(1) });
+    };
+    let newest = Segment::open(storage, *newest)?;
+    let (log, oldest) = (newest.header.log, newest.header.oldest);
+    let mut opened = Opened { segments: Vec::new(), given_up: Vec::new() };
+    let mut wanted = oldest;
+    for index in older {
+        let segment = open_one(storage, *index, log)?;
+        // What is older than the newest segment knows has been given up, and a crash came before its removal.
+        if *index < oldest {
+            if let Found::Segment(segment) = segment {
+                opened.given_up.push(segment);
+            }
+            continue;
+        }
+        opened.miss(wanted, *index);
+        opened.segments.push(segment);
+        wanted = index + 1;
+    }
+    opened.miss(wanted, newest.header.index);
+    opened.segments.push(Found::Segment(newest));
+    opened.judge_end()?;
+    Ok(opened)
+}
+
+/// Opens a segment that another one follows.
+fn open_one<S: Storage>(storage: &S, index: u64, log: LogId) -> Result<Found<S::File>, JournalError> {
+    match Segment::open(storage, index) {
+        Ok(segment) if segment.header.log != log => {
             let found = segment.header.log;
-            return Err(JournalError::ForeignSegment { segment: segment.name(), expected, found });
+            let why = JournalError::ForeignSegment { segment: segment.name(), expected: log, found };
+            Ok(Found::Lost(Lost { index, offset: 16, what: "belongs to another log", why }))
         }
-        segments.push(segment);
+        Ok(segment) => Ok(Found::Segment(segment)),
+        Err(JournalError::Damaged { segment, offset, what }) => {
+            let why = JournalError::Damaged { segment, offset, what };
+            Ok(Found::Lost(Lost { index, offset, what, why }))
+        }
+        Err(error) => Err(error),
     }
-    // What is older than the newest segment knows has been given up already, and a crash came before its removal.
-    let oldest = segments.last().map_or(1, |newest| newest.header.oldest);
-    let given_up = segments.drain(..segments.partition_point(|one| one.header.index < oldest)).collect();
-    for (wanted, segment) in (oldest..).zip(&segments) {
-        if segment.header.index != wanted {
-            return Err(JournalError::MissingSegment { segment: file_name(wanted) });
+}
+
+impl<F> Opened<F> {
+    /// There is none between `wanted` and `index`.
+    fn miss(&mut self, wanted: u64, index: u64) {
+        if wanted < index {
+            let why = JournalError::MissingSegment { segment: file_name(wanted) };
+            self.segments.push(Found::Lost(Lost { index: wanted, offset: 0, what: "missing", why }));
         }
     }
-    Ok(Opened { segments, given_up })
+
+    /// The newest segment must follow something that can be read, if it follows anything.
+    fn judge_end(&mut self) -> Result<(), JournalError> {
+        let older = self.segments.len() - 1;
+        let readable = self.segments[..older].iter().any(|found| matches!(found, Found::Segment(_)));
+        if readable || older == 0 {
+            return Ok(());
+        }
+        match self.segments.swap_remove(0) {
+            Found::Lost(lost) => Err(lost.why),
+            Found::Segment(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether a segment that goes has damage in it.
+fn holds_damage<F: StorageFile>(segment: &Segment<F>) -> Result<bool, JournalError> {
+    let reading = || JournalError::storage("read a segment");
+    let size = segment.file.size().map_err(reading())?;
+    let mut frames = FrameReader::new(&*segment.file, segment.home, HEADER_BYTES, size, CHUNK_BYTES);
+    loop {
+        match frames.step().map_err(reading())? {
+            Step::Frame(_) => {}
+            Step::End => return Ok(false),
+            Step::Broken { offset, .. } => {
+                let tail = frame::inspect_tail(&*segment.file, segment.home, offset, size, CHUNK_BYTES);
+                return Ok(tail.map_err(reading())?.mark.is_some());
+            }
+        }
+    }
 }
 
 /// All that could be read, before anything is changed.
@@ -167,173 +255,93 @@ struct ReadAll<F> {
     segments: Vec<Indexed<F>>,
     /// Of the last segment.
     last: Scan,
-    tail: frame::Tail,
+    damage: Vec<DamagedRange>,
+}
+
+/// How far the log had come before the next segment.
+struct Before {
+    progress: Progress,
+    /// Whether that is known, or only that it was at least so far.
+    sequence_is_known: bool,
+    admitted_is_known: bool,
+    /// What lies between there and the next segment, and cannot be read.
+    lost: Option<DamagedRange>,
 }
 
 fn read_all<F: StorageFile>(
-    segments: Vec<Segment<F>>,
+    found: Vec<Found<F>>,
     visit: &mut Visitor<'_>,
 ) -> Result<ReadAll<F>, JournalError> {
-    let ends: Vec<u64> = segments.iter().skip(1).map(|next| next.header.previous_end).collect();
-    let mut indexed: Vec<Indexed<F>> = Vec::with_capacity(segments.len());
-    let mut before: Option<Progress> = None;
-    for (number, segment) in segments.into_iter().enumerate() {
-        let begins =
-            Progress { last: segment.header.base.wrapping_sub(1), admitted: segment.header.admitted };
-        if before.is_some_and(|before| before != begins) {
-            return Err(damaged(&segment, 40, "does not continue the segment before"));
-        }
-        let limit = ends.get(number).copied().unwrap_or(segment.header.capacity);
-        let mut one = Indexed::new(Arc::new(segment));
-        let scan = scan(&mut one, begins, limit, visit)?;
-        let (segment, end, progress) = (&one.segment, scan.end, scan.progress);
-        if number < ends.len() {
-            if let Some(what) = scan.broken {
-                return Err(damaged(segment, end, what));
-            }
-            before = Some(progress);
-            indexed.push(one);
-            continue;
-        }
-        let tail = look_behind(segment, &scan, limit)?;
-        indexed.push(one);
-        return Ok(ReadAll { segments: indexed, last: scan, tail });
-    }
-    Err(JournalError::MissingSegment { segment: file_name(1) })
-}
-
-/// Judges what lies behind the last whole frame of the last segment.
-fn look_behind<F: StorageFile>(
-    segment: &Segment<F>,
-    scan: &Scan,
-    limit: u64,
-) -> Result<frame::Tail, JournalError> {
-    if scan.purpose == Some(Purpose::Continued) {
-        return Err(JournalError::MissingSegment { segment: file_name(segment.header.index + 1) });
-    }
-    let tail = frame::inspect_tail(&*segment.file, segment.home, scan.end, limit, CHUNK_BYTES)
-        .map_err(JournalError::storage("read a segment"))?;
-    match tail.mark {
-        Some(_) => Err(damaged(segment, scan.end, scan.broken.unwrap_or("no frame"))),
-        None => Ok(tail),
-    }
-}
-
-/// What reading one segment came to.
-struct Scan {
-    /// After the last whole frame.
-    end: u64,
-    /// Why there is none at `end`; `None` at the limit.
-    broken: Option<&'static str>,
-    progress: Progress,
-    /// All before this offset was synced.
-    synced: u64,
-    /// The log as it was there.
-    progress_synced: Progress,
-    /// Of the mark at `synced`; `None` when that is the end of the header.
-    purpose: Option<Purpose>,
-    /// The records from there to `end`: one batch at most.
-    unproven: Vec<Record>,
-}
-
-fn scan<F: StorageFile>(
-    indexed: &mut Indexed<F>,
-    begins: Progress,
-    limit: u64,
-    visit: &mut Visitor<'_>,
-) -> Result<Scan, JournalError> {
-    let segment = Arc::clone(&indexed.segment);
-    let mut scan = Scan {
-        end: HEADER_BYTES,
-        broken: None,
-        progress: begins,
-        synced: HEADER_BYTES,
-        progress_synced: begins,
-        purpose: None,
-        unproven: Vec::new(),
-    };
-    if limit < HEADER_BYTES || limit > segment.header.capacity {
-        return Err(damaged(&segment, limit, "the next segment says that this one ends where it cannot"));
-    }
-    let size = segment.file.size().map_err(JournalError::storage("open a segment"))?;
-    if size < limit {
-        return Err(damaged(&segment, size, "shorter than it was made"));
-    }
-    let mut frames = FrameReader::new(&*segment.file, segment.home, HEADER_BYTES, limit, CHUNK_BYTES);
-    loop {
-        let frame = match frames.step().map_err(JournalError::storage("read a segment"))? {
-            Step::Frame(frame) => frame,
-            Step::End => break,
-            Step::Broken { why, .. } => {
-                scan.broken = Some(why);
-                break;
+    let bounds: Vec<Bound> = found.iter().skip(1).map(bound_before).chain([Bound::Newest]).collect();
+    let mut read: Vec<Indexed<F>> = Vec::with_capacity(found.len());
+    let mut damage: Vec<DamagedRange> = Vec::new();
+    let mut before: Option<Before> = None;
+    let mut newest = None;
+    for (found, bound) in found.into_iter().zip(bounds) {
+        let segment = match found {
+            Found::Segment(segment) => segment,
+            Found::Lost(lost) => {
+                before = Some(Before::losing(before, &lost));
+                continue;
             }
         };
-        scan.take(&frame, indexed).map_err(|refused| refused.explain(&segment, frame.offset))?;
-        if let Some(record) = scan.unproven.last().filter(|_| frame.kind != Kind::Mark) {
-            visit(record).map_err(JournalError::Visit)?;
+        let begins =
+            Progress { last: segment.header.base.wrapping_sub(1), admitted: segment.header.admitted };
+        let mut one = Indexed::new(Arc::new(segment));
+        if let Some(before) = before.take() {
+            before.judge(&one.segment, begins)?;
+            one.lost_before = before.lost.map(|lost| lost.up_to(one.segment.header.base));
+            damage.extend(one.lost_before.clone());
         }
+        let mut scan = scan(&mut one, begins, bound, visit)?;
+        let lost = if scan.lost_end { scan.damage.pop() } else { None };
+        damage.append(&mut scan.damage);
+        before = Some(Before {
+            progress: scan.progress,
+            sequence_is_known: lost.is_none(),
+            admitted_is_known: scan.admitted_is_known && lost.is_none(),
+            lost,
+        });
+        read.push(one);
+        newest = Some(scan);
     }
-    indexed.end = scan.end;
-    Ok(scan)
+    let (Some(last), Some(one)) = (newest, read.last()) else {
+        return Err(JournalError::MissingSegment { segment: file_name(1) });
+    };
+    if last.purpose == Some(Purpose::Continued) {
+        return Err(JournalError::MissingSegment { segment: file_name(one.segment.header.index + 1) });
+    }
+    Ok(ReadAll { segments: read, last, damage })
 }
 
-impl Scan {
-    fn take<F>(&mut self, frame: &Frame<'_>, indexed: &mut Indexed<F>) -> Result<(), Refused> {
-        let stays = frame.sequence == self.progress.last;
-        match frame.kind {
-            Kind::Mark if stays => {
-                self.purpose = Some(frame.purpose().ok_or(Refused::Damaged("no mark"))?);
-                self.synced = frame.offset;
-                self.progress_synced = self.progress;
-                self.unproven.clear();
-            }
-            Kind::Credential if stays => {
-                let record = decode_credential(frame.body).ok_or(Refused::Damaged("no credential"))?;
-                self.unproven.push(record);
-            }
-            Kind::Message => {
-                let message = MessageRecord::decode(frame.sequence, frame.body);
-                let message = message.ok_or(Refused::Damaged("no message"))?;
-                let (sequence, admitted) = (frame.sequence, message.admitted.as_millis());
-                if sequence <= self.progress.last || admitted < self.progress.admitted {
-                    return Err(Refused::Damaged("out of order"));
-                }
-                self.progress = Progress { last: sequence, admitted };
-                let place = Place { sequence, admitted, offset: frame.offset };
-                indexed.note(Noted { place, expires: message.expires.as_millis() });
-                self.unproven.push(Record::Message(message));
-            }
-            Kind::Carried if stays => {
-                let carried = CarriedId::decode(frame.body).ok_or(Refused::Damaged("no carried id"))?;
-                self.unproven.push(Record::Carried(carried));
-            }
-            Kind::Mark | Kind::Credential | Kind::Carried => return Err(Refused::Damaged("out of order")),
-            Kind::Unknown(kind) => return Err(Refused::Newer(kind)),
-        }
-        self.end = frame.end();
-        Ok(())
+/// What a segment says of the one before it.
+fn bound_before<F>(next: &Found<F>) -> Bound {
+    match next {
+        Found::Segment(next) => Bound::Follows(next.header.previous_end),
+        Found::Lost(_) => Bound::Unknown,
     }
 }
 
-/// Why a whole frame has no place in the log.
-enum Refused {
-    Damaged(&'static str),
-    Newer(u8),
-}
+impl Before {
+    fn losing(before: Option<Self>, lost: &Lost) -> Self {
+        let progress = before.as_ref().map_or(Progress { last: 0, admitted: 0 }, |before| before.progress);
+        // What was lost right before is one range with this.
+        let range = before.and_then(|before| before.lost).unwrap_or_else(|| {
+            let (name, last) = (file_name(lost.index), progress.last);
+            DamagedRange::new(name, lost.offset, lost.what, last, last + 1)
+        });
+        Self { progress, sequence_is_known: false, admitted_is_known: false, lost: Some(range) }
+    }
 
-impl Refused {
-    fn explain<F: StorageFile>(self, segment: &Segment<F>, offset: u64) -> JournalError {
-        match self {
-            Self::Damaged(what) => damaged(segment, offset, what),
-            Self::Newer(kind) => JournalError::NewerFormat {
-                segment: segment.name(),
-                what: "a record of kind",
-                found: u32::from(kind),
-                // The kinds between are reserved.
-                known: if kind == 4 { 3 } else { 5 },
-            },
+    /// Whether a segment that begins so can be the next.
+    fn judge<F: StorageFile>(&self, next: &Segment<F>, begins: Progress) -> Result<(), JournalError> {
+        let fits = |known: bool, at: u64, next: u64| if known { at == next } else { at <= next };
+        if fits(self.sequence_is_known, self.progress.last, begins.last)
+            && fits(self.admitted_is_known, self.progress.admitted, begins.admitted)
+        {
+            return Ok(());
         }
+        Err(damaged(next, 40, "does not continue the segment before"))
     }
 }
 
@@ -343,17 +351,18 @@ fn finish<S: Storage>(
     segment_bytes: u64,
     read: ReadAll<S::File>,
 ) -> Result<Loaded<S::File>, JournalError> {
-    let ReadAll { mut segments, last: scan, tail } = read;
+    let ReadAll { mut segments, last: scan, damage } = read;
     let Some(old) = segments.last_mut() else {
         return Err(JournalError::MissingSegment { segment: file_name(1) });
     };
     // The mark itself may be in the page cache only: it is written again, or cut.
     old.cut(scan.synced);
-    if scan.unproven.is_empty() && tail.used_bytes == 0 {
+    if scan.unproven.is_empty() && scan.torn_bytes == 0 && !old.damaged {
         let clean = scan.purpose == Some(Purpose::Footer);
         let recovery = if clean { Recovery::Clean } else { Recovery::Unclean { copied: 0, cut_bytes: 0 } };
-        return Ok(Loaded { segments, position: scan.synced, progress: scan.progress, recovery });
+        return Ok(Loaded { segments, position: scan.synced, progress: scan.progress, recovery, damage });
     }
+    // Into a damaged segment nothing more is written either.
     let old = Arc::clone(&old.segment);
     let next = Origin::after(&old.header, scan.synced);
     let installed = next.install(storage, segment_bytes, scan.progress_synced, &scan.unproven)?;
@@ -367,8 +376,8 @@ fn finish<S: Storage>(
     }
     indexed.end = installed.end;
     segments.push(indexed);
-    let recovery = Recovery::Unclean { copied: scan.unproven.len(), cut_bytes: tail.used_bytes };
-    Ok(Loaded { segments, position: installed.end, progress: scan.progress, recovery })
+    let recovery = Recovery::Unclean { copied: scan.unproven.len(), cut_bytes: scan.torn_bytes };
+    Ok(Loaded { segments, position: installed.end, progress: scan.progress, recovery, damage })
 }
 
 /// Says at the end of a segment that another one follows: should that get lost, it is missed.
@@ -448,8 +457,4 @@ impl Origin {
         let segment = prepared.install(storage, header, &batch.bytes)?;
         Ok(Installed { segment: Arc::new(segment), places: batch.places, end })
     }
-}
-
-fn damaged<F: StorageFile>(segment: &Segment<F>, offset: u64, what: &'static str) -> JournalError {
-    JournalError::Damaged { segment: segment.name(), offset, what }
 }

@@ -149,8 +149,9 @@ impl<S: Storage> Journal<S> {
                     (retiring.index, retiring.offset) = (segment.header.index + 1, HEADER_BYTES);
                     break;
                 }
-                // Told when it was found. What follows the damage may be needed all the same.
+                // What follows the damage may be needed all the same.
                 Step::Broken { offset, .. } => {
+                    self.index.mark_damaged(segment.header.index);
                     let tail =
                         frame::inspect_tail(&*segment.file, segment.home, offset, from.end, CHUNK_BYTES);
                     retiring.offset = tail.map_err(reading())?.mark.unwrap_or(from.end);

@@ -3,6 +3,7 @@
 //! ```text
 //! 00000000000000000001.vigie      a segment: header, frames, zeros up to its capacity
 //! 00000000000000000002.vigie.new  one that is being prepared: no part of the journal yet
+//! 00000000000000000001.vigie.damaged  no part of the journal any more, and kept for whoever wants to look
 //! lock
 //! ```
 //! Header, 128 bytes, little-endian:
@@ -187,6 +188,12 @@ impl<F: StorageFile> Segment<F> {
     pub(super) fn name(&self) -> String {
         file_name(self.header.index)
     }
+}
+
+/// Removes a segment that goes, or only its name when damage in it may be worth a look.
+pub(super) fn remove<S: Storage>(storage: &S, segment: &Segment<S::File>, damaged: bool) -> io::Result<()> {
+    let name = segment.name();
+    if damaged { storage.rename(&name, &format!("{name}.damaged")) } else { storage.remove(&name) }
 }
 
 /// Why there is no new segment.

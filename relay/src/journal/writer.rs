@@ -14,6 +14,7 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
 use super::batch::{self, Batch};
+use super::damage::DamagedRange;
 use super::error::JournalError;
 use super::frame::{BODY_BYTES_MAX, MARK_BYTES};
 use super::index::{Index, Progress};
@@ -82,6 +83,7 @@ pub struct Journal<S: Storage> {
     settled: bool,
     poisoned: bool,
     recovery: Recovery,
+    damage: Vec<DamagedRange>,
     /// Set while retention carries on what is needed of the segments that go.
     pub(super) retiring: Option<Retiring>,
     _lock: S::Lock,
@@ -125,6 +127,7 @@ impl<S: Storage> Journal<S> {
             settled: false,
             poisoned: false,
             recovery: loaded.recovery,
+            damage: loaded.damage,
             retiring: None,
             _lock: lock,
         })
@@ -153,6 +156,12 @@ impl<S: Storage> Journal<S> {
     /// What [`Journal::open`] found.
     pub fn recovery(&self) -> Recovery {
         self.recovery
+    }
+
+    /// What [`Journal::open`] could not read although it was on disk once, in the order of the log: for the operator.
+    /// Empty for a sound journal. Readers are told by [`ReadError::Damaged`](super::ReadError::Damaged).
+    pub fn damage(&self) -> &[DamagedRange] {
+        &self.damage
     }
 
     /// Whether a write or sync failed, so that nothing is appended any more.
@@ -302,8 +311,8 @@ impl<S: Storage> Journal<S> {
         let cut = if used < old.header.capacity { old.file.truncate(used) } else { Ok(()) };
         self.poison_on_error(cut.map_err(JournalError::storage("shorten a segment")))?;
         let removed = self.index.remove_before(oldest);
-        for segment in &removed {
-            let gone = self.storage.remove(&segment.name());
+        for one in &removed {
+            let gone = segment::remove(&self.storage, &one.segment, one.damaged);
             self.poison_on_error(gone.map_err(JournalError::storage("remove a segment")))?;
         }
         Ok(removed.len())

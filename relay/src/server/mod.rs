@@ -23,7 +23,7 @@ use vigie_proto::session::relay::Rules;
 use crate::clock::Clock;
 use crate::config::RelayConfig;
 use crate::event::Position;
-use crate::journal::{DirStorage, JournalError, JournalReader, ReadError, Storage};
+use crate::journal::{DamagedRange, DirStorage, JournalError, JournalReader, ReadError, Storage};
 use crate::net::accept::{Connections, accept};
 use crate::net::tls::server_config;
 use crate::sequencer::{Sequencer, Submission};
@@ -86,6 +86,7 @@ const READS_MAX: usize = 16_384;
 pub struct Relay {
     address: SocketAddr,
     log: LogId,
+    journal_damage: Vec<DamagedRange>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
     inboxes: Vec<Arc<Inbox>>,
@@ -106,7 +107,7 @@ impl Relay {
         let (fail, failed) = watch::channel(false);
         let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
         let Assembled { sequencer, submissions, reads, parts, clock } = assemble(config)?;
-        let log = sequencer.log();
+        let (log, journal_damage) = (sequencer.log(), sequencer.journal().damage().to_vec());
         let connections: Arc<Connections> = Arc::default();
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
         let mut others = page_readers(sequencer.journal().reader(), reads, &inboxes)?;
@@ -121,7 +122,18 @@ impl Relay {
             runtime.block_on(accept(listener, letters, counted, connections_max, stop))
         })?);
         let journal = Some(journal);
-        Ok(Self { address, log, retry_hint, stop_accepting, inboxes, connections, journal, others, failed })
+        Ok(Self {
+            address,
+            log,
+            journal_damage,
+            retry_hint,
+            stop_accepting,
+            inboxes,
+            connections,
+            journal,
+            others,
+            failed,
+        })
     }
 
     /// Where it listens.
@@ -132,6 +144,12 @@ impl Relay {
     /// The identity of its log.
     pub const fn log(&self) -> LogId {
         self.log
+    }
+
+    /// What its journal could not read at the start although it was on disk once: empty for a sound one. Readers get a
+    /// gap `damaged` there, and all else.
+    pub fn journal_damage(&self) -> &[DamagedRange] {
+        &self.journal_damage
     }
 
     /// Waits until the journal fails; for ever when it does not. Then call [`Relay::stop`] for the error, and exit.

@@ -82,7 +82,8 @@ pub fn read<S: Storage>(journal: &JournalReader<S>, request: ReadRequest) -> Res
     let ReadRequest { session, purpose, max_bytes, .. } = request;
     let page = match journal.read_after(after.seq, max_bytes) {
         Ok(page) => page,
-        Err(ReadError::Damaged { next, .. }) => {
+        Err(ReadError::Damaged { next, segment, offset, what, .. }) => {
+            tracing::error!(segment, offset, what, "a part of the journal is damaged: a reader is given a gap");
             let resume = Sequence::new(next.get().saturating_sub(1));
             let to = Position { seq: resume.max(after.seq), admitted: after.admitted };
             let gap = Gap::new(GapReason::Damaged, journal, after, to);
