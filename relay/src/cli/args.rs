@@ -11,7 +11,7 @@ use vigie_proto::id::{KeyId, MessageId};
 use vigie_proto::message::Tlp;
 use vigie_proto::severity::Severity;
 
-use super::cap::args::CapCommand;
+use super::cap::args::{CapCommand, Supply};
 use super::duration;
 use super::grant::GrantSpec;
 use super::subscribe::After;
@@ -113,6 +113,8 @@ pub(super) struct Publish {
     pub(super) text: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub(super) cap: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) supply: Supply,
     #[arg(long, value_name = "SEVERITY", value_parser = severity_parser(), ignore_case = true)]
     pub(super) severity: Option<Severity>,
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -142,6 +144,8 @@ pub(super) struct Subscribe {
     pub(super) wait: Option<Duration>,
     #[arg(long)]
     pub(super) strict: bool,
+    #[arg(long, value_name = "DIR")]
+    pub(super) cap_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,22 +1,24 @@
 //! `vigie pub`: signs a message, sends it, and prints the receipt: it is on the relay's disk.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use vigie_client::cap::{self, INPUT_BYTES_MAX};
+use vigie_client::cap::{self, INPUT_BYTES_MAX, ImportOptions, WarningCode};
 use vigie_client::{Client, Draft, Exercise, Live, OnPlane, PublishError, Reach, Receipt, SignedMessage};
 use vigie_proto::cap::{Alert, Scope, Urgency};
-use vigie_proto::channel::{Channel, Plane};
+use vigie_proto::channel::{Channel, Flow, Plane};
 use vigie_proto::id::{LogId, MessageId, Sequence};
-use vigie_proto::message::{Content, Original};
+use vigie_proto::message::{Content, Original, Tlp};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::args::Publish;
+use super::cap::references::{self, Targets};
 use super::channels;
 use super::exit::{Exit, Failure, Outcome};
 use super::files;
@@ -47,8 +49,14 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
     // What is wrong with the command is told before trust or network are looked at.
     let says = Says::read(screen, args, P::PLANE)?;
     let client = session.client::<P>(Some(args.wait))?;
-    let message = says.sign(screen, &client, &channel, args)?;
     let sent = session.block_on(async {
+        let targets = match &says {
+            Says::Line(_) => Targets::default(),
+            Says::Cap { content, .. } => {
+                references::resolve(screen, &client, &channel, &content.cap, args.wait).await
+            }
+        };
+        let message = says.sign(screen, &client, &channel, args, &targets)?;
         let sent = client.publish_with_reach(&message, REACH_WAIT).await;
         sent.map_err(|error| publish_failed(screen.lang, &error))
     });
@@ -59,11 +67,18 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
 /// What is to be said.
 enum Says {
     Line(String),
-    Cap { content: Box<Content>, severity: Severity },
+    /// With the severity of its own that it has, if any.
+    Cap {
+        content: Box<Content>,
+        severity: Option<Severity>,
+    },
 }
 
 impl Says {
     fn read(screen: &Screen, args: &Publish, plane: Plane) -> Result<Self, Failure> {
+        if args.cap.is_none() && args.supply.options() != ImportOptions::default() {
+            return Err(Failure::new(Exit::Usage, screen.lang.supply_needs_cap()));
+        }
         match (&args.cap, args.text.as_deref()) {
             (Some(path), _) => read_cap(screen, path, args, plane),
             (None, text) => read_line(screen.lang, text.unwrap_or_default()).map(Self::Line),
@@ -76,15 +91,23 @@ impl Says {
         client: &Client<P>,
         channel: &Channel,
         args: &Publish,
+        targets: &Targets,
     ) -> Result<SignedMessage, Failure> {
+        let now = time::now();
+        // What is given stays; what is not follows the targets, so that a cancel is as easy to send as its alert.
+        let lifetime = args
+            .expires
+            .or_else(|| targets.lifetime(now).map(|least| least.max(default_lifetime(channel.flow))));
+        let label = args.label.or_else(|| targets.label());
+        let replaces: BTreeSet<MessageId> = args.replaces.iter().copied().chain(targets.ids()).collect();
         let sign = |mut draft: Draft| {
-            if let Some(lifetime) = args.expires {
+            if let Some(lifetime) = lifetime {
                 draft = draft.lifetime(lifetime);
             }
-            if let Some(label) = args.label {
+            if let Some(label) = label {
                 draft = draft.label(label);
             }
-            client.sign(draft.replaces(args.replaces.iter().copied()))
+            client.sign(draft.replaces(replaces.iter().copied()))
         };
         let signed = match self {
             Self::Line(text) => {
@@ -95,6 +118,14 @@ impl Says {
                 sign(Draft::line(channel.clone(), severity, text, screen.lang.tag(), urgency))
             }
             Self::Cap { mut content, severity } => {
+                let severity = args.severity.or_else(|| severity.max(targets.severity()));
+                let severity =
+                    severity.ok_or_else(|| Failure::new(Exit::Usage, screen.lang.severity_needed()))?;
+                let expires = now.plus(lifetime.unwrap_or_else(|| default_lifetime(channel.flow)));
+                let label = label.unwrap_or(Tlp::Clear);
+                for told in references::shortfalls(screen.lang, targets, severity, label, expires) {
+                    screen.warn(&told);
+                }
                 let whole = sign(Draft::new(channel.clone(), severity, (*content).clone()));
                 if let (Err(PublishError::TooLarge { .. }), Some(original)) = (&whole, &mut content.original)
                 {
@@ -108,6 +139,13 @@ impl Says {
         };
         signed.map_err(|error| publish_failed(screen.lang, &error))
     }
+}
+
+/// How long a message lives that is given no lifetime; one that replaces others lives at least as long as they do.
+const fn default_lifetime(flow: Flow) -> Duration {
+    // The SDK's own defaults.
+    let hours = if matches!(flow, Flow::Signal) { 72 } else { 24 };
+    Duration::from_secs(hours * 3_600)
 }
 
 fn read_line(lang: Lang, text: &str) -> Result<String, Failure> {
@@ -128,7 +166,7 @@ fn read_line(lang: Lang, text: &str) -> Result<String, Failure> {
 fn read_cap(screen: &Screen, path: &Path, args: &Publish, plane: Plane) -> Result<Says, Failure> {
     let lang = screen.lang;
     let bytes = files::read_bounded(lang, path, INPUT_BYTES_MAX as u64)?;
-    let imported = cap::import(&bytes).map_err(|error| {
+    let imported = cap::import_with(&bytes, &args.supply.options()).map_err(|error| {
         let told = format!("{} [{}]", escape(&error.to_string()), error.code());
         Failure::new(Exit::VerificationFailed, lang.cap_unusable(path.display(), told))
     })?;
@@ -138,20 +176,24 @@ fn read_cap(screen: &Screen, path: &Path, args: &Publish, plane: Plane) -> Resul
     if imported.signatures > 0 {
         screen.warn(&lang.signatures_unchecked(imported.signatures));
     }
+    // The evidence would give away what the import left out.
+    let has_password = imported.warnings.iter().any(|warning| warning.code == WarningCode::PasswordDropped);
+    if has_password {
+        screen.warn(&lang.original_has_password());
+    }
     let alert = imported.alert;
     right_plane(lang, &alert, plane)?;
     if alert.scope != Scope::Public && args.label.is_none() {
         return Err(Failure::new(Exit::Usage, lang.label_needed()));
     }
-    let severity = args.severity.or_else(|| alert.severity_floor());
-    let severity = severity.ok_or_else(|| Failure::new(Exit::Usage, lang.severity_needed()))?;
+    let severity = alert.severity_floor();
     if has_expired(&alert, time::now()) {
         screen.warn(&lang.cap_expired());
     }
     let original = Original {
         media_type: CAP_MEDIA_TYPE.to_owned(),
         sha256: sha256_text(&bytes),
-        bytes: Some(URL_SAFE_NO_PAD.encode(&bytes)),
+        bytes: (!has_password).then(|| URL_SAFE_NO_PAD.encode(&bytes)),
     };
     Ok(Says::Cap { content: Box::new(Content { cap: alert, original: Some(original) }), severity })
 }

@@ -4,18 +4,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use vigie_client::{Delivery, Exercise, LinkState, Live, OnPlane, Subscription};
+use vigie_client::{Delivery, Exercise, LinkState, Live, OnPlane, Subscription, Verified};
 use vigie_proto::channel::{Filter, Plane};
 use vigie_proto::cursor::{Cursor, MalformedCursor};
 use vigie_proto::frame::Start;
 
 use super::args::Subscribe;
+use super::cap::folder::CapFolder;
 use super::channels;
 use super::effects::Effects;
 use super::exit::{Exit, Failure, Outcome};
 use super::export::Export;
 use super::render;
-use super::screen::{Screen, escape};
+use super::screen::{Screen, escape, short};
 use super::session::{Session, subscription_ended};
 
 /// After what to begin: a cursor as a relay gave it, or 0 for all that the log has.
@@ -60,6 +61,7 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
     let filters = args.channels.iter().map(|text| channels::filter(lang, text, P::PLANE));
     let filters = filters.collect::<Result<Vec<Filter>, _>>()?;
     let client = session.client::<P>(None)?;
+    let folder = args.cap_dir.as_deref().map(|dir| CapFolder::open(lang, dir)).transpose()?;
     session.block_on(async {
         let relays = client.config().relays.len();
         let subscription = client.subscribe(filters, After::start(args.after));
@@ -69,6 +71,7 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
             left: args.count,
             export: Export::default(),
             effects: Effects::default(),
+            folder,
             relays,
             was_up: false,
         };
@@ -83,6 +86,7 @@ struct Listening<'a, P: OnPlane> {
     left: Option<u64>,
     export: Export,
     effects: Effects<P>,
+    folder: Option<CapFolder>,
     relays: usize,
     was_up: bool,
 }
@@ -140,6 +144,7 @@ impl<P: OnPlane> Listening<'_, P> {
         match delivery {
             Delivery::Message(verified) => {
                 self.left = self.left.map(|left| left.saturating_sub(1));
+                self.file(&verified)?;
                 if screen.json {
                     self.export.message(screen, &verified)
                 } else {
@@ -166,6 +171,18 @@ impl<P: OnPlane> Listening<'_, P> {
             // Kinds of a later version: an application skips what it does not know.
             _ => Ok(()),
         }
+    }
+
+    /// Writes it to the folder, if there is one. A text that XML cannot carry is no reason to stop hearing.
+    fn file(&self, verified: &Verified<P>) -> Outcome {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let (lang, alert) = (self.screen.lang, &verified.message().content.cap);
+        if let Some(why) = folder.write_message(lang, verified.id(), P::PLANE, alert)? {
+            let id = short(&verified.id().to_string());
+            let prefix = self.screen.exercise_prefix(P::PLANE);
+            self.screen.warn(&format!("{prefix}{}", lang.cap_not_written(id, escape(&why))));
+        }
+        Ok(())
     }
 
     /// Tells how the line is. A first line that no relay gives ends the command; one that is lost is sought again.

@@ -6,9 +6,10 @@
 pub(super) mod args;
 pub(super) mod folder;
 mod read;
+pub(super) mod references;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use vigie_client::cap::{ImportError, Imported, Warning, export, export_list};
 use vigie_proto::cap::Alert;
@@ -79,7 +80,7 @@ impl<'s> Reading<'s> {
     }
 
     /// The alerts of a file that can be taken. What cannot is told.
-    fn alerts(&mut self, file: &PathBuf, supply: &args::Supply) -> Result<Vec<Alert>, Failure> {
+    fn alerts(&mut self, file: &Path, supply: &args::Supply) -> Result<Vec<Alert>, Failure> {
         let source = read::source(self.screen.lang, file)?;
         let alerts = match source.alerts(&supply.options()) {
             Ok(alerts) => alerts,
@@ -105,12 +106,12 @@ impl<'s> Reading<'s> {
         Ok(taken)
     }
 
-    fn warned(&self, file: &PathBuf, warning: &Warning) {
+    fn warned(&self, file: &Path, warning: &Warning) {
         let told = escape(&warning.to_string());
         self.screen.warn(&format!("{}: {told} [{}]", shown(file), warning.code.as_str()));
     }
 
-    fn refused(&mut self, file: &PathBuf, error: &read::ReadError) {
+    fn refused(&mut self, file: &Path, error: &read::ReadError) {
         self.failed += 1;
         let told = format!("{} [{}]", escape(&error.to_string()), error.code());
         super::screen::talk(&format!("{}{}: {told}", self.screen.lang.error_prefix(), shown(file)));
@@ -133,7 +134,7 @@ impl<'s> Reading<'s> {
 }
 
 /// A file as it may be shown.
-fn shown(file: &PathBuf) -> String {
+fn shown(file: &Path) -> String {
     escape(&file.display().to_string())
 }
 

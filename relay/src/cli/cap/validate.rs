@@ -74,7 +74,10 @@ fn unreadable(screen: &Screen, file: &str, error: &read::ReadError) -> Outcome {
         read::ReadError::Xml(error) => {
             (Some(error.line), error.fault.element(), escape(&error.fault.to_string()))
         }
-        other => (None, None, escape(&other.to_string())),
+        read::ReadError::Json { .. }
+        | read::ReadError::Empty
+        | read::ReadError::TooMany
+        | read::ReadError::Export { .. } => (None, None, escape(&error.to_string())),
     };
     let (kind, code) = (FAULT, error.code());
     show(screen, &Finding { r#type: "finding", file, alert: None, line, element, kind, code, text })

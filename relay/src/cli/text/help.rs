@@ -90,8 +90,33 @@ const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "pub [cap]",
-        "Publish this CAP 1.2 file (XML), or - for standard input",
-        "Publier ce fichier CAP 1.2 (XML), ou - pour l'entrée standard",
+        "Publish the alert of this CAP file (XML), or - for standard input",
+        "Publier l'alerte de ce fichier CAP (XML), ou - pour l'entrée standard",
+    ),
+    (
+        "pub [mime_type]",
+        "With --cap: media type of resources that have none",
+        "Avec --cap : type de média des ressources qui n'en ont pas",
+    ),
+    (
+        "pub [scope]",
+        "With --cap: scope of an alert that has none (CAP 1.0)",
+        "Avec --cap : portée d'une alerte qui n'en a pas (CAP 1.0)",
+    ),
+    (
+        "pub [category]",
+        "With --cap: category of infos that have none (CAP 1.0)",
+        "Avec --cap : catégorie des info qui n'en ont pas (CAP 1.0)",
+    ),
+    (
+        "pub [zone]",
+        "With --cap: offset of times that have none, such as +02:00",
+        "Avec --cap : décalage des heures qui n'en ont pas, ainsi +02:00",
+    ),
+    (
+        "pub [value_name]",
+        "With --cap: name of values that are not key=value (CAP 1.0)",
+        "Avec --cap : nom des valeurs qui ne sont pas clé=valeur (CAP 1.0)",
     ),
     (
         "pub [severity]",
@@ -142,6 +167,11 @@ const HELP: &[(&str, &str, &str)] = &[
         "Finir après ce délai ; avec --count et trop peu de messages c'est un échec (code 7)",
     ),
     ("sub [strict]", "End at the first gap (code 9)", "Finir à la première lacune (code 9)"),
+    (
+        "sub [cap_dir]",
+        "Also write each verified message as CAP 1.2 to this folder: one file each, never over another",
+        "Écrire aussi chaque message vérifié en CAP 1.2 dans ce dossier : un fichier chacun, jamais par-dessus un autre",
+    ),
     (
         "verify",
         "Check an export of `sub --json` again, offline. It cannot notice what is missing",

@@ -232,6 +232,27 @@ sentences! {
     link_ids(id, key) "credential {id}  key {key}", "accréditation {id}  clé {key}";
 
     // cap
+    supply_needs_cap() "--mime-type, --scope, --category, --zone and --value-name go with --cap",
+        "--mime-type, --scope, --category, --zone et --value-name vont avec --cap";
+    original_has_password()
+        "the file holds a password (CAP 1.0), so its bytes are not sent along: only their hash is",
+        "le fichier contient un mot de passe (CAP 1.0) : ses octets ne sont pas joints, seulement leur empreinte";
+    reference_found(identifier, id) "replaces {id}, which is {identifier}", "remplace {id}, qui est {identifier}";
+    reference_unknown(text)
+        "no message of this channel is {text}: it is published without replacing that one; name it by --replaces",
+        "aucun message de ce canal n'est {text} : celui-ci est publié sans le remplacer ; nommez-le par --replaces";
+    reference_unreadable(text) "{text} is no reference (sender,identifier,sent) and replaces nothing",
+        "{text} n'est pas une référence (sender,identifier,sent) et ne remplace rien";
+    references_not_looked_up(why) "the references could not be looked up: {why}",
+        "les références n'ont pu être recherchées : {why}";
+    no_answer_in_time() "no answer in time", "pas de réponse à temps";
+    replaces_less_severe() "less severe than what it replaces: it will be shown and change nothing",
+        "moins grave que ce qu'il remplace : il sera montré et ne changera rien";
+    replaces_other_label() "labelled otherwise than what it replaces: it will be shown and change nothing",
+        "étiqueté autrement que ce qu'il remplace : il sera montré et ne changera rien";
+    replaces_expires_earlier() "expires before what it replaces: it will be shown and change nothing",
+        "expire avant ce qu'il remplace : il sera montré et ne changera rien";
+    cap_not_written(id, why) "{id} has no file: {why}", "{id} n'a pas de fichier : {why}";
     cap_list(count) "{count} alerts: written as one list, since CAP has no form for several; --dir writes one file each",
         "{count} alertes : écrites en une seule liste, CAP n'ayant pas de forme pour plusieurs ; --dir écrit un fichier \
          par alerte";
