@@ -125,14 +125,6 @@ impl Raw {
         self.send_message(Message::text(text)).await;
     }
 
-    /// Sends text frames in one write, so that the relay reads them in one turn.
-    pub async fn send_together(&mut self, texts: &[&str]) {
-        for text in texts {
-            soon(self.socket.feed(Message::text(*text))).await.unwrap();
-        }
-        soon(self.socket.flush()).await.unwrap();
-    }
-
     /// Sends any WebSocket message.
     pub async fn send_message(&mut self, message: Message) {
         // A relay that has closed already tells so when it is read from.

@@ -159,7 +159,7 @@ async fn a_subscription_that_is_replaced_at_once_goes_on_from_where_the_first_be
     publish_many(&world, &relay, 1, 4).await;
     let mut town = Raw::log_in(&world, relay.local_addr(), &world.live.town).await;
     // Read in one turn: the second comes before the journal was read for the first.
-    town.send_together(&[
+    town.send_at_once(&[
         r#"{"op":"subscribe","n":1,"channels":["signal/fr.idf.75.paris"],"after":"start"}"#,
         r#"{"op":"subscribe","n":2,"channels":["alert/fr.idf.75.paris"]}"#,
     ])

@@ -141,3 +141,22 @@ fn a_cursor_ahead_of_a_worker_is_not_forgotten() {
     let events = world.output(reader).iter().filter(|text| text.contains(r#""op":"event","seq":2"#)).count();
     assert_eq!(events, 1);
 }
+
+/// A client that asked and did not listen grew its outbox without a bound: answers, unlike events, were not held to it.
+/// Now its frames stay in the socket until it has read what it was answered.
+#[test]
+fn answers_that_nobody_reads_stop_the_reading_of_questions() {
+    let mut world = ByHand::new();
+    let town = world.command.town.clone();
+    let seat = world.log_in(0, &town);
+    let mut asked = 0;
+    while world.relay.may_read(seat) {
+        world.relay.handle_frame(seat, &format!(r#"{{"op":"dance","n":{asked}}}"#), &mut world.tally);
+        asked += 1;
+        assert!(asked < 100_000, "the outbox grows without a bound");
+    }
+    let answers = world.output(seat);
+    assert_eq!(answers.len(), asked, "none is lost");
+    assert!(answers.iter().map(String::len).sum::<usize>() <= 2 * 256 * 1024 + 1024);
+    assert!(world.relay.may_read(seat), "it has listened, and is heard again");
+}

@@ -36,6 +36,10 @@ const WRITE_BYTES: usize = 16 * 1024;
 /// Frames read in one turn before others have theirs: each may cost a signature check of 55 µs.
 const READS_PER_TURN: usize = 4;
 
+/// Times that an outbox is taken from in one turn: a reader that catches up over a fast line would else keep the worker
+/// to itself until it is done.
+const WRITES_PER_TURN: usize = 8;
+
 /// After a close frame the peer may still send its own; then the socket is dropped.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -160,16 +164,23 @@ impl<'a> Driver<'a> {
     /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
     fn poll(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
         self.local.set_waker(self.id, cx.waker());
-        if !self.closing
+        let readable = self.local.may_read(self.id);
+        if readable
+            && !self.closing
             && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
         {
             return Poll::Ready(turn);
         }
         match self.poll_write(cx) {
-            Poll::Ready(Err(_)) => Poll::Ready(Turn::Ended),
-            Poll::Ready(Ok(())) if self.closing => Poll::Ready(Turn::Closing),
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(_)) => return Poll::Ready(Turn::Ended),
+            Poll::Ready(Ok(())) if self.closing => return Poll::Ready(Turn::Closing),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
+        if !readable && self.local.may_read(self.id) {
+            // What was not read because answers had piled up is read in the next turn.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
@@ -228,8 +239,15 @@ impl<'a> Driver<'a> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut written = 0;
         loop {
+            if self.pending.is_empty() && written >= WRITES_PER_TURN {
+                // More waits; others have their turn first.
+                cx.waker().wake_by_ref();
+                break;
+            }
             if self.pending.is_empty() {
+                written += 1;
                 self.pending.extend(self.local.take_output(self.id, WRITE_BYTES));
             }
             if self.pending.is_empty() {

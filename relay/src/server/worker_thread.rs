@@ -218,6 +218,10 @@ impl Local {
         self.worker.borrow().is_logged_in(id)
     }
 
+    pub(crate) fn may_read(&self, id: SessionId) -> bool {
+        self.worker.borrow().may_read(id)
+    }
+
     pub(crate) fn handle_frame(&self, id: SessionId, text: &str) {
         self.with(|worker| worker.handle_frame(id, text, self.clock.steady()));
     }

@@ -225,6 +225,14 @@ impl Worker {
         })
     }
 
+    /// Whether frames of the peer may be read. Not while answers to what it asked pile up unread: events and pages keep
+    /// to the outbox's bound by themselves, answers are bounded here. A peer that never reads them falls silent to the
+    /// worker, and ends as `unresponsive`.
+    pub fn may_read(&self, id: SessionId) -> bool {
+        let bound = self.config.outbox_bytes_max.saturating_mul(2);
+        self.sessions.get(id.index).is_none_or(|session| session.outbox.bytes() <= bound)
+    }
+
     /// A batch is on disk: gives each event to the live sessions that hear it, in the order of the log.
     pub fn handle_batch(&mut self, batch: &SharedBatch, now: Timestamp) {
         self.last_now = now;

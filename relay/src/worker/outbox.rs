@@ -31,7 +31,6 @@ enum Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<Waiting>,
-    /// Sum of the lengths of what waits.
     bytes: usize,
     closed: bool,
 }
@@ -40,6 +39,11 @@ impl Outbox {
     /// Whether so much more fits under the bound; one frame always does in an empty outbox.
     pub(super) fn has_room(&self, bytes: usize, bound: usize) -> bool {
         self.bytes == 0 || self.bytes + bytes <= bound
+    }
+
+    /// Sum of the lengths of what waits.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn push_event(&mut self, event: Rc<LocalEvent>) {

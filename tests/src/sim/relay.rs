@@ -243,6 +243,11 @@ impl SimRelay {
         self.with(worker, tally, |worker| worker.handle_frame(id, text, now));
     }
 
+    /// Whether a driver would read more of the session's frames now.
+    pub fn may_read(&self, (worker, id): Seat) -> bool {
+        self.workers[worker].may_read(id)
+    }
+
     /// A pong came.
     pub fn handle_pong(&mut self, (worker, id): Seat, tally: &mut Coverage) {
         let now = self.clock.steady();
