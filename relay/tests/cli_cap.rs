@@ -132,6 +132,9 @@ fn validate_lists_by_line_and_element_and_its_code_says_whether_cap_is_followed(
     );
     assert!(ran.out.lines().any(|one| one == line), "{}", ran.out);
 
+    let ran = vigie(&["cap", "validate", "--lang", "fr", &file]).ended(6);
+    assert!(ran.out.contains(":25: polygon: le dernier point n'est pas le premier"), "{}", ran.out);
+
     let objects = vigie(&["cap", "validate", "--json", &fixture("embedded-faults.xml")]).ended(6).objects();
     let found = |code: &str| objects.iter().find(|object| object["code"] == code).unwrap();
     assert_eq!(

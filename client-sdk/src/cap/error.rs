@@ -2,6 +2,7 @@
 
 use vigie_proto::cap::UnknownCode;
 
+use super::schema;
 use super::{ALERTS_MAX, DEPTH_MAX, ELEMENTS_MAX, INPUT_BYTES_MAX};
 
 /// Why a file cannot be imported, and where.
@@ -18,6 +19,11 @@ pub struct ImportError {
 impl ImportError {
     pub(super) const fn new(line: u32, fault: ImportFault) -> Self {
         Self { line, fault }
+    }
+
+    /// As `Display`, in French.
+    pub fn french(&self) -> String {
+        format!("ligne {} : {}", self.line, self.fault.french())
     }
 
     /// The stable name of the fault: see [`ImportFault::code`].
@@ -113,7 +119,7 @@ pub enum ImportFault {
         found: String,
     },
     /// An element that CAP requires is not there.
-    #[error("{parent} has no {element}, which CAP 1.2 requires{}", supplied_by(element))]
+    #[error("{parent} has no {element}, which CAP 1.2 requires{}", supply(element))]
     MissingElement {
         /// Where it should be.
         parent: &'static str,
@@ -245,19 +251,100 @@ impl ImportFault {
         }
     }
 
+    /// As `Display`, in French. What the XML parser says stays in English.
+    pub fn french(&self) -> String {
+        match self {
+            Self::TooLarge { bytes } => format!(
+                "le fichier a {bytes} octets, {INPUT_BYTES_MAX} au plus sont lus : ôtez les fichiers joints et donnez leur adresse"
+            ),
+            Self::UnknownEncoding { name } => {
+                format!("l'encodage « {name} » est inconnu : enregistrez le fichier en UTF-8")
+            }
+            Self::BadEncoding { encoding } => {
+                format!(
+                    "les octets ne sont pas en {encoding}, comme le dit le fichier : enregistrez-le en UTF-8"
+                )
+            }
+            Self::BadCharacter { code_point } => {
+                format!("le caractère U+{code_point:04X} n'est pas permis en XML : ôtez-le")
+            }
+            Self::NotWellFormed { reason } => format!("ce n'est pas du XML bien formé : {reason}"),
+            Self::Truncated { reason } => {
+                format!(
+                    "le fichier finit avant que l'alerte soit complète : {reason} ; récupérez-le de nouveau"
+                )
+            }
+            Self::Doctype => "un DOCTYPE n'est pas accepté : CAP n'en a pas, ôtez-le".to_owned(),
+            Self::Entity { name } => {
+                format!("l'entité &{name}; est inconnue : écrivez le caractère lui-même")
+            }
+            Self::TooDeep => {
+                format!("des éléments sont imbriqués à plus de {DEPTH_MAX} : ce n'est pas une alerte CAP")
+            }
+            Self::TooManyElements => format!("il y a plus de {ELEMENTS_MAX} éléments : divisez l'alerte"),
+            Self::NoAlert { kind } => {
+                format!(
+                    "c'est une enveloppe ({kind}) sans alerte CAP dedans : récupérez les alertes auxquelles elle renvoie"
+                )
+            }
+            Self::ManyAlerts { found } => format!(
+                "il y a {found} alertes dedans et une seule peut être prise ici : séparez-les par vigie cap to-xml --dir DIR"
+            ),
+            Self::TooManyAlerts => format!("il y a plus de {ALERTS_MAX} alertes dedans : divisez le fichier"),
+            Self::WrongNamespace { found } => {
+                format!("l'espace de noms de alert est « {found} », attendu « {} »", schema::NAMESPACE)
+            }
+            Self::WrongRoot { found } => format!(
+                "l'élément racine est <{found}>, attendu <alert> de CAP, ou ce qui contient des alertes"
+            ),
+            Self::MissingElement { parent, element } => match supplied_by(element) {
+                None => format!("{parent} n'a pas de {element}, que CAP 1.2 exige"),
+                Some(flag) => {
+                    format!("{parent} n'a pas de {element}, que CAP 1.2 exige : fournissez-le par {flag}")
+                }
+            },
+            Self::EmptyElement { element } => format!("{element} est vide, et CAP l'exige"),
+            Self::RepeatedElement { parent, element } => {
+                format!("{element} se trouve plus d'une fois dans {parent}, et un seul peut être entendu")
+            }
+            Self::TooMany { element, found, max } => format!(
+                "{element} se trouve {found} fois dans un parent, {max} au plus sont permis : divisez l'alerte"
+            ),
+            Self::BadCode { element, found } => {
+                format!("« {found} » n'est pas une valeur que CAP a pour {element}")
+            }
+            Self::BadDateTime { element, found } => {
+                format!("« {found} » n'est pas une heure pour {element} : écrivez 2026-06-01T10:00:00+02:00")
+            }
+            Self::NoZone { element, found } => {
+                format!("« {found} » n'a pas de fuseau pour {element} : fournissez-le par --zone")
+            }
+            Self::NoValueName { element, found } => format!(
+                "« {found} » dans {element} n'a pas de nom, attendu clé=valeur : fournissez le nom par --value-name"
+            ),
+            Self::MarkupInText { element } => format!(
+                "{element} contient des éléments où ne peut être que du texte : écrivez du texte simple"
+            ),
+        }
+    }
+
     pub(super) fn bad_code(error: UnknownCode, found: &str) -> Self {
         Self::BadCode { element: error.element, found: excerpt(found) }
     }
 }
 
 /// For elements that older versions do not require: the flag by which the caller supplies them.
-fn supplied_by(element: &str) -> &'static str {
+fn supplied_by(element: &str) -> Option<&'static str> {
     match element {
-        "mimeType" => ": supply it with --mime-type",
-        "scope" => ": supply it with --scope",
-        "category" => ": supply it with --category",
-        _ => "",
+        "mimeType" => Some("--mime-type"),
+        "scope" => Some("--scope"),
+        "category" => Some("--category"),
+        _ => None,
     }
+}
+
+fn supply(element: &str) -> String {
+    supplied_by(element).map_or_else(String::new, |flag| format!(": supply it with {flag}"))
 }
 
 /// Most characters that are quoted from a file: enough to find the place, not enough to flood a log.

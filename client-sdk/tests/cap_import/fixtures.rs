@@ -44,6 +44,11 @@ fn every_bad_fixture_is_refused_with_line_code_and_reason() {
         assert_eq!((error.line, error.code()), (*line, *code), "{name}: {error}");
         let text = error.to_string();
         assert!(text.contains(words), "{name}: {text}");
+        let french = error.french();
+        assert!(
+            french.starts_with(&format!("ligne {line} : ")) && !text.ends_with(&french[10..]),
+            "{french}"
+        );
     }
 }
 

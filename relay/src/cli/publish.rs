@@ -167,11 +167,11 @@ fn read_cap(screen: &Screen, path: &Path, args: &Publish, plane: Plane) -> Resul
     let lang = screen.lang;
     let bytes = files::read_bounded(lang, path, INPUT_BYTES_MAX as u64)?;
     let imported = cap::import_with(&bytes, &args.supply.options()).map_err(|error| {
-        let told = format!("{} [{}]", escape(&error.to_string()), error.code());
+        let told = format!("{} [{}]", escape(&lang.cap_error(&error)), error.code());
         Failure::new(Exit::VerificationFailed, lang.cap_unusable(path.display(), told))
     })?;
     for warning in &imported.warnings {
-        screen.warn(&format!("{} [{}]", escape(&warning.to_string()), warning.code.as_str()));
+        screen.warn(&format!("{} [{}]", escape(&lang.cap_warning(warning)), warning.code.as_str()));
     }
     if imported.signatures > 0 {
         screen.warn(&lang.signatures_unchecked(imported.signatures));

@@ -107,13 +107,13 @@ impl<'s> Reading<'s> {
     }
 
     fn warned(&self, file: &Path, warning: &Warning) {
-        let told = escape(&warning.to_string());
+        let told = escape(&self.screen.lang.cap_warning(warning));
         self.screen.warn(&format!("{}: {told} [{}]", shown(file), warning.code.as_str()));
     }
 
     fn refused(&mut self, file: &Path, error: &read::ReadError) {
         self.failed += 1;
-        let told = format!("{} [{}]", escape(&error.to_string()), error.code());
+        let told = format!("{} [{}]", escape(&error.told(self.screen.lang)), error.code());
         super::screen::talk(&format!("{}{}: {told}", self.screen.lang.error_prefix(), shown(file)));
     }
 

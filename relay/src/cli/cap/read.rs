@@ -29,6 +29,17 @@ pub(super) enum ReadError {
 }
 
 impl ReadError {
+    /// In the language of the reader; what a parser says stays in English.
+    pub(super) fn told(&self, lang: Lang) -> String {
+        match self {
+            Self::Xml(error) => lang.cap_error(error),
+            Self::Json { number, why } => lang.cap_alert_number(number, why),
+            Self::Export { number, error } => lang.cap_alert_number(number, error),
+            Self::Empty => lang.cap_none_inside(),
+            Self::TooMany => lang.cap_too_many_inside(ALERTS_MAX),
+        }
+    }
+
     /// The stable name of what is wrong.
     pub(super) const fn code(&self) -> &'static str {
         match self {

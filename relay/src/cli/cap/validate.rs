@@ -70,14 +70,15 @@ pub(super) fn run(screen: &Screen, args: &CapFiles) -> Outcome {
 }
 
 fn unreadable(screen: &Screen, file: &str, error: &read::ReadError) -> Outcome {
+    let lang = screen.lang;
     let (line, element, text) = match error {
         read::ReadError::Xml(error) => {
-            (Some(error.line), error.fault.element(), escape(&error.fault.to_string()))
+            (Some(error.line), error.fault.element(), escape(&lang.cap_fault(&error.fault)))
         }
         read::ReadError::Json { .. }
         | read::ReadError::Empty
         | read::ReadError::TooMany
-        | read::ReadError::Export { .. } => (None, None, escape(&error.to_string())),
+        | read::ReadError::Export { .. } => (None, None, escape(&error.told(lang))),
     };
     let (kind, code) = (FAULT, error.code());
     show(screen, &Finding { r#type: "finding", file, alert: None, line, element, kind, code, text })
@@ -106,14 +107,14 @@ impl Judged<'_> {
         let Self { screen, file, number, examined, .. } = *self;
         let alert = Some(number);
         let faults = examined.alert.as_ref().err().into_iter().flatten().map(|fault| {
-            let text = escape(&fault.fault.to_string());
+            let text = escape(&screen.lang.cap_fault(&fault.fault));
             let (line, element, code) = (Some(fault.line), fault.fault.element(), fault.code());
             Finding { r#type: "finding", file, alert, line, element, kind: FAULT, code, text }
         });
         let warnings = examined.warnings.iter().map(|warning| {
             let (kind, code) = (warning.code.kind().as_str(), warning.code.as_str());
             let (line, element) = (Some(warning.line), Some(&*warning.element));
-            let text = warning.code.sentence().to_owned();
+            let text = screen.lang.cap_sentence(warning.code).to_owned();
             Finding { r#type: "finding", file, alert, line, element, kind, code, text }
         });
         let mut findings: Vec<Finding<'_>> = faults.chain(warnings).collect();

@@ -7,6 +7,7 @@ mod sentences;
 
 use std::ffi::{OsStr, OsString};
 
+use vigie_client::cap::{ImportError, ImportFault, Warning, WarningCode};
 use vigie_proto::channel::Plane;
 use vigie_proto::frame::GapReason;
 use vigie_proto::severity::Severity;
@@ -74,6 +75,36 @@ impl Lang {
             GapReason::Ahead => self.gap_ahead(),
             GapReason::Damaged => self.gap_damaged(),
             other => other.as_str().to_owned(),
+        }
+    }
+
+    /// What an import of CAP warns about, with its line.
+    pub(super) fn cap_warning(self, warning: &Warning) -> String {
+        match self {
+            Self::En => warning.to_string(),
+            Self::Fr => warning.french(),
+        }
+    }
+
+    pub(super) const fn cap_sentence(self, code: WarningCode) -> &'static str {
+        match self {
+            Self::En => code.english(),
+            Self::Fr => code.french(),
+        }
+    }
+
+    /// Why a CAP file cannot be taken, with its line.
+    pub(super) fn cap_error(self, error: &ImportError) -> String {
+        match self {
+            Self::En => error.to_string(),
+            Self::Fr => error.french(),
+        }
+    }
+
+    pub(super) fn cap_fault(self, fault: &ImportFault) -> String {
+        match self {
+            Self::En => fault.to_string(),
+            Self::Fr => fault.french(),
         }
     }
 

@@ -232,6 +232,10 @@ sentences! {
     link_ids(id, key) "credential {id}  key {key}", "accréditation {id}  clé {key}";
 
     // cap
+    cap_alert_number(number, why) "alert {number}: {why}", "alerte {number} : {why}";
+    cap_none_inside() "there is no alert inside", "il n'y a pas d'alerte dedans";
+    cap_too_many_inside(max) "there are more than {max} alerts inside: split the file",
+        "il y a plus de {max} alertes dedans : divisez le fichier";
     supply_needs_cap() "--mime-type, --scope, --category, --zone and --value-name go with --cap",
         "--mime-type, --scope, --category, --zone et --value-name vont avec --cap";
     original_has_password()
