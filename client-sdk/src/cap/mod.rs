@@ -9,7 +9,7 @@
 //!
 //! Invariants:
 //! - An alert that is returned passes [`vigie_proto::cap::Alert::validate`].
-//! - What [`export`] writes, [`import`] reads back as the same alert, if the alert fits into a message.
+//! - What [`export()`] writes, [`import`] reads back as the same alert, if the alert fits into a message.
 //! - No network, no file, no DTD, no entity but the five of XML. No recursion on the depth of the input, and memory in
 //!   proportion to at most [`INPUT_BYTES_MAX`].
 //! - What is left out or converted is told in a [`Warning`], what cannot be taken without guessing is an
@@ -45,7 +45,7 @@ pub use warning::{Warning, WarningCode, WarningKind};
 
 use vigie_proto::cap::Alert;
 
-/// Largest XML that is read, in bytes: what [`export`] makes of the largest alert that fits into a message. A message
+/// Largest XML that is read, in bytes: what [`export()`] makes of the largest alert that fits into a message. A message
 /// holds 256 KiB of JSON; XML says `&` in five times as much and the shortest element (`"",` as a polygon that says
 /// nothing) in twenty times. The largest of a hundred real files is 102 KiB.
 pub const INPUT_BYTES_MAX: usize = 6 * 1024 * 1024;
