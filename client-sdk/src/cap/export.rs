@@ -44,7 +44,7 @@ pub fn export(alert: &Alert) -> Result<String, ExportError> {
 /// Several alerts in one XML file, as a plain list that [`super::import_all`] reads: CAP has no form of its own for it.
 ///
 /// # Errors
-/// As [`export`], for the first alert that fails.
+/// As [`export()`], for the first alert that fails.
 pub fn export_list<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Result<String, ExportError> {
     let mut xml = Xml::new();
     xml.text.push_str("<alerts>\n");
