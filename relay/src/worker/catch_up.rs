@@ -57,8 +57,8 @@ impl ReadRequest {
 pub struct ReadReply {
     session: SessionId,
     purpose: Purpose,
-    /// A range that cannot be given.
-    gap: Option<Gap>,
+    /// Ranges that cannot be given, in order: where a cursor means no place here, and what is lost right after.
+    gaps: Vec<Gap>,
     /// The place that the messages come after.
     after: Position,
     messages: Vec<MessageRecord>,
@@ -78,40 +78,36 @@ struct Gap {
 /// # Errors
 /// The disk failed while reading; damage is no error but a gap.
 pub fn read<S: Storage>(journal: &JournalReader<S>, request: ReadRequest) -> Result<ReadReply, ReadError> {
-    let (after, gap) = begin(journal, request.from)?;
-    let ReadRequest { session, purpose, max_bytes, .. } = request;
-    let page = match journal.read_after(after.seq, max_bytes) {
-        Ok(page) => page,
+    let (mut after, gap) = begin(journal, request.from)?;
+    let mut gaps = Vec::from_iter(gap);
+    let ReadRequest { session, purpose, from, max_bytes } = request;
+    // Damage and retention lead on to a place whose time nobody knows any more.
+    let mut skip = |after: &mut Position, reason, to: Sequence| {
+        let to = Position { seq: to.max(after.seq), admitted: after.admitted };
+        gaps.push(Gap::new(reason, journal, *after, to));
+        *after = to;
+    };
+    let (messages, end) = match journal.read_after(after.seq, max_bytes) {
+        Ok(page) => {
+            let removed = Sequence::new(page.first_available.get().saturating_sub(1));
+            if after.seq < removed && from != ReadFrom::Beginning {
+                skip(&mut after, GapReason::Removed, removed);
+            }
+            (page.messages, page.end)
+        }
         Err(ReadError::Damaged { next, segment, offset, what, .. }) => {
-            tracing::error!(segment, offset, what, "a part of the journal is damaged: a reader is given a gap");
-            let resume = Sequence::new(next.get().saturating_sub(1));
-            let to = Position { seq: resume.max(after.seq), admitted: after.admitted };
-            let gap = Gap::new(GapReason::Damaged, journal, after, to);
-            return Ok(ReadReply {
-                session,
-                purpose,
-                gap: Some(gap),
-                after: to,
-                messages: Vec::new(),
-                end: to.seq,
-            });
+            tracing::error!(
+                segment,
+                offset,
+                what,
+                "a part of the journal is damaged: a reader is given a gap"
+            );
+            skip(&mut after, GapReason::Damaged, Sequence::new(next.get().saturating_sub(1)));
+            (Vec::new(), after.seq)
         }
         Err(error) => return Err(error),
     };
-    let removed = page.first_available.get().saturating_sub(1);
-    if gap.is_none() && after.seq.get() < removed && request.from != ReadFrom::Beginning {
-        let to = Position { seq: Sequence::new(removed), admitted: after.admitted };
-        let gap = Gap::new(GapReason::Removed, journal, after, to);
-        return Ok(ReadReply {
-            session,
-            purpose,
-            gap: Some(gap),
-            after: to,
-            messages: page.messages,
-            end: page.end,
-        });
-    }
-    Ok(ReadReply { session, purpose, gap, after, messages: page.messages, end: page.end })
+    Ok(ReadReply { session, purpose, gaps, after, messages, end })
 }
 
 /// Finds the place to begin, and what is lost where a cursor does not mean a place of this log.
@@ -208,7 +204,7 @@ impl Worker {
 
     /// Gives a page to the subscription it was read for.
     fn go_on(&mut self, number: u64, reply: ReadReply) {
-        let ReadReply { session: id, gap, after, messages, end, .. } = reply;
+        let ReadReply { session: id, gaps, after, messages, end, .. } = reply;
         let head = self.head;
         let Some(session) = self.session(id) else { return };
         session.reading = false;
@@ -216,7 +212,7 @@ impl Worker {
             // It was replaced while the page was read.
             return self.ask_for_page(id);
         }
-        if let Some(gap) = gap {
+        for gap in gaps {
             self.push_text(id, gap.to_text());
         }
         self.answer_subscribe(id, after);
@@ -347,5 +343,91 @@ impl Worker {
             }
             Purpose::Subscription { .. } => self.handle_violation(id, Code::GoingAway),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use vigie_proto::id::{CredentialId, LogId, MessageId};
+    use vigie_proto::severity::Severity;
+
+    use super::*;
+    use crate::journal::sim_disk::SimDisk;
+    use crate::journal::{Journal, JournalConfig, Record};
+
+    const LOG: LogId = LogId::from_bytes([7; 16]);
+
+    fn message(seq: u64) -> Record {
+        Record::Message(MessageRecord {
+            seq: Sequence::new(seq),
+            admitted: Timestamp::from_millis(1_000_000 + seq),
+            expires: Timestamp::from_millis(9_000_000),
+            id: MessageId::from_bytes([u8::try_from(seq).unwrap(); 32]),
+            credential: CredentialId::from_bytes([9; 32]),
+            severity: Severity::Minor,
+            channel: "alert/fr".parse().unwrap(),
+            jws: Bytes::from(vec![b'x'; 300]),
+        })
+    }
+
+    /// Twenty messages, one a batch, with this byte of the oldest file wrong.
+    fn damaged_at(byte: usize) -> Journal<SimDisk> {
+        let disk = SimDisk::new();
+        let mut config = JournalConfig::new();
+        config.segment_bytes = 4096;
+        let open =
+            |disk: &SimDisk| Journal::open(disk.clone(), config.clone(), LOG, &mut |_| Ok(())).unwrap();
+        let mut journal = open(&disk);
+        for seq in 1..=20 {
+            journal.append(&[message(seq)]).unwrap();
+        }
+        journal.close().unwrap();
+        let disk = disk.restart();
+        let oldest = disk.names().unwrap().into_iter().min().unwrap();
+        let mut bytes = disk.content(&oldest).unwrap();
+        bytes[byte] ^= 1;
+        disk.set_content(&oldest, bytes);
+        open(&disk)
+    }
+
+    fn read_from(journal: &Journal<SimDisk>, from: ReadFrom) -> ReadReply {
+        let purpose = Purpose::Subscription { number: 1 };
+        let session = SessionId { index: 0, generation: 0 };
+        read(&journal.reader(), ReadRequest { session, purpose, from, max_bytes: 1_000_000 }).unwrap()
+    }
+
+    /// Reasons, and the places that each gap leads from and to.
+    fn told(reply: &ReadReply) -> Vec<(&'static str, u64, u64)> {
+        reply.gaps.iter().map(|gap| (gap.reason.as_str(), gap.from.seq.get(), gap.to.seq.get())).collect()
+    }
+
+    #[test]
+    fn a_cursor_that_leads_into_damage_is_told_both() {
+        let journal = damaged_at(200);
+        let cursor = |log, seq, admitted| {
+            let admitted = Timestamp::from_millis(admitted);
+            ReadFrom::Cursor(Cursor { log, seq: Sequence::new(seq), admitted })
+        };
+        let foreign = LogId::from_bytes([8; 16]);
+        for (from, reason, seq) in
+            [(cursor(foreign, 5, 1_000_005), "other_log", 5), (cursor(LOG, 90, 1_000_090), "ahead", 90)]
+        {
+            let reply = read_from(&journal, from);
+            assert_eq!(told(&reply), [(reason, seq, 0), ("damaged", 0, 1)]);
+            assert_eq!(reply.gaps[0].to, reply.gaps[1].from, "one leads to the other");
+            assert_eq!((reply.after.seq, reply.end), (Sequence::new(1), Sequence::new(1)));
+            let next = read_from(&journal, ReadFrom::After(reply.after));
+            assert_eq!((told(&next), next.messages[0].seq), (vec![], Sequence::new(2)));
+        }
+        // From the start nothing was lost but what is damaged.
+        assert_eq!(told(&read_from(&journal, ReadFrom::Beginning)), [("damaged", 0, 1)]);
+    }
+
+    #[test]
+    fn a_cursor_of_this_log_in_front_of_damage_is_told_the_damage_only() {
+        let journal = damaged_at(200);
+        let start = Cursor { log: LOG, seq: Sequence::START, admitted: Timestamp::EPOCH };
+        assert_eq!(told(&read_from(&journal, ReadFrom::Cursor(start))), [("damaged", 0, 1)]);
     }
 }
