@@ -5,18 +5,12 @@
 
 pub(super) mod embedded;
 
-use vigie_proto::cap::{Alert, MsgType, Scope, is_date_time};
+use vigie_proto::cap::{Alert, Circle, MsgType, Polygon, Scope, ShapeFault, is_date_time, is_decimal};
 
 use super::warning::WarningCode;
 
 /// A rule about one text: what is wrong with it.
 pub(super) type Check = fn(&str) -> Option<WarningCode>;
-
-/// Half the girth of the Earth, in kilometres: a circle that is larger has no outside.
-const RADIUS_KM_MAX: f64 = 20_040.0;
-
-/// Points of the smallest polygon, a triangle with its first point again.
-const POLYGON_POINTS_MIN: usize = 4;
 
 /// Hexadecimal digits of a SHA-1.
 const SHA_1_DIGITS: usize = 40;
@@ -52,7 +46,7 @@ pub(super) fn language(text: &str) -> Option<WarningCode> {
 }
 
 pub(super) fn number(text: &str) -> Option<WarningCode> {
-    decimal(text).is_none().then_some(WarningCode::NumberMalformed)
+    (!is_decimal(text)).then_some(WarningCode::NumberMalformed)
 }
 
 pub(super) fn integer(text: &str) -> Option<WarningCode> {
@@ -96,27 +90,20 @@ pub(super) fn digest(text: &str) -> Option<WarningCode> {
 }
 
 pub(super) fn polygon(text: &str) -> Option<WarningCode> {
-    let Some(points) = text.split_ascii_whitespace().map(point).collect::<Option<Vec<_>>>() else {
-        return Some(WarningCode::PolygonMalformed);
-    };
-    if !points.iter().all(|point| is_on_earth(*point)) {
-        return Some(WarningCode::OutOfRange);
-    }
-    if points.len() < POLYGON_POINTS_MIN {
-        return Some(WarningCode::PolygonTooFewPoints);
-    }
-    (points.first() != points.last()).then_some(WarningCode::PolygonNotClosed)
+    Polygon::parse(text).err().map(|fault| of_fault(fault, WarningCode::PolygonMalformed))
 }
 
 pub(super) fn circle(text: &str) -> Option<WarningCode> {
-    let Some((center, radius)) = text.split_once([' ', '\t', '\n']) else {
-        return Some(WarningCode::CircleMalformed);
-    };
-    let (Some(center), Some(radius)) = (point(center), decimal(radius.trim_start())) else {
-        return Some(WarningCode::CircleMalformed);
-    };
-    let exists = is_on_earth(center) && (0.0..=RADIUS_KM_MAX).contains(&radius);
-    (!exists).then_some(WarningCode::OutOfRange)
+    Circle::parse(text).err().map(|fault| of_fault(fault, WarningCode::CircleMalformed))
+}
+
+const fn of_fault(fault: ShapeFault, malformed: WarningCode) -> WarningCode {
+    match fault {
+        ShapeFault::OutOfRange => WarningCode::OutOfRange,
+        ShapeFault::TooFewPoints => WarningCode::PolygonTooFewPoints,
+        ShapeFault::NotClosed => WarningCode::PolygonNotClosed,
+        ShapeFault::Malformed | _ => malformed,
+    }
 }
 
 /// What one element asks of another.
@@ -132,60 +119,9 @@ pub(super) fn whole(alert: &Alert, mut warn: impl FnMut(WarningCode, &'static st
     }
 }
 
-/// Latitude and longitude in degrees, as CAP writes a point.
-fn point(text: &str) -> Option<(f64, f64)> {
-    let (latitude, longitude) = text.split_once(',')?;
-    Some((decimal(latitude)?, decimal(longitude)?))
-}
-
-fn is_on_earth((latitude, longitude): (f64, f64)) -> bool {
-    (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude)
-}
-
-/// A decimal of XML Schema: no exponent, no `inf`, no `NaN`.
-fn decimal(text: &str) -> Option<f64> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.'));
-    if plain { text.parse().ok() } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn polygons() {
-        for (text, expected) in [
-            ("48.8,2.3 48.9,2.3 48.9,2.4 48.8,2.3", None),
-            ("48.8,2.3\n48.9,2.3   48.9,2.4\t48.80,2.30", None),
-            ("-90,-180 90,-180 90,180 -90,-180", None),
-            ("48.8,2.3 48.9,2.3 48.9,2.4 48.8,2.4", Some(WarningCode::PolygonNotClosed)),
-            ("48.8,2.3 48.9,2.3 48.8,2.3", Some(WarningCode::PolygonTooFewPoints)),
-            ("148.8,2.3 48.9,2.3 48.9,2.4 148.8,2.3", Some(WarningCode::OutOfRange)),
-            ("48.8,182.3 48.9,2.3 48.9,2.4 48.8,182.3", Some(WarningCode::OutOfRange)),
-            ("48.8, 2.3 48.9,2.3", Some(WarningCode::PolygonMalformed)),
-            ("48.8,2.3,0 48.9,2.3,0", Some(WarningCode::PolygonMalformed)),
-            ("NaN,2.3 inf,2.3", Some(WarningCode::PolygonMalformed)),
-            ("4e1,2.3", Some(WarningCode::PolygonMalformed)),
-        ] {
-            assert_eq!(polygon(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn circles() {
-        for (text, expected) in [
-            ("48.85,2.35 10", None),
-            ("48.85,2.35  0.5", None),
-            ("48.85,2.35", Some(WarningCode::CircleMalformed)),
-            ("48.85 2.35 10", Some(WarningCode::CircleMalformed)),
-            ("48.85,2.35 dix", Some(WarningCode::CircleMalformed)),
-            ("48.85,2.35 -1", Some(WarningCode::OutOfRange)),
-            ("48.85,2.35 20041", Some(WarningCode::OutOfRange)),
-            ("98.85,2.35 1", Some(WarningCode::OutOfRange)),
-        ] {
-            assert_eq!(circle(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn numbers_addresses_media_types_and_digests() {

@@ -27,6 +27,7 @@ mod date_time;
 mod draft;
 mod form;
 mod info;
+mod shape;
 mod valid;
 
 pub use alert::Alert;
@@ -35,6 +36,7 @@ pub use date_time::is_date_time;
 pub use draft::Headline;
 pub use form::object;
 pub use info::{Area, Info, Resource, ValuePair};
+pub use shape::{Circle, Point, Polygon, ShapeFault, is_decimal};
 pub use valid::{Fault, bounds};
 
 #[cfg(test)]
