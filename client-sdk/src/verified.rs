@@ -75,8 +75,16 @@ pub struct Author {
 /// characters of the name are escaped.
 impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for character in self.name.chars() {
+            match character {
+                // No control: these are escaped only in source code.
+                '\'' | '"' => f.write_char(character)?,
+                _ => write!(f, "{}", character.escape_debug())?,
+            }
+        }
         let at: Vec<&str> = self.at.iter().map(Jurisdiction::as_str).collect();
-        write!(f, "{} ({}, at {})", self.name.escape_debug(), self.org, at.join(", "))
+        write!(f, " ({}, at {})", self.org, at.join(", "))
     }
 }
 
@@ -198,11 +206,11 @@ mod tests {
     #[test]
     fn an_author_is_shown_whole_and_cannot_steer_a_terminal() {
         let author = Author {
-            name: "Mairie\u{1b}[2J\u{202e}".to_owned(),
+            name: "Mairie de l'Haÿ\u{1b}[2J\u{202e}".to_owned(),
             org: "fr.ville".parse().unwrap(),
             at: vec!["fr.idf".parse().unwrap(), "fr.naq".parse().unwrap()],
             credential: CredentialId::from_bytes([0; 32]),
         };
-        assert_eq!(author.to_string(), r"Mairie\u{1b}[2J\u{202e} (fr.ville, at fr.idf, fr.naq)");
+        assert_eq!(author.to_string(), r"Mairie de l'Haÿ\u{1b}[2J\u{202e} (fr.ville, at fr.idf, fr.naq)");
     }
 }
