@@ -111,8 +111,11 @@ pub(super) enum Behind<F> {
     Stretch(Stretch<F>),
     /// It cannot be read, and this was known at the start.
     Lost(DamagedRange),
-    /// The position is the head, or past it.
-    Nothing,
+    /// The position is the head, or past it. Both as they were at this look: the writer may go on meanwhile.
+    Nothing {
+        head: u64,
+        first: u64,
+    },
 }
 
 /// A segment that another one follows.
@@ -213,7 +216,7 @@ impl<F> Index<F> {
     pub(super) fn after(&self, sequence: u64) -> Behind<F> {
         let state = self.read();
         if sequence >= state.progress.last {
-            return Behind::Nothing;
+            return Behind::Nothing { head: state.progress.last, first: state.first() };
         }
         let wanted = sequence + 1;
         let later = state.segments.partition_point(|indexed| indexed.segment.header.base <= wanted);

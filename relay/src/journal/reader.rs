@@ -66,9 +66,8 @@ impl<S: Storage> JournalReader<S> {
             let stretch = match self.index.after(after) {
                 Behind::Stretch(stretch) => stretch,
                 Behind::Lost(lost) => return Err(ReadError::lost(lost, after)),
-                Behind::Nothing => {
-                    let first_available = Sequence::new(self.index.first());
-                    let end = self.head();
+                Behind::Nothing { head, first } => {
+                    let (first_available, end) = (Sequence::new(first), Sequence::new(head));
                     return Ok(Page { messages: Vec::new(), first_available, end });
                 }
             };
