@@ -4,26 +4,30 @@
 //! now, gives the next sequence, appends all in one write and one sync, and hands back the receipts and the batch.
 //! Nothing is answered before the sync has returned. It knows no sockets, sessions or clocks.
 
-use std::collections::{HashMap, HashSet};
+mod ids;
+mod leaves;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
+use vigie_proto::cap::MsgType;
 use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
-use vigie_proto::limits::CLOCK_SKEW_MAX;
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
 use crate::chains::{STORED_CREDENTIALS_MAX, StoredChains};
+pub use ids::IDS_IN_FORCE_MAX;
+use ids::{Ids, is_in_force};
+use leaves::Leaves;
+
 use crate::event::{Batch, Event, Position, Reach, SharedBatch};
 use crate::journal::{
     CarriedId, Journal, JournalConfig, JournalError, MessageRecord, Record, Retention, Storage,
 };
-
-/// Ids in force: at 64 bytes each, 256 MiB. Past it, publishes are refused with `full` until some expire.
-pub const IDS_IN_FORCE_MAX: usize = 4_000_000;
 
 /// Where an answer goes: a session of a worker, and the request there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,72 +67,6 @@ pub struct Committed {
     pub answers: Vec<Answer>,
     /// The new events, unless there are none.
     pub batch: Option<SharedBatch>,
-}
-
-/// Where a message stands and until when its id must be known.
-#[derive(Debug, Clone, Copy)]
-struct InForce {
-    stored: Stored,
-    expires: Timestamp,
-}
-
-/// The ids that a replay would meet: kept until 120 s after the message expires.
-#[derive(Debug, Default)]
-struct Ids {
-    in_force: HashMap<MessageId, InForce>,
-    /// The size at which expired ids are looked for next; doubling keeps the cost per message constant.
-    prune_at: usize,
-}
-
-const PRUNE_FIRST_AT: usize = 4_096;
-
-/// Whether a replay of a message would still be inside its window, whatever the clocks are apart.
-fn is_in_force(expires: Timestamp, now: Timestamp) -> bool {
-    now < expires.plus(CLOCK_SKEW_MAX)
-}
-
-/// Under which credentials the messages of the log speak: what retention must carry on. One entry a credential.
-#[derive(Debug, Default)]
-struct Leaves {
-    /// The last message under each.
-    used_at: HashMap<CredentialId, Sequence>,
-    /// On disk only in segments that are about to go: a message that needs one of them brings it again.
-    forgotten: HashSet<CredentialId>,
-}
-
-impl Leaves {
-    /// The credentials in the chains of all messages from `first_kept` on.
-    fn kept(&self, first_kept: Sequence, chains: &StoredChains) -> HashSet<CredentialId> {
-        let leaves = self.used_at.iter().filter(|(_, seq)| **seq >= first_kept);
-        leaves.flat_map(|(leaf, _)| chains.upwards(*leaf)).collect()
-    }
-
-    /// The segments are gone.
-    fn drop_forgotten(&mut self, first_kept: Sequence, chains: &StoredChains) {
-        self.used_at.retain(|_, seq| *seq >= first_kept);
-        for id in self.forgotten.drain() {
-            chains.remove(&id);
-        }
-    }
-}
-
-impl Ids {
-    fn insert(&mut self, id: MessageId, stored: Stored, expires: Timestamp) {
-        self.in_force.insert(id, InForce { stored, expires });
-    }
-
-    fn prune(&mut self, now: Timestamp) {
-        if self.in_force.len() >= self.prune_at.max(PRUNE_FIRST_AT) {
-            self.in_force.retain(|_, known| is_in_force(known.expires, now));
-            self.prune_at = self.in_force.len().saturating_mul(2);
-        }
-    }
-}
-
-impl KnownIds for Ids {
-    fn find(&self, id: &MessageId) -> Option<Stored> {
-        self.in_force.get(id).map(|known| known.stored)
-    }
 }
 
 /// Owns the journal's writing end.
@@ -221,36 +159,74 @@ impl<S: Storage> Sequencer<S> {
     ///
     /// # Errors
     /// The journal failed: nothing of this batch may be acknowledged, and the relay must stop. A full disk is no error
-    /// here but the retryable refusal `full` for each new message.
+    /// here but the retryable refusal `full` for each new message, unless it may use the reserve ([`may_use_reserve`]).
     pub fn commit(
         &mut self,
         submissions: Vec<Submission>,
         now: Result<Timestamp, Refusal>,
     ) -> Result<Committed, JournalError> {
+        if let Ok(now) = &now {
+            self.ids.prune(*now);
+        }
         let mut plan = Plan::default();
         let answers: Vec<_> =
             submissions.iter().map(|submission| self.decide(submission, &now, &mut plan)).collect();
         match self.append(&plan) {
             Ok(()) => Ok(self.settle(plan, answers)),
+            Err(JournalError::Full { .. }) => self.commit_on_reserve(&submissions, &now, &plan, answers),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The disk is full: stores what may use the reserve, and refuses the rest.
+    fn commit_on_reserve(
+        &mut self,
+        submissions: &[Submission],
+        now: &Result<Timestamp, Refusal>,
+        refused: &Plan,
+        answers: Vec<Answer>,
+    ) -> Result<Committed, JournalError> {
+        self.withdraw(refused);
+        let mut plan = Plan::default();
+        let mut answers: Vec<_> = answers
+            .into_iter()
+            .zip(submissions)
+            .map(|(answer, submission)| {
+                if !refused.ids.contains(&answer.id) {
+                    answer
+                } else if may_use_reserve(&submission.message) {
+                    self.decide(submission, now, &mut plan)
+                } else {
+                    without_room(answer)
+                }
+            })
+            .collect();
+        match self.journal.append_urgent(&plan.records) {
+            Ok(()) => Ok(self.settle(plan, answers)),
             Err(JournalError::Full { .. }) => {
                 self.withdraw(&plan);
-                let answers = answers.into_iter().map(|answer| without_room(answer, &plan)).collect();
+                for answer in answers.iter_mut().filter(|answer| plan.ids.contains(&answer.id)) {
+                    answer.outcome = Err(Code::Full.into());
+                }
                 Ok(Committed { answers, batch: None })
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Nothing waits: proves the last batch on disk, and prepares the next segment before it is needed.
+    /// Nothing waits: proves the last batch on disk, makes the reserve whole, and prepares the next segment before it is
+    /// needed.
     ///
     /// # Errors
-    /// The journal failed, as in [`Sequencer::commit`]. No room for the next segment is no error yet.
+    /// The journal failed, as in [`Sequencer::commit`]. No room for any of it is no error.
     pub fn rest(&mut self) -> Result<(), JournalError> {
-        self.journal.write_footer()?;
-        match self.journal.prepare_next() {
-            Err(JournalError::Full { .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(error),
+        for step in [Journal::write_footer, Journal::keep_reserve, Journal::prepare_next] {
+            match step(&mut self.journal) {
+                Err(JournalError::Full { .. }) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 
     /// Makes one step of retention, for moments when nothing waits: call it again while it says that there is more.
@@ -270,7 +246,7 @@ impl<S: Storage> Sequencer<S> {
                 let kept = kept.get_or_insert_with(|| leaves.kept(first_kept, chains));
                 let needed = kept.contains(id);
                 if !needed {
-                    leaves.forgotten.insert(*id);
+                    leaves.forget(*id);
                 }
                 needed
             }
@@ -317,18 +293,16 @@ impl<S: Storage> Sequencer<S> {
             Err(refusal) => answer(Err(refusal)),
             Ok(Admission::Known(stored)) => answer(Ok(stored)),
             Ok(Admission::Fresh) => {
-                if self.ids.in_force.len() >= IDS_IN_FORCE_MAX
-                    || self.chains.len() + plan.credentials.len() >= STORED_CREDENTIALS_MAX
-                {
+                let has_room = self.ids.has_room(message.credential(), may_use_reserve(message));
+                if !has_room || self.chains.len() + plan.credentials.len() >= STORED_CREDENTIALS_MAX {
                     return answer(Err(Code::Full.into()));
                 }
                 let seq = plan.last.unwrap_or(self.head.seq).next();
                 let stored = Stored { seq, admitted };
                 // Known from here on, so that the same bytes twice in one batch take one place.
-                self.ids.insert(message.id(), stored, message.message().expires);
-                plan.add(submission, stored, &|id| {
-                    self.chains.contains(id) && !self.leaves.forgotten.contains(id)
-                });
+                self.ids.insert(message.id(), stored, message.message().expires, message.credential());
+                let (chains, leaves) = (&self.chains, &self.leaves);
+                plan.add(submission, stored, &|id| chains.contains(id) && !leaves.is_forgotten(*id));
                 answer(Ok(stored))
             }
         }
@@ -347,12 +321,12 @@ impl<S: Storage> Sequencer<S> {
 
     fn settle(&mut self, plan: Plan, answers: Vec<Answer>) -> Committed {
         for credential in plan.credentials {
-            self.leaves.forgotten.remove(&credential.id());
+            self.leaves.stored(credential.id());
             self.chains.insert(credential);
         }
         for record in &plan.records {
             if let Record::Message(message) = record {
-                self.leaves.used_at.insert(message.credential, message.seq);
+                self.leaves.used(message.credential, message.seq);
             }
         }
         let workers = self.workers;
@@ -365,7 +339,6 @@ impl<S: Storage> Sequencer<S> {
             .collect();
         if let Some((last, _)) = events.last() {
             self.head = last.at;
-            self.ids.prune(self.head.admitted);
         }
         #[cfg(feature = "sabotage")]
         if self.sabotage == crate::sabotage::Sabotage::ReceiptWithoutStore {
@@ -378,7 +351,7 @@ impl<S: Storage> Sequencer<S> {
     /// Nothing of the plan was written: forgets what `decide` noted.
     fn withdraw(&mut self, plan: &Plan) {
         for id in &plan.ids {
-            self.ids.in_force.remove(id);
+            self.ids.remove(id);
         }
     }
 }
@@ -423,8 +396,17 @@ impl Plan {
     }
 }
 
-fn without_room(answer: Answer, plan: &Plan) -> Answer {
-    if plan.ids.contains(&answer.id) { Answer { outcome: Err(Code::Full.into()), ..answer } } else { answer }
+fn without_room(answer: Answer) -> Answer {
+    Answer { outcome: Err(Code::Full.into()), ..answer }
+}
+
+/// Whether a message may use the room that is kept when the disk is full, or nearly as many ids are in force as may be:
+/// what takes another message back or corrects it, and what is urgent.
+pub fn may_use_reserve(message: &VerifiedMessage) -> bool {
+    let message = message.message();
+    let cap = &message.content.cap;
+    let urgent = message.severity >= Severity::Severe && cap.is_urgent_timing();
+    cap.msg_type == MsgType::Cancel || !message.replaces.is_empty() || urgent
 }
 
 fn visit(record: &Record, ids: &mut Ids, leaves: &mut Leaves, chains: &StoredChains, now: Timestamp) {
@@ -439,16 +421,16 @@ fn visit(record: &Record, ids: &mut Ids, leaves: &mut Leaves, chains: &StoredCha
             }
         }
         Record::Message(message) => {
-            leaves.used_at.insert(message.credential, message.seq);
+            leaves.used(message.credential, message.seq);
             if is_in_force(message.expires, now) {
                 let stored = Stored { seq: message.seq, admitted: message.admitted };
-                ids.insert(message.id, stored, message.expires);
+                ids.insert(message.id, stored, message.expires, message.credential);
             }
         }
         Record::Carried(carried) => {
             if is_in_force(carried.expires, now) {
                 let stored = Stored { seq: carried.seq, admitted: carried.admitted };
-                ids.insert(carried.id, stored, carried.expires);
+                ids.insert(carried.id, stored, carried.expires, carried.credential);
             }
         }
     }

@@ -32,6 +32,7 @@ use super::error::JournalError;
 use super::frame::{self, FrameReader, MARK_BYTES, Purpose, Step};
 use super::index::{Indexed, Noted, Progress};
 use super::record::Record;
+use super::reserve;
 use super::scan::{Bound, CHUNK_BYTES, Scan, damaged, scan};
 use super::segment::{self, FileName, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
 use super::storage::{Storage, StorageFile};
@@ -450,7 +451,12 @@ impl Origin {
         let least = end + MARK_BYTES as u64;
         let prepared = match Prepared::new(storage, self.index, segment_bytes.max(least)) {
             // A full disk does not keep a relay from serving what it has: it starts, and refuses publishes for now.
-            Err(NotMade::Full { .. }) => Prepared::new(storage, self.index, least)?,
+            Err(NotMade::Full { .. }) => match Prepared::new(storage, self.index, least) {
+                Err(NotMade::Full { .. }) if reserve::give(storage, least, 0)? > 0 => {
+                    Prepared::new(storage, self.index, least)?
+                }
+                other => other?,
+            },
             other => other?,
         };
         let header = self.header(progress, prepared.capacity());

@@ -4,6 +4,7 @@
 //! 00000000000000000001.vigie      a segment: header, frames, zeros up to its capacity
 //! 00000000000000000002.vigie.new  one that is being prepared: no part of the journal yet
 //! 00000000000000000001.vigie.damaged  no part of the journal any more, and kept for whoever wants to look
+//! reserve                         room for urgent batches, see `reserve.rs`
 //! lock
 //! ```
 //! Header, 128 bytes, little-endian:

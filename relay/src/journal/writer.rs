@@ -21,6 +21,7 @@ use super::index::{Index, Progress};
 use super::reader::JournalReader;
 use super::record::Record;
 use super::recovery::{self, Origin, Recovery, Visitor};
+use super::reserve::{self, RESERVE_BYTES};
 use super::retention::{RETAIN_AGE, RETAIN_BYTES, Retiring};
 use super::segment::{self, HEADER_BYTES, LOCK_NAME, NotMade, Prepared, Segment};
 use super::storage::{Storage, StorageFile};
@@ -33,6 +34,9 @@ const SEGMENT_BYTES_MIN: u64 = 1024;
 
 /// One append is one write and is held in memory: 16 MiB are 64 of the largest messages.
 pub const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// On a full disk so many segments are made on the reserve, one after another.
+const SEGMENTS_ON_RESERVE: u64 = 8;
 
 /// What the buffer of the writer may keep between two batches: a burst is not paid for in memory for ever.
 const BUFFER_KEPT_BYTES: usize = 1024 * 1024;
@@ -50,12 +54,20 @@ pub struct JournalConfig {
     /// While the journal is larger than this, in bytes, its oldest segment goes, unless a message in it has not expired
     /// yet; default [`RETAIN_BYTES`]. Less than two segments has the effect of two.
     pub retain_bytes: u64,
+    /// Room that is kept for [`Journal::append_urgent`] when the disk is full, in bytes; default [`RESERVE_BYTES`], never
+    /// more than a segment.
+    pub reserve_bytes: u64,
 }
 
 impl JournalConfig {
     /// The defaults.
     pub fn new() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES, retain_age: RETAIN_AGE, retain_bytes: RETAIN_BYTES }
+        Self {
+            segment_bytes: SEGMENT_BYTES,
+            retain_age: RETAIN_AGE,
+            retain_bytes: RETAIN_BYTES,
+            reserve_bytes: RESERVE_BYTES,
+        }
     }
 }
 
@@ -86,6 +98,8 @@ pub struct Journal<S: Storage> {
     damage: Vec<DamagedRange>,
     /// Set while retention carries on what is needed of the segments that go.
     pub(super) retiring: Option<Retiring>,
+    /// An urgent batch took of the reserve: only once that is whole again, there is room for others.
+    reserve_is_used: bool,
     _lock: S::Lock,
 }
 
@@ -107,7 +121,8 @@ impl<S: Storage> Journal<S> {
         visit: &mut Visitor<'_>,
     ) -> Result<Self, JournalError> {
         let segment_bytes = config.segment_bytes.max(SEGMENT_BYTES_MIN);
-        let config = JournalConfig { segment_bytes, ..config };
+        let reserve_bytes = config.reserve_bytes.min(segment_bytes);
+        let config = JournalConfig { segment_bytes, reserve_bytes, ..config };
         let lock = storage.lock(LOCK_NAME).map_err(|source| {
             let in_use = source.kind() == std::io::ErrorKind::WouldBlock;
             if in_use { JournalError::InUse } else { JournalError::storage("lock the folder")(source) }
@@ -129,6 +144,7 @@ impl<S: Storage> Journal<S> {
             recovery: loaded.recovery,
             damage: loaded.damage,
             retiring: None,
+            reserve_is_used: false,
             _lock: lock,
         })
     }
@@ -188,12 +204,43 @@ impl<S: Storage> Journal<S> {
             return Ok(());
         }
         let bytes = self.check(records)?;
-        if self.position + bytes + MARK_BYTES as u64 > self.current.header.capacity {
+        // What is left in a segment that was made on a full disk is for those who may use the reserve.
+        if !self.has_room(bytes) || self.current.header.capacity < self.config.segment_bytes {
             self.rotate(bytes)?;
         }
-        self.settled = false;
-        self.batch.fill(self.current.home, self.position, self.progress, records);
-        self.commit()
+        self.write(records)
+    }
+
+    /// As [`Journal::append`], but on a full disk it may use the reserve: for what must not wait until somebody has made
+    /// room.
+    ///
+    /// # Errors
+    /// As [`Journal::append`]; [`JournalError::Full`] when the reserve is used up as well.
+    pub fn append_urgent(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.check_poison()?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.check(records)?;
+        if !self.has_room(bytes) {
+            match self.rotate(bytes) {
+                Err(JournalError::Full { .. }) => self.rotate_on_reserve(bytes)?,
+                other => other?,
+            }
+        }
+        self.write(records)
+    }
+
+    /// Makes the reserve whole, if it is not: for moments when nothing waits.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`] and [`JournalError::Storage`], as [`Journal::append`].
+    pub fn keep_reserve(&mut self) -> Result<(), JournalError> {
+        self.check_poison()?;
+        let kept = reserve::keep(&self.storage, self.config.reserve_bytes);
+        self.sort(kept)?;
+        self.reserve_is_used = false;
+        Ok(())
     }
 
     /// Proves the last batch: without this, damage to it could not be told from a write that a crash cut short. Costs a
@@ -235,7 +282,11 @@ impl<S: Storage> Journal<S> {
     /// # Errors
     /// As [`Journal::write_footer`]. All that was acknowledged is on disk whatever this returns.
     pub fn close(mut self) -> Result<(), JournalError> {
-        self.write_footer()?;
+        match self.write_footer() {
+            // The next start copies the last batch, for which there is the reserve.
+            Err(JournalError::Full { .. }) => {}
+            other => other?,
+        }
         if self.next.take().is_some() {
             segment::discard(&self.storage, self.current.header.index + 1)?;
         }
@@ -269,6 +320,16 @@ impl<S: Storage> Journal<S> {
         Ok(bytes)
     }
 
+    fn has_room(&self, bytes: u64) -> bool {
+        self.position + bytes + MARK_BYTES as u64 <= self.current.header.capacity
+    }
+
+    fn write(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.settled = false;
+        self.batch.fill(self.current.home, self.position, self.progress, records);
+        self.commit()
+    }
+
     /// Writes and syncs the batch at `position`, then lets readers see it.
     fn commit(&mut self) -> Result<(), JournalError> {
         let file = &self.current.file;
@@ -290,9 +351,37 @@ impl<S: Storage> Journal<S> {
         let wanted = HEADER_BYTES + bytes + MARK_BYTES as u64;
         let prepared = match self.next.take().filter(|prepared| prepared.capacity() >= wanted) {
             Some(prepared) => prepared,
-            None => self.prepare(self.config.segment_bytes.max(wanted))?,
+            None => {
+                if self.reserve_is_used {
+                    self.keep_reserve()?;
+                }
+                self.prepare(self.config.segment_bytes.max(wanted))?
+            }
         };
         self.go_on_in(prepared, Origin::after(&self.current.header, self.position))
+    }
+
+    /// Goes on in a small segment, for which the reserve gives room if nothing else does.
+    fn rotate_on_reserve(&mut self, bytes: u64) -> Result<(), JournalError> {
+        let prepared = self.prepare_small(HEADER_BYTES + bytes + MARK_BYTES as u64)?;
+        self.go_on_in(prepared, Origin::after(&self.current.header, self.position))
+    }
+
+    fn prepare_small(&mut self, wanted: u64) -> Result<Prepared<S::File>, JournalError> {
+        // Large enough for many batches, and small enough for several such segments.
+        let capacity = wanted.max(self.config.reserve_bytes / SEGMENTS_ON_RESERVE);
+        loop {
+            match self.prepare(capacity) {
+                Err(JournalError::Full { bytes, source }) => {
+                    let given = reserve::give(&self.storage, capacity, capacity);
+                    if self.sort(given)? == 0 {
+                        return Err(JournalError::Full { bytes, source });
+                    }
+                    self.reserve_is_used = true;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Begins a segment that says that the journal begins with `oldest`, then removes what comes before.
@@ -301,7 +390,7 @@ impl<S: Storage> Journal<S> {
             Some(prepared) => prepared,
             None => match self.prepare(self.config.segment_bytes) {
                 // Room is what this is about to make: a segment with nothing but a mark will do.
-                Err(JournalError::Full { .. }) => self.prepare(HEADER_BYTES + 2 * MARK_BYTES as u64)?,
+                Err(JournalError::Full { .. }) => self.prepare_small(HEADER_BYTES + 2 * MARK_BYTES as u64)?,
                 other => other?,
             },
         };

@@ -61,6 +61,7 @@ struct State {
     power_off_at: Option<usize>,
     power_is_off: bool,
     sync_does_nothing: bool,
+    room: Option<u64>,
     damage: Damage,
 }
 
@@ -99,6 +100,17 @@ impl SimDisk {
         self.state().sync_does_nothing = true;
     }
 
+    /// Lets the files together be no larger than this: what does not fit fails with
+    /// [`io::ErrorKind::StorageFull`]. `None` is no bound.
+    pub fn set_room(&self, bytes: Option<u64>) {
+        self.state().room = bytes;
+    }
+
+    /// The length of all files together.
+    pub fn used(&self) -> u64 {
+        self.state().used()
+    }
+
     /// What the crash that made this disk did.
     pub fn damage(&self) -> Damage {
         self.state().damage
@@ -124,6 +136,7 @@ impl SimDisk {
             durable_names: names.clone(),
             names,
             sync_does_nothing: state.sync_does_nothing,
+            room: state.room,
             damage,
             ..State::default()
         };
@@ -140,6 +153,7 @@ impl SimDisk {
             durable_names: state.durable_names.clone(),
             unsynced_names: state.unsynced_names.clone(),
             sync_does_nothing: state.sync_does_nothing,
+            room: state.room,
             ..State::default()
         };
         Self { state: Arc::new(Mutex::new(restarted)) }
@@ -194,6 +208,19 @@ impl State {
             Some((at, kind)) if at == number => Ok(Course::Fails(io::Error::from(kind))),
             Some(_) | None => Ok(Course::Normal),
         }
+    }
+
+    fn used(&self) -> u64 {
+        self.names.values().map(|file| self.files[*file].seen.len() as u64).sum()
+    }
+
+    /// Whether a file may be `bytes` long.
+    fn check_room(&self, file: usize, bytes: u64) -> io::Result<()> {
+        let growth = bytes.saturating_sub(self.files[file].seen.len() as u64);
+        if growth > 0 && self.room.is_some_and(|room| self.used() + growth > room) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        Ok(())
     }
 
     fn find(&self, name: &str) -> io::Result<usize> {
@@ -317,6 +344,7 @@ impl StorageFile for SimFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let course = state.begin(Operation::Write)?;
+        state.check_room(self.file, offset + bytes.len() as u64)?;
         let half = !state.power_is_off && matches!(course, Course::Fails(_));
         let bytes = if half { &bytes[..bytes.len() / 2] } else { bytes };
         state.files[self.file].change(Change::Write { offset: index(offset), bytes: bytes.to_vec() });
@@ -332,6 +360,7 @@ impl StorageFile for SimFile {
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let course = state.begin(Operation::Preallocate)?;
+        state.check_room(self.file, bytes)?;
         if state.power_is_off || matches!(course, Course::Normal) {
             state.files[self.file].change(Change::Extend { to: index(bytes) });
         }

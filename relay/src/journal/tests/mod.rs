@@ -4,6 +4,7 @@
 mod damage;
 mod reading;
 mod refusals;
+mod reserve;
 mod retention;
 
 use std::io;

@@ -6,7 +6,7 @@ use super::super::retention::Retention;
 use super::*;
 
 fn config(age: Duration, bytes: u64) -> JournalConfig {
-    JournalConfig { segment_bytes: SEGMENT, retain_age: age, retain_bytes: bytes }
+    JournalConfig { segment_bytes: SEGMENT, retain_age: age, retain_bytes: bytes, ..JournalConfig::new() }
 }
 
 fn start(disk: &SimDisk, config: JournalConfig) -> (Journal<SimDisk>, Vec<Record>) {

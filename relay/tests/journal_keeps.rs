@@ -1,0 +1,292 @@
+//! What the sequencer keeps in the journal when space or time runs out: cancels and urgent messages on a full disk, ids
+//! in force and credentials over retention. On a simulated disk, with real messages.
+
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vigie_proto::cap::{self, Headline, MsgType, Urgency};
+use vigie_proto::chain::{Chain, NoVerdicts, Roots};
+use vigie_proto::channel::{Flow, Plane};
+use vigie_proto::credential::{Claims, Credential, Grant, Role};
+use vigie_proto::id::{LogId, Nonce};
+use vigie_proto::key::SigningKey;
+use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::login::Binding;
+use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::refusal::Code;
+use vigie_proto::session::relay::Rules;
+use vigie_proto::severity::Severity;
+use vigie_proto::time::{Timestamp, Window};
+use vigie_proto::verify::{self, VerifiedMessage};
+use vigie_relay::chains::SharedVerdicts;
+use vigie_relay::journal::JournalConfig;
+use vigie_relay::journal::sim_disk::SimDisk;
+use vigie_relay::sequencer::{Answer, Sequencer, Submission, Ticket};
+use vigie_relay::worker::{SessionId, Worker, WorkerConfig};
+
+const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+const SEGMENT_BYTES: u64 = 32 * 1024;
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Someone who may say everything in `fr`.
+struct Author {
+    key: SigningKey,
+    chain: Arc<Chain>,
+}
+
+/// The authors of one chain of command, told apart by their keys.
+fn authors(count: u8) -> Vec<Author> {
+    let key = |number: u8| SigningKey::from_seed(&[number ^ 0x5A; 32]).unwrap();
+    let grant = |delegate| Grant {
+        flow: Flow::Alert,
+        at: "fr".parse().unwrap(),
+        publish: Some(Severity::Extreme),
+        subscribe: true,
+        delegate,
+    };
+    let claims = |key: &SigningKey, delegate| Claims {
+        subject: *key.public(),
+        org: "fr.etat".parse().unwrap(),
+        name: "etat".to_owned(),
+        role: Role::Author,
+        grants: vec![grant(delegate)],
+        plane: Plane::Live,
+        valid: Window { from: START.minus(HOUR), until: START.plus(DAY * 1_000) },
+    };
+    let root_key = key(0);
+    let root = Credential::issue_root(&root_key, &claims(&root_key, 2)).unwrap();
+    let roots = Roots::new([root_key.public().thumbprint()]);
+    let root = Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap();
+    let author = |number| {
+        let key = key(number);
+        let chain = Arc::new(root.extend(&root_key, &claims(&key, 0)).unwrap());
+        Author { key, chain }
+    };
+    (1..=count).map(author).collect()
+}
+
+impl Author {
+    fn message(
+        &self,
+        text: &str,
+        sent: Timestamp,
+        change: impl FnOnce(&mut Message),
+    ) -> Box<VerifiedMessage> {
+        let headline = Headline {
+            plane: Plane::Live,
+            identifier: "essai-1",
+            sender: "essais@vigie.example",
+            sent: "2026-11-21T12:00:00+01:00",
+            language: "fr-FR",
+            text,
+            severity: Severity::Minor,
+            urgency: Urgency::Future,
+            area: "Zone d'essai",
+            restriction: None,
+        };
+        let mut message = Message {
+            channel: "alert/fr".parse().unwrap(),
+            sent,
+            expires: sent.plus(HOUR),
+            severity: Severity::Minor,
+            label: Tlp::Clear,
+            replaces: Vec::new(),
+            content: Content { cap: cap::Alert::from_headline(&headline), original: None },
+        };
+        change(&mut message);
+        let token = verify::sign(&self.key, self.chain.leaf().id(), &message);
+        Box::new(verify::verify(&token, &self.chain, MESSAGE_LIFETIME_MAX).unwrap())
+    }
+}
+
+/// A sequencer, and somebody who publishes through it.
+struct Desk {
+    sequencer: Sequencer<SimDisk>,
+    disk: SimDisk,
+    session: SessionId,
+}
+
+impl Desk {
+    fn open(disk: &SimDisk, retain_age: Duration, now: Timestamp) -> Self {
+        let disk = disk.restart();
+        let mut config = JournalConfig::new();
+        config.segment_bytes = SEGMENT_BYTES;
+        config.retain_age = retain_age;
+        let log = LogId::from_bytes([7; 16]);
+        let sequencer = Sequencer::open(disk.clone(), config, log, now, 1).unwrap();
+        let rules = Rules {
+            roots: Roots::new([]),
+            relay_names: Vec::new(),
+            unbound_passes: false,
+            lifetime_max: MESSAGE_LIFETIME_MAX,
+        };
+        let config = WorkerConfig::new(0, Arc::new(rules), log);
+        let mut worker =
+            Worker::new(config, sequencer.chains(), Arc::<SharedVerdicts>::default(), sequencer.head());
+        let session = worker.accept(Nonce::from_bytes([1; 32]), Binding::None, now);
+        Self { sequencer, disk, session }
+    }
+
+    fn publish(&mut self, messages: &[&VerifiedMessage], now: Timestamp) -> Vec<Answer> {
+        let ticket = Ticket { worker: 0, session: self.session, re: 1 };
+        let submission = |message: &&VerifiedMessage| {
+            let message = Box::new((*message).clone());
+            Submission { ticket, message }
+        };
+        self.sequencer.commit(messages.iter().map(submission).collect(), Ok(now)).unwrap().answers
+    }
+
+    /// Publishes until the disk is full.
+    fn fill(&mut self, author: &Author) -> usize {
+        for number in 0..10_000 {
+            let message = author.message(&format!("plein {number}"), START, |_| {});
+            if is_full(&self.publish(&[&message], START)[0]) {
+                return number;
+            }
+        }
+        panic!("the disk is never full");
+    }
+
+    /// Takes steps of retention until nothing is due.
+    fn retain(&mut self, now: Timestamp) {
+        while self.sequencer.retain(now).unwrap() {}
+    }
+
+    /// The signed links of the chain under which an author's messages are given to readers.
+    fn chain_of(&self, author: &Author) -> Option<usize> {
+        self.sequencer.chains().chain(author.chain.leaf().id()).map(|links| links.len())
+    }
+}
+
+fn is_full(answer: &Answer) -> bool {
+    matches!(&answer.outcome, Err(refusal) if refusal.code == Code::Full)
+}
+
+#[test]
+fn on_a_full_disk_what_takes_back_corrects_or_is_urgent_goes_through() {
+    let disk = SimDisk::new();
+    let (author, other) = {
+        let mut both = authors(2);
+        (both.remove(0), both.remove(0))
+    };
+    let mut desk = Desk::open(&disk, DAY, START);
+    desk.sequencer.rest().unwrap();
+    desk.disk.set_room(Some(4 * SEGMENT_BYTES));
+    let first = author.message("premier", START, |_| {});
+    desk.publish(&[&first], START);
+    assert!(desk.fill(&author) > 10);
+
+    let usual = author.message("ordinaire", START, |_| {});
+    let cancel = author.message("annulation", START, |message| {
+        message.content.cap.msg_type = MsgType::Cancel;
+        message.content.cap.references =
+            Some("essais@vigie.example,essai-1,2026-11-21T12:00:00+01:00".to_owned());
+    });
+    let update = author.message("mise à jour", START, |message| message.replaces = vec![first.id()]);
+    let urgent = other.message("inondation", START, |message| {
+        message.severity = Severity::Severe;
+        message.content.cap.info[0].urgency = Urgency::Expected;
+    });
+    let grave_but_later = author.message("crue lente", START, |message| message.severity = Severity::Extreme);
+    let soon_but_minor =
+        author.message("verglas", START, |message| message.content.cap.info[0].urgency = Urgency::Immediate);
+
+    // In one batch, the same bytes twice, and something that is known.
+    let batch: [&VerifiedMessage; 8] =
+        [&usual, &cancel, &update, &grave_but_later, &urgent, &soon_but_minor, &cancel, &first];
+    let answers = desk.publish(&batch, START);
+    let full: Vec<_> = answers.iter().map(is_full).collect();
+    assert_eq!(full, [true, false, false, true, false, true, false, false]);
+    assert_eq!(answers[1].outcome, answers[6].outcome);
+    let places: Vec<_> =
+        [1, 2, 4].into_iter().map(|at| answers[at].outcome.as_ref().unwrap().seq.get()).collect();
+    assert_eq!(places, [places[0], places[0] + 1, places[0] + 2]);
+
+    // They are on disk, with the chain that one of them brought; with room again the rest comes in.
+    let mut desk = Desk::open(&desk.disk, DAY, START);
+    assert_eq!(
+        desk.publish(&[&cancel, &update, &urgent], START).iter().filter(|one| is_full(one)).count(),
+        0
+    );
+    assert_eq!(desk.sequencer.head().seq.get(), places[2], "known already");
+    assert_eq!(desk.chain_of(&other), Some(2));
+    assert!(is_full(&desk.publish(&[&usual], START)[0]));
+    desk.disk.set_room(None);
+    assert!(!is_full(&desk.publish(&[&usual], START)[0]));
+}
+
+#[test]
+fn rest_and_close_on_a_full_disk_are_no_failure() {
+    let disk = SimDisk::new();
+    let author = authors(1).remove(0);
+    let mut desk = Desk::open(&disk, DAY, START);
+    desk.disk.set_room(Some(2 * SEGMENT_BYTES));
+    desk.fill(&author);
+    for _ in 0..3 {
+        desk.sequencer.rest().unwrap();
+    }
+    desk.sequencer.close().unwrap();
+}
+
+/// A replay stays known over retention, also over one that takes what was carried on, and over a start.
+#[test]
+fn retention_lets_no_replay_in() {
+    let disk = SimDisk::new();
+    let author = authors(1).remove(0);
+    let mut desk = Desk::open(&disk, DAY, START);
+    let long = author.message("longue", START, |message| message.expires = START.plus(DAY * 6));
+    let short = author.message("courte", START, |_| {});
+    let receipt = desk.publish(&[&long, &short], START)[0].outcome.clone().unwrap();
+    for day in 1..=5_u32 {
+        let now = START.plus(DAY * day).plus(HOUR);
+        for number in 0..40 {
+            let message = author.message(&format!("jour {day}, {number}"), now, |_| {});
+            desk.publish(&[&message], now);
+        }
+        desk.sequencer.rest().unwrap();
+        desk.retain(now);
+        let again = desk.publish(&[&long], now);
+        assert_eq!(again[0].outcome, Ok(receipt), "day {day}");
+        desk = Desk::open(&desk.disk, DAY, now);
+        assert_eq!(desk.publish(&[&long], now)[0].outcome, Ok(receipt), "day {day}, after a start");
+    }
+    assert!(desk.sequencer.journal().first_seq() > receipt.seq, "its message has gone long ago");
+    let before_its_end = START.plus(DAY * 6).plus(Duration::from_secs(119));
+    assert_eq!(desk.publish(&[&long], before_its_end)[0].outcome, Ok(receipt));
+    let refused = desk.publish(&[&short], before_its_end).remove(0).outcome.unwrap_err();
+    assert_eq!(refused.code, Code::Expired);
+}
+
+/// The chain of a message that stays is served although the segment that brought it has gone; that of an author of whom
+/// nothing stays is given up, and comes again with the next message.
+#[test]
+fn retention_keeps_the_chains_that_are_needed() {
+    let disk = SimDisk::new();
+    let all = authors(3);
+    let [steady, silent, returning] = &all[..] else { unreachable!("three authors") };
+    let mut desk = Desk::open(&disk, DAY, START);
+    for author in &all {
+        desk.publish(&[&author.message("bonjour", START, |_| {})], START);
+    }
+    for day in 1..=6_u32 {
+        let now = START.plus(DAY * day).plus(HOUR);
+        for number in 0..40 {
+            desk.publish(&[&steady.message(&format!("jour {day}, {number}"), now, |_| {})], now);
+        }
+        desk.retain(now);
+        if day == 5 {
+            assert_eq!(desk.chain_of(returning), None);
+            desk.publish(&[&returning.message("revenu", now, |_| {})], now);
+        }
+        for _ in 0..2 {
+            assert_eq!(desk.chain_of(steady), Some(2), "day {day}");
+            assert_eq!(desk.chain_of(silent).is_some(), desk.sequencer.journal().first_seq().get() <= 2);
+            assert!(day < 5 || desk.chain_of(returning) == Some(2));
+            desk = Desk::open(&desk.disk, DAY, now);
+        }
+    }
+    assert_eq!((desk.chain_of(silent), desk.chain_of(returning)), (None, Some(2)));
+}
