@@ -94,8 +94,16 @@ pub struct Examined {
 
 impl Examined {
     /// Whether the issuer kept all rules of CAP that can be checked: those of the schema and those of the text.
+    ///
+    /// A file of an older version conforms with what only that version allows; in one of CAP 1.2 a conversion means
+    /// that it is not what it says it is.
     pub fn is_conformant(&self) -> bool {
-        self.alert.is_ok() && !self.warnings.iter().any(|warning| warning.code.kind().is_breach())
+        let is_breach = |warning: &Warning| match warning.code.kind() {
+            WarningKind::Form | WarningKind::Rule => true,
+            WarningKind::Conversion => self.version == Version::V1_2,
+            WarningKind::Note => false,
+        };
+        self.alert.is_ok() && !self.warnings.iter().any(is_breach)
     }
 
     fn into_imported(self) -> Result<Imported, ImportError> {

@@ -56,11 +56,6 @@ impl WarningKind {
             Self::Rule => "rule",
         }
     }
-
-    /// Whether the issuer broke a rule of CAP.
-    pub const fn is_breach(self) -> bool {
-        matches!(self, Self::Form | Self::Rule)
-    }
 }
 
 macro_rules! warning_codes {
