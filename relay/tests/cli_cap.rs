@@ -275,6 +275,28 @@ fn references_to_what_the_journal_does_not_know_are_told_and_published_all_the_s
 }
 
 #[test]
+fn what_an_author_may_not_say_or_hear_is_not_replaced_and_told() {
+    let place = Place::new();
+    let _relay = place.relay();
+    let grant = "alert@fr.idf,publish=Moderate,subscribe";
+    place.vigie(&["identity", "new", "adjoint", "--plane", "live"]).ended(0);
+    let issue = ["trust", "grant", "--to", "adjoint", "--as", "region", "--org", "fr.interieur.idf"];
+    place.vigie(&[&issue[..], &["--name", "Adjoint", "--grant", grant]].concat()).ended(0);
+    publish(&place, &read("crue-seine.xml"), &["--severity", "Extreme"]);
+    let cancel = read("crue-seine-cancel.xml");
+    let publish_as = |channel: &str, name: &str| {
+        let args = ["pub", channel, "--cap", "-", "--severity", "Minor", "--as", name, "--wait", PATIENCE];
+        finish(place.command(&args), &cancel).ended(0).err
+    };
+    // Else whoever says the same in graver words could keep the update from being admitted.
+    let told = publish_as("alert/fr.idf", "adjoint");
+    assert!(told.contains("you may not publish at its severity"), "{told}");
+    // Field apps send signals and hear none.
+    let told = publish_as("signal/fr.idf.75.paris", "field");
+    assert!(told.contains("the references could not be looked up"), "{told}");
+}
+
+#[test]
 fn a_password_is_not_sent_along_as_evidence() {
     let place = Place::new();
     let _relay = place.relay();

@@ -76,11 +76,9 @@ impl Targets {
         self.found.iter().map(|target| target.severity).max()
     }
 
-    /// That of the targets, if it is one.
+    /// The narrowest of theirs: what was said to few is not updated before all.
     pub(in crate::cli) fn label(&self) -> Option<Tlp> {
-        let mut labels = self.found.iter().map(|target| target.label);
-        let first = labels.next()?;
-        labels.all(|label| label == first).then_some(first)
+        self.found.iter().map(|target| target.label).max()
     }
 
     /// How long it must live from `now` to expire no earlier than the targets.
@@ -123,11 +121,16 @@ pub(in crate::cli) async fn resolve<P: OnPlane>(
             Ok(Some(Delivery::Message(message))) if message.message().channel == *channel => {
                 let cap = &message.message().content.cap;
                 let named = wanted.iter_mut().filter(|(reference, _)| reference.names(cap));
-                if named.map(|(_, known)| *known = true).count() > 0 {
+                if named.map(|(_, known)| *known = true).count() == 0 {
+                    continue;
+                }
+                if may_replace(client, &message) {
                     screen.say(
                         &lang.reference_found(escape(&cap.identifier), short(&message.id().to_string())),
                     );
                     targets.learn(&message);
+                } else {
+                    screen.warn(&lang.reference_not_ours(escape(&cap.identifier)));
                 }
             }
             Ok(Some(Delivery::CaughtUp(_))) => break,
@@ -148,6 +151,14 @@ pub(in crate::cli) async fn resolve<P: OnPlane>(
         screen.warn(&lang.reference_unknown(escape(reference.text)));
     }
     targets
+}
+
+/// Whether this author could have published it too. What others say must not raise the severity of an update, or it
+/// would be refused.
+fn may_replace<P: OnPlane>(client: &Client<P>, target: &Verified<P>) -> bool {
+    let said = target.message();
+    let own = client.config().identity.chain();
+    own.may_publish(said.channel.flow, &said.channel.at, said.severity).is_ok()
 }
 
 /// Whether messages of this type take the place of what they reference.
@@ -217,15 +228,17 @@ mod tests {
             label,
             expires: at(expires),
         };
-        let found = vec![target(Severity::Minor, Tlp::Green, 50), target(Severity::Severe, Tlp::Green, 20)];
+        let found = vec![target(Severity::Minor, Tlp::Clear, 50), target(Severity::Severe, Tlp::Green, 20)];
         let targets = Targets { found };
         assert_eq!((targets.severity(), targets.label()), (Some(Severity::Severe), Some(Tlp::Green)));
         assert_eq!(targets.lifetime(at(10)), Some(Duration::from_secs(40)));
         let told =
             |severity, label, expires| shortfalls(Lang::En, &targets, severity, label, at(expires)).len();
-        assert_eq!(told(Severity::Severe, Tlp::Green, 50), 0);
-        assert_eq!(told(Severity::Minor, Tlp::Green, 50), 1);
+        assert_eq!(told(Severity::Severe, Tlp::Green, 50), 1, "one of two labels cannot be met");
+        assert_eq!(told(Severity::Minor, Tlp::Green, 50), 2);
         assert_eq!(told(Severity::Minor, Tlp::Clear, 49), 3);
+        let alone = Targets { found: vec![target(Severity::Severe, Tlp::Green, 50)] };
+        assert!(shortfalls(Lang::En, &alone, Severity::Severe, Tlp::Green, at(50)).is_empty());
         assert_eq!(Targets::default().severity(), None);
     }
 }

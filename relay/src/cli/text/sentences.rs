@@ -245,6 +245,9 @@ sentences! {
     reference_unknown(text)
         "no message of this channel is {text}: it is published without replacing that one; name it by --replaces",
         "aucun message de ce canal n'est {text} : celui-ci est publié sans le remplacer ; nommez-le par --replaces";
+    reference_not_ours(identifier)
+        "{identifier} is in this channel, but you may not publish at its severity: it is not replaced",
+        "{identifier} est dans ce canal, mais vous ne pouvez publier à sa gravité : ce n'est pas remplacé";
     reference_unreadable(text) "{text} is no reference (sender,identifier,sent) and replaces nothing",
         "{text} n'est pas une référence (sender,identifier,sent) et ne remplace rien";
     references_not_looked_up(why) "the references could not be looked up: {why}",
