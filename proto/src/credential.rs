@@ -168,11 +168,11 @@ impl Credential {
         let id = CredentialId::from_bytes(token.id);
         let payload: Payload =
             json::parse_signed(&token.payload).map_err(|error| payload_error(error).by(id))?;
+        let malformed = |detail: &'static str| Refusal::new(Code::MalformedCredential, detail).by(id);
+        let key = payload.sub.key_bytes().ok_or_else(|| malformed("`sub.x` is 32 bytes in base64url"))?;
         if payload.plane != token.typ.plane {
             return Err(Refusal::new(Code::WrongPlane, "`typ` and `plane` of the credential differ").by(id));
         }
-        let malformed = |detail: &'static str| Refusal::new(Code::MalformedCredential, detail).by(id);
-        let key = payload.sub.key_bytes().ok_or_else(|| malformed("`sub.x` is 32 bytes in base64url"))?;
         let subject = PublicKey::from_bytes(key).map_err(|_| Refusal::from(Code::KeyRefused).by(id))?;
         let issuer = match payload.parent {
             None if token.kid == *subject.thumbprint().as_bytes() => Issuer::Itself(subject.thumbprint()),

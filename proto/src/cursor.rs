@@ -7,11 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::id::{LogId, Sequence};
+use crate::limits::JSON_INTEGER_MAX;
 use crate::time::Timestamp;
 
 /// A place in a log, with the time of admission there, so that it still means something in another log.
 ///
 /// As text: base64url of version (1 byte, value 1), log (16), sequence (8, big-endian) and admitted (8, big-endian).
+/// Both numbers are at most 2^53 − 1, as in frames; at sequence 0 nothing was admitted, so `admitted` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "these three are the cursor")]
 pub struct Cursor {
@@ -55,11 +57,14 @@ impl FromStr for Cursor {
         let number = |range: std::ops::Range<usize>| -> Result<u64, MalformedCursor> {
             Ok(u64::from_be_bytes(bytes[range].try_into().map_err(|_| MalformedCursor)?))
         };
-        let admitted = Timestamp::from_millis(number(25..33)?);
-        if admitted > Timestamp::FAR_FUTURE {
+        let (seq, admitted) = (number(17..25)?, number(25..33)?);
+        // The place before the first message has one spelling, whatever log it is in.
+        let is_place = seq <= JSON_INTEGER_MAX && admitted <= JSON_INTEGER_MAX && (seq > 0 || admitted == 0);
+        if !is_place {
             return Err(MalformedCursor);
         }
-        Ok(Self { log: LogId::from_bytes(log), seq: Sequence::new(number(17..25)?), admitted })
+        let (seq, admitted) = (Sequence::new(seq), Timestamp::from_millis(admitted));
+        Ok(Self { log: LogId::from_bytes(log), seq, admitted })
     }
 }
 
@@ -71,7 +76,7 @@ mod tests {
     fn a_cursor_survives_its_text() {
         let cursor = Cursor {
             log: LogId::from_bytes([9; 16]),
-            seq: Sequence::new(u64::MAX),
+            seq: Sequence::new(JSON_INTEGER_MAX),
             admitted: Timestamp::from_millis(1_763_766_000_123),
         };
         let text = cursor.to_string();

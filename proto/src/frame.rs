@@ -321,8 +321,9 @@ struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
+    /// A log-in has no number, whatever it calls `n`.
     fn number(&self) -> Option<RequestNumber> {
-        self.n.and_then(|n| n.get().parse().ok())
+        self.n.filter(|_| self.op != "login").and_then(|n| n.get().parse().ok())
     }
 }
 

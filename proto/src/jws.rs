@@ -162,6 +162,10 @@ fn read_header(bytes: &[u8]) -> Result<(Typ, [u8; 32]), Refusal> {
         }
     };
     json::check(bytes).map_err(header_error)?;
+    // One spelling of names and values: other parsers read them without unescaping.
+    if bytes.contains(&b'\\') {
+        return Err(malformed("escapes in the header"));
+    }
     let header: Header<'_> = serde_json::from_slice(bytes).map_err(|error| {
         let detail = error.to_string();
         let code =

@@ -14,6 +14,9 @@ const PUBLISHED: &[&str] = &[
     "_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU",
     "J4EX_BRMcjQPZ9DyMW6Dhs7_vyskKMnFH-98WX8dQm4",
     "7Bcrk61eVjv0kyxw4SRQNMNUZ-8u_U1k6_gZaDRn4r8",
+    // RFC 8032, section 7.2: Ed25519ctx, whose keys are keys of Ed25519 too (those of section 7.3 stand above)
+    "38lCXk-Wj38MKfAlnPX5rtaFHCu0rYv7hgz-4KskgpI",
+    "Dx0SdJQ7kUFYiRUuiT2A6TJ1ofwLZf1xtLDdoQrX13I",
     // proto/vectors: SHA-256 of «Vigie TEST-ONLY » and the name is the seed
     "wzuLMk9fGfoXtVJElS0r6LkUiEtlpTBNFJsVOvb4nr4", // root-live
     "z2ZlUZ-BNuMSwCeBtBXxRviGrlyGzxZtpUcQ46sRjn4", // root-exercise

@@ -35,12 +35,35 @@ def seed(name: str) -> bytes:
     return hashlib.sha256(f"Vigie TEST-ONLY {name}".encode()).digest()
 
 
-def neutral_r_signature(secret: bytes, signed: bytes) -> bytes:
-    """The signature whose R is the neutral point: S = H(R, A, M) a (README of the vectors)."""
-    scalar = int.from_bytes(hashlib.sha512(secret).digest()[:32], "little") & ~7 & 2**254 - 1 | 2**254
-    r = b"\1" + bytes(31)
-    h = int.from_bytes(hashlib.sha512(r + vigie.public_key(secret) + signed).digest(), "little")
-    return r + (h * scalar % vigie.ORDER).to_bytes(32, "little")
+Point = tuple[int, int]  # of the curve of Ed25519, in affine coordinates
+BASE: Point = (15112221349535400772501151409588531511454012693041857206046113283949847762202,
+               46316835694926478169428394003475163141307993866256225615783033603165251855960)
+
+
+def added(one: Point, other: Point) -> Point:
+    (x1, y1), (x2, y2) = one, other
+    k = -121665 * pow(121666, -1, vigie.P) * x1 * x2 * y1 * y2 % vigie.P
+    return ((x1 * y2 + x2 * y1) * pow(1 + k, -1, vigie.P) % vigie.P,
+            (y1 * y2 + x1 * x2) * pow(1 - k, -1, vigie.P) % vigie.P)
+
+
+def times(count: int, point: Point) -> Point:
+    total: Point = (0, 1)
+    for bit in bin(count)[2:]:
+        total = added(total, total)
+        total = added(total, point) if bit == "1" else total
+    return total
+
+
+def signature_with(twist: Point, secret: bytes, signed: bytes, steps: int) -> bytes:
+    """A signature with R = r B + `twist` and S = r + H(R, A, M) a; r is that of RFC 8032, `steps` times."""
+    digest = hashlib.sha512(secret).digest()
+    scalar = int.from_bytes(digest[:32], "little") & ~7 & 2**254 - 1 | 2**254
+    r = steps * int.from_bytes(hashlib.sha512(digest[32:] + signed).digest(), "little") % vigie.ORDER
+    x, y = added(times(r, BASE), twist)
+    encoded = (y | (x & 1) << 255).to_bytes(32, "little")
+    h = int.from_bytes(hashlib.sha512(encoded + vigie.public_key(secret) + signed).digest(), "little")
+    return encoded + ((r + h * scalar) % vigie.ORDER).to_bytes(32, "little")
 
 
 def rebuild(vector: dict[str, Any]) -> str:
@@ -97,6 +120,9 @@ class Rebuild(unittest.TestCase):
                 self.assertEqual([vigie.b64(one) for one in (made, public, vigie.sha(jwk))],
                                  [key["seed"], key["x"], key["thumbprint"]])
                 self.assertIn(public, vigie.TEST_KEYS)
+        _, part = (ROOT / "proto" / "PROTOCOL.md").read_text("utf-8").split("## 18. Test keys\n")
+        listed = {vigie.unb64(line.split()[0], "no key", 32) for line in part.split("```")[1].splitlines()[1:]}
+        self.assertEqual(vigie.TEST_KEYS, listed)
 
     def test_tokens_byte_for_byte(self) -> None:
         for kind, made in (("credentials", CREDENTIALS), ("messages", MESSAGES), ("login", LOGIN)):
@@ -107,10 +133,16 @@ class Rebuild(unittest.TestCase):
                     self.assertEqual([vigie.token_id(token), len(token.encode()), vigie.b64(vigie.sha(token))],
                                      [vector["id"], vector["bytes"], vector["sha256"]])
 
-    def test_signature_with_small_r(self) -> None:
-        vector, = (one for one in MESSAGES["tokens"] if one["name"] == "signature-r-small-order")
-        signed, _, given = TOKENS["messages"][vector["name"]].rpartition(".")
-        self.assertEqual(vigie.b64(neutral_r_signature(seed(vector["key"]), signed.encode())), given)
+    def test_signatures_with_another_r(self) -> None:
+        """That of the README of the vectors; without a twist it is the signature of the library."""
+        neutral, of_order_two = (0, 1), (0, vigie.P - 1)
+        for name, twist, steps in (("alert-town", neutral, 1), ("signature-r-small-order", neutral, 0),
+                                   ("signature-r-mixed-order", of_order_two, 1)):
+            with self.subTest(name):
+                vector, = (one for one in MESSAGES["tokens"] if one["name"] == name)
+                signed, _, given = TOKENS["messages"][name].rpartition(".")
+                made = signature_with(twist, seed(vector["key"]), signed.encode(), steps)
+                self.assertEqual(vigie.b64(made), given)
 
     def test_signing_emits_the_bytes_of_the_document(self) -> None:
         """What the client signs from a parsed payload is what the vectors hold, escapes included."""

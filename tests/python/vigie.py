@@ -75,7 +75,7 @@ def make_cursor(log: str, seq: int, admitted: int) -> str:
 def parse_cursor(text: Any) -> tuple[str, int, int]:
     raw = unb64(text, "malformed_cursor", 33)
     seq, admitted = int.from_bytes(raw[17:25], "big"), int.from_bytes(raw[25:], "big")
-    need(raw[0] == 1 and admitted <= MAX_INT, "malformed_cursor")
+    need(raw[0] == 1 and seq <= MAX_INT and admitted <= MAX_INT and (seq or not admitted), "malformed_cursor")
     return b64(raw[1:17]), seq, admitted
 
 # The members of an object, each name[:kind][how many][?]. A kind is a check of KINDS ("text" if none), a rule of RULES,
@@ -99,10 +99,11 @@ RULES = {
             "language? expires:moment? description? contact? parameter:pair*512 resource:resource*32 area:area*1024",
     "resource": "resourceDesc:full mimeType:full size? uri? derefUri? digest?",
     "area": "areaDesc polygon*256 circle*256 geocode:pair*6144 altitude? ceiling?"}
-KINDS: dict[str, Callable[[Any], bool]] = {  # "full": not only white space, as Unicode has it (Python adds 1c to 1f)
+WHITE_SPACE = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"  # of part 8
+KINDS: dict[str, Callable[[Any], bool]] = {
     "any": lambda v: True, "flag": lambda v: isinstance(v, bool), "object": lambda v: isinstance(v, dict),
     "text": lambda v: isinstance(v, str), "tlp": lambda v: v in TLP, "cursor": lambda v: passes(parse_cursor, v),
-    "full": lambda v: isinstance(v, str) and re.search(r"\S|[\x1c-\x1f]", v) is not None,
+    "full": lambda v: isinstance(v, str) and not re.fullmatch(WHITE_SPACE, v),
     "number": lambda v: type(v) is int and 0 <= v <= MAX_INT, "byte": lambda v: type(v) is int and 0 <= v <= 255,
     "id": lambda v: passes(unb64, v, "", 32), "log": lambda v: passes(unb64, v, "", 16),
     "place": lambda v: isinstance(v, str) and bool(PLACE.fullmatch(v)), "moment": lambda v: is_moment(v)}
@@ -146,9 +147,8 @@ def token_id(text: str) -> str: return b64(sha(text.rpartition(".")[0]))
 def parse_token(text: str, kind: str) -> Token:
     bad, parts = "malformed_token", text.split(".")
     need(len(parts) == 3, bad)
-    raw = unb64(parts[0], bad)
+    need(b"\\" not in (raw := unb64(parts[0], bad)), bad)
     header = shape(strict_json(raw, bad), "alg:EdDSA|Ed25519 kid typ", bad)
-    need(b"\\" not in raw, bad)
     if (typ := TYP.fullmatch(header["typ"])) is None: raise Refusal("wrong_type")
     unb64(header["kid"], bad, 32)
     need(typ[1] != "revocation", "not_supported")
@@ -164,8 +164,8 @@ def sign(key: Ed25519PrivateKey, kid: str, typ: str, payload: dict[str, Any]) ->
 # -- Parts 6, 7 and 18: credentials and chains -------------------------------------------------------------------------
 def public_key(seed: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-TEST_KEYS = frozenset(public_key(sha(f"Vigie TEST-ONLY {name}-{plane}")) for plane in ("live", "exercise") for name in (
-    "root", "nation", "town", "field", "stranger")) | {unb64(x, "") for x in (  # of the RFCs
+TEST_KEYS = frozenset(public_key(sha(f"Vigie TEST-ONLY {name}")) for name in ("root-live root-exercise nation-live "
+    "nation-exercise town-live town-exercise field-live stranger-live").split()) | {unb64(x, "") for x in (  # RFCs
         "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
         "_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU", "J4EX_BRMcjQPZ9DyMW6Dhs7_vyskKMnFH-98WX8dQm4",
         "7Bcrk61eVjv0kyxw4SRQNMNUZ-8u_U1k6_gZaDRn4r8", "38lCXk-Wj38MKfAlnPX5rtaFHCu0rYv7hgz-4KskgpI",
@@ -269,8 +269,8 @@ FRAMES = {  # of the relay
     "receipt": "re:number id:id log:log seq:number admitted:number", "reach": "id:id live:number behind:number",
     "refused": "re:number? code detail? credential:id?", "subscribed": "re:number log:log seq:number head:number",
     "chain": "chain# re:number?", "event": "seq:number admitted:number jws",
-    "mark": "log:log seq:number admitted:number head:number now:number", "gap": "reason from:cursor to:cursor",
-    "going_away": "retry_ms:number"}  # left out: accepted, past, page
+    "mark": "log:log seq:number admitted:number head:number now:number", "going_away": "retry_ms:number",
+    "gap": "reason:other_log|removed|ahead|damaged from:cursor to:cursor"}  # left out: accepted, past, page
 def parse_frame(text: str, table: dict[str, str] = FRAMES) -> dict[str, Any]:
     frame = {name: value for name, value in strict_json(text, "not_json").items() if value is not None}
     need(isinstance(frame.get("op"), str), "malformed_frame")

@@ -3,7 +3,7 @@
 use vigie_proto::limits::CREDENTIAL_BYTES_MAX;
 
 use super::{Book, Draft, jwk, root, town};
-use crate::support::{TestKey, Then, Token, find, header};
+use crate::support::{DAY, NOW, TestKey, Then, Token, find, header};
 
 /// One character of a payload or header changed, and signed again.
 pub(super) fn form(book: &mut Book) {
@@ -82,6 +82,7 @@ pub(super) fn form(book: &mut Book) {
         book.below_nation(token, verdict, twin);
     }
     weak_keys(book, &base);
+    no_point(book, &base);
     sizes(book, &base);
     headers(book, &base);
 }
@@ -108,6 +109,24 @@ fn weak_keys(book: &mut Book, base: &Draft) {
     }
 }
 
+/// y = 2 is on no point of the curve: the key is taken as it is written, and no signature fits it.
+fn no_point(book: &mut Book, base: &Draft) {
+    let mut two = [0; 32];
+    two[0] = 2;
+    let x = crate::support::base64url(two);
+    let parent = base.clone().with(|draft| draft.sub = jwk(&x)).token("key-no-point");
+    let child = Draft::new("field-live", "town-live", "fr.interieur.paris", Some(&parent), "[]")
+        .with(|draft| {
+            draft.not_before = NOW - DAY;
+            draft.expires = NOW + 30 * DAY;
+        })
+        .token("below-no-point");
+    book.below_nation(parent, "ok", None);
+    let name = book.add(child);
+    let chain = ["root-live", "nation-live", "key-no-point", &name];
+    book.case(&name, &chain, "bad_signature", Some("below-author-issuer"));
+}
+
 fn from_hex(text: &str) -> [u8; 32] {
     std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
 }
@@ -115,6 +134,10 @@ fn from_hex(text: &str) -> [u8; 32] {
 fn sizes(book: &mut Book, base: &Draft) {
     let sixteen = vec![r#"{"flow":"alert","at":"fr"}"#; 16].join(",");
     let seventeen = format!(r#"{sixteen},{{"flow":"alert","at":"fr"}}"#);
+    let none = base.clone().with(|draft| draft.name = String::new()).token("name-empty");
+    book.below_nation(none, "ok", None);
+    let never = base.clone().with(|draft| (draft.not_before, draft.expires) = (NOW, NOW)).token("never-good");
+    book.below_nation(never, "credential_expired", Some("town-live"));
     let just = base.clone().with(|draft| draft.name = "n".repeat(64)).token("name-of-64");
     book.below_nation(just, "ok", None);
     let over = base.clone().with(|draft| draft.name = "n".repeat(65)).token("name-of-65");

@@ -172,25 +172,32 @@ pub(crate) fn build(
             r#"{"op":"posture","level":3}"#.to_owned(),
             r#"{"op":"attestation","n":"any","of":[{}]}"#.to_owned(),
         ],
-        violations: [
-            "",
-            "[]",
-            r#"{"nonce":"x"}"#,
-            r#"{"op":7}"#,
-            r#"{"op":"mark"}"#,
-            r#"{"op":"challenge","nonce":"AAAA"}"#,
-            r#"{"op":"event","seq":1,"admitted":1,"admitted":2,"jws":"a.b.c"}"#,
-            r#"{"op":"going_away","retry_ms":-1}"#,
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        violations: violations(),
     }
+}
+
+fn violations() -> Vec<String> {
+    let place = cursor(&log(), 12, NOW);
+    let gap = format!(r#"{{"op":"gap","reason":"lost","from":"{place}","to":"{place}"}}"#);
+    [
+        "",
+        "[]",
+        r#"{"nonce":"x"}"#,
+        r#"{"op":7}"#,
+        r#"{"op":"mark"}"#,
+        r#"{"op":"challenge","nonce":"AAAA"}"#,
+        r#"{"op":"event","seq":1,"admitted":1,"admitted":2,"jws":"a.b.c"}"#,
+        r#"{"op":"going_away","retry_ms":-1}"#,
+        &gap,
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 fn refused() -> Vec<Refused> {
     let id = "A".repeat(43);
     let deep = format!(r#"{{"op":"publish","n":1,"jws":"x","later":{}{}}}"#, "[".repeat(16), "]".repeat(16));
-    let lists: [(&str, &str, &str, Option<u64>); 23] = [
+    let lists: [(&str, &str, &str, Option<u64>); 27] = [
         ("empty", "", "not_json", None),
         ("text", "hello", "not_json", None),
         ("array", "[]", "not_json", None),
@@ -209,6 +216,8 @@ fn refused() -> Vec<Refused> {
         ),
         ("no-op", r#"{"n":1}"#, "malformed_frame", None),
         ("op-number", r#"{"op":1}"#, "malformed_frame", None),
+        ("op-number-with-n", r#"{"op":1,"n":2}"#, "malformed_frame", None),
+        ("login-with-n", r#"{"op":"login","n":2}"#, "malformed_frame", None),
         ("unknown", r#"{"op":"posture","n":8}"#, "unknown_operation", Some(8)),
         ("unknown-case", r#"{"op":"Publish","n":8,"jws":"x"}"#, "unknown_operation", Some(8)),
         ("from-relay", r#"{"op":"event","seq":1,"admitted":1,"jws":"x"}"#, "unknown_operation", None),
@@ -216,6 +225,13 @@ fn refused() -> Vec<Refused> {
         ("publish-without-n", r#"{"op":"publish","jws":"x"}"#, "malformed_frame", None),
         ("unknown-number", r#"{"op":"posture","n":"eight"}"#, "unknown_operation", None),
         ("n-text", r#"{"op":"publish","n":"9","jws":"x"}"#, "malformed_frame", None),
+        ("n-null", r#"{"op":"publish","n":null,"jws":"x"}"#, "malformed_frame", None),
+        (
+            "limit-negative",
+            r#"{"op":"history","n":9,"channels":[],"after":"start","limit":-1}"#,
+            "malformed_frame",
+            Some(9),
+        ),
         ("n-negative", r#"{"op":"publish","n":-1,"jws":"x"}"#, "malformed_frame", None),
         ("channels-text", r#"{"op":"subscribe","n":9,"channels":"alert/fr"}"#, "malformed_frame", Some(9)),
         (

@@ -15,6 +15,7 @@ pub(super) fn payload_form(book: &mut Book<'_>) {
     for (name, from, to, verdict) in [
         ("replaces-64", r#""label""#, &*many(64), "ok"),
         ("replaces-65", r#""label""#, &*many(65), "malformed_message"),
+        ("replaces-null", r#""label""#, r#""replaces":null,"label""#, "malformed_message"),
         ("replaces-not-an-id", r#""label""#, r#""replaces":["x"],"label""#, "malformed_message"),
         ("unknown-member", r#""label""#, r#""priority":1,"label""#, "unknown_member"),
         ("unknown-member-in-label", r#""tlp":"#, r#""colour":1,"tlp":"#, "unknown_member"),
@@ -27,6 +28,7 @@ pub(super) fn payload_form(book: &mut Book<'_>) {
         ),
         ("expires-missing", &*format!("{expires},"), "", "malformed_message"),
         ("expires-text", &*expires, r#""expires":"1800000000000""#, "malformed_message"),
+        ("expires-negative", &*expires, r#""expires":-1"#, "malformed_message"),
         ("expires-exponent", &*expires, r#""expires":18e11"#, "malformed_message"),
         ("expires-above-2-53", &*expires, r#""expires":9007199254740992"#, "malformed_message"),
         (
@@ -39,6 +41,7 @@ pub(super) fn payload_form(book: &mut Book<'_>) {
         ("label-unknown", "TLP:GREEN", "TLP:WHITE", "malformed_message"),
         ("label-as-array", r#"{"tlp":"TLP:GREEN"}"#, r#"["TLP:GREEN"]"#, "malformed_message"),
         ("ext-null", r#""label""#, r#""ext":null,"label""#, "malformed_message"),
+        ("channel-number", r#""alert/fr.idf.75.paris""#, "1", "malformed_message"),
         ("channel-malformed", "alert/fr.idf.75.paris", "alert/fr.idf.75.Paris", "malformed_channel"),
         ("channel-filter", "alert/fr.idf.75.paris", "alert/fr.idf.75.**", "malformed_channel"),
         ("channel-reserved-flow", "alert/fr.idf.75.paris", "cell/fr.idf.75.paris", "malformed_channel"),
@@ -68,7 +71,8 @@ pub(super) fn content_form(book: &mut Book<'_>) {
     for (name, from, to, verdict) in [
         ("cap-unknown-member", r#""scope":"Public""#, r#""scope":"Public","extra":"x""#, "unknown_member"),
         ("cap-identifier-missing", r#""identifier":"essai-1","#, "", "malformed_content"),
-        ("cap-identifier-blank", "essai-1", " ", "malformed_content"),
+        ("cap-identifier-empty", "essai-1", "", "malformed_content"),
+        ("cap-identifier-blank", "essai-1", BLANK, "malformed_content"),
         ("cap-sent-zulu", "2027-01-15T09:00:00+01:00", "2027-01-15T08:00:00Z", "malformed_content"),
         ("cap-sent-no-such-day", "2027-01-15", "2027-02-29", "malformed_content"),
         ("cap-status-unknown", r#""Actual""#, r#""Real""#, "malformed_content"),
@@ -83,11 +87,42 @@ pub(super) fn content_form(book: &mut Book<'_>) {
         });
         book.add(TOWN, draft.token(name), verdict, Some("alert-town"));
     }
-    let text = book.alert_to_paris().with(|draft| draft.content = r#""Crue""#.to_owned());
-    book.add(TOWN, text.token("content-text"), "malformed_content", Some("alert-town"));
+    for (name, content, verdict) in [
+        ("content-text", r#""Crue""#, "malformed_content"),
+        ("content-null", "null", "malformed_content"),
+        ("content-without-cap", "{}", "malformed_content"),
+        ("content-unknown-member", r#"{"text":"Crue"}"#, "unknown_member"),
+    ] {
+        let draft = book.alert_to_paris().with(|draft| draft.content = content.to_owned());
+        book.add(TOWN, draft.token(name), verdict, Some("alert-town"));
+    }
+    tolerated_content(book);
     let bare = r#"{"cap":{"identifier":"essai-9","sender":"essai@vigie.example","sent":"2027-01-15T09:00:00+01:00","status":"Actual","msgType":"Cancel","scope":"Public"}}"#;
     let bare = book.alert_to_paris().with(|draft| draft.content = bare.to_owned());
     book.add(TOWN, bare.token("cancel-without-info"), "ok", None);
+}
+
+/// Every character of the Unicode property White_Space, as JSON: with nothing else a text is blank.
+const BLANK: &str = "\\t\\n\\u000b\\f\\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+
+/// What stricter or laxer readers would refuse.
+fn tolerated_content(book: &mut Book<'_>) {
+    for (name, from, to) in [
+        ("cap-identifier-separators", "essai-1", r"\u001c\u001d\u001e\u001f"),
+        ("cap-identifier-zero-width", "essai-1", "\u{200b}"),
+        ("cap-identifier-byte-order-mark", "essai-1", "\u{feff}"),
+        ("cap-area-empty", r#""areaDesc":"Paris""#, r#""areaDesc":"","polygon":["no polygon"]"#),
+        ("cap-language-free", "fr-FR", "français"),
+        ("cap-sent-plus-zero", "2027-01-15T09:00:00+01:00", "2027-01-15T09:00:00+00:00"),
+        ("cap-sent-first-day", "2027-01-15T09:00:00+01:00", "0001-01-01T00:00:00+14:00"),
+        ("cap-sent-last-day", "2027-01-15T09:00:00+01:00", "9999-12-31T24:00:00-14:00"),
+    ] {
+        let draft = book.alert_to_paris().with(|draft| {
+            assert_eq!(draft.content.matches(from).count(), 1, "{name}");
+            draft.content = draft.content.replace(from, to);
+        });
+        book.add(TOWN, draft.token(name), "ok", None);
+    }
 }
 
 pub(super) fn reserved(book: &mut Book<'_>) {
@@ -97,6 +132,7 @@ pub(super) fn reserved(book: &mut Book<'_>) {
         ("reserved-cosignatures", r#""label""#, r#""cosignatures":[],"label""#),
         ("reserved-sealed", r#""label""#, r#""sealed":{},"label""#),
         ("reserved-audience", r#""TLP:GREEN""#, r#""TLP:GREEN","audience":"sdis""#),
+        ("reserved-audience-null", r#""TLP:GREEN""#, r#""TLP:GREEN","audience":null"#),
         ("reserved-amber", "TLP:GREEN", "TLP:AMBER"),
         ("reserved-amber-strict", "TLP:GREEN", "TLP:AMBER+STRICT"),
         ("reserved-red", "TLP:GREEN", "TLP:RED"),
@@ -131,6 +167,21 @@ pub(super) fn token_form(book: &mut Book<'_>) {
             format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}","typ":"{typ}"}}"#),
             "duplicate_member",
         ),
+        (
+            "header-escape-in-name",
+            format!(r#"{{"\u0061lg":"EdDSA","kid":"{kid}","typ":"{typ}"}}"#),
+            "malformed_token",
+        ),
+        (
+            "header-escape-in-value",
+            format!(r#"{{"alg":"\u0045dDSA","kid":"{kid}","typ":"{typ}"}}"#),
+            "malformed_token",
+        ),
+        (
+            "header-kid-padded",
+            format!(r#"{{"alg":"EdDSA","kid":"{kid}=","typ":"{typ}"}}"#),
+            "malformed_token",
+        ),
         ("header-alg-none", format!(r#"{{"alg":"none","kid":"{kid}","typ":"{typ}"}}"#), "malformed_token"),
         ("header-typ-credential", header(kid, "vigie-credential-live-v1"), "wrong_type"),
         ("header-typ-login", header(kid, "vigie-login-live-v1"), "wrong_type"),
@@ -161,7 +212,14 @@ pub(super) fn token_form(book: &mut Book<'_>) {
     book.add(TOWN, other.token("signed-by-other-key"), "bad_signature", twin);
     let small_r = good.then("signature-r-small-order", Then::Signature(SMALL_ORDER_R.to_owned()));
     book.add(TOWN, small_r, "bad_signature", twin);
+    let mixed_r = good.then("signature-r-mixed-order", Then::Signature(MIXED_ORDER_R.to_owned()));
+    book.add(TOWN, mixed_r, "bad_signature", twin);
 }
+
+/// As [`SMALL_ORDER_R`], with R = r · B + the point of order 2: it fits the equation times the cofactor 8, and not the
+/// equation itself.
+const MIXED_ORDER_R: &str =
+    "T0AKhUh5RldoyHd46BBGvDmfacM4SqA_7dzzzeWGZnOHRmOGqo7qadGwk5ZM6rxazTmGWFU803zdo8lJ5WaWCw";
 
 /// A signature of `alert-town` by the right key whose R is the neutral point, so that S = H(R, A, M) · a: it fits the
 /// equation of RFC 8032, and is refused for its R alone. Made with the seed by arithmetic modulo the group order;

@@ -249,6 +249,8 @@ fn good(book: &mut Book<'_>) {
     let wrong = with.replace(&base64url(file), &base64url(b"<alert />"));
     let draft = draft.with(|draft| draft.content = wrong);
     book.add(TOWN, draft.token("original-of-other-hash"), "malformed_content", Some("original"));
+    let unnamed = draft.with(|draft| draft.content = with.replace("application/cap+xml", ""));
+    book.add(TOWN, unnamed.token("original-media-type-empty"), "ok", None);
 }
 
 fn authority(book: &mut Book<'_>) {
@@ -257,6 +259,7 @@ fn authority(book: &mut Book<'_>) {
     let twin = Some("alert-town");
     for (name, author, channel, severity, verdict, repaired) in [
         ("place-beside", TOWN, "alert/fr.idf.92.nanterre", Severity::Minor, "out_of_jurisdiction", twin),
+        ("place-and-severity", TOWN, "alert/fr.idf", Severity::Extreme, "out_of_jurisdiction", twin),
         ("place-above", TOWN, "alert/fr.idf", Severity::Minor, "out_of_jurisdiction", twin),
         ("place-below", TOWN, "alert/fr.idf.75.paris.12", Severity::Minor, "ok", None),
         ("place-prefix", TOWN, "alert/fr.idf.75.parisis", Severity::Minor, "out_of_jurisdiction", twin),

@@ -86,7 +86,7 @@ pub(crate) fn cursors() -> Cursors {
         base64url(bytes)
     };
     Cursors {
-        good: vec![good(0, 0), good(1, 1), good(41, NOW), good((1 << 53) - 1, (1 << 53) - 1)],
+        good: vec![good(0, 0), good(1, 1), good(41, NOW), good(5, 0), good((1 << 53) - 1, (1 << 53) - 1)],
         bad: vec![
             bad(String::new(), "empty"),
             bad("0".to_owned(), "too short"),
@@ -97,6 +97,8 @@ pub(crate) fn cursors() -> Cursors {
             bad(with_version(0), "version 0"),
             bad(with_version(2), "version 2"),
             bad(frames::cursor(&frames::log(), 41, 1 << 53), "admitted above 2^53 - 1"),
+            bad(frames::cursor(&frames::log(), 1 << 53, NOW), "sequence above 2^53 - 1"),
+            bad(frames::cursor(&frames::log(), 0, 5), "admitted before anything was"),
             bad(format!(" {}", &text[1..]), "white space"),
         ],
     }

@@ -76,7 +76,7 @@ impl Cast {
         );
         let foreign = Cursor {
             log: LogId::from_bytes(chance.bytes()),
-            seq: Sequence::new(chance.within(0..=50)),
+            seq: Sequence::new(chance.within(1..=50)),
             admitted: BEGIN.minus(Duration::from_secs(chance.within(0..=900))),
         };
         let start = *chance.pick(&[Start::Here, Start::Beginning, Start::Beginning, Start::After(foreign)]);

@@ -87,7 +87,7 @@ impl ReadingClient {
             Some(Cursor { log, seq, admitted }) if restored == 0 => {
                 Start::After(Cursor { log, seq: Sequence::new(seq.get() + 1_000), admitted })
             }
-            Some(Cursor { log, seq, admitted }) if restored == 1 => {
+            Some(Cursor { log, seq, admitted }) if restored == 1 && seq > Sequence::START => {
                 Start::After(Cursor { log, seq, admitted: admitted.plus(Duration::from_millis(1)) })
             }
             Some(cursor) => Start::After(cursor),
