@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use vigie_proto::cap;
+use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane, SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame};
 use vigie_proto::limits;
@@ -14,7 +16,7 @@ use vigie_proto::message::Tlp;
 use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Ends};
 use vigie_proto::severity::Severity;
 
-use crate::support::{compare_or_write, crate_path, is_writing};
+use crate::support::{base64url, compare_or_write, crate_path, header, is_writing, thumbprint};
 
 fn document() -> String {
     std::fs::read_to_string(crate_path("PROTOCOL.md")).unwrap()
@@ -164,6 +166,67 @@ fn each_word_has_one_spelling() {
     }
     for reason in [GapReason::OtherLog, GapReason::Removed, GapReason::Ahead, GapReason::Damaged] {
         on_the_wire(serde_json::to_string(&reason).unwrap(), reason.as_str());
+    }
+}
+
+/// What counts as white space does not depend on the Unicode version of a library.
+#[test]
+fn blank_is_what_the_document_lists() {
+    let document = document().replace('\n', " ");
+    let (_, list) = document.split_once("is not Unicode White_Space: ").unwrap();
+    let (list, _) = list.split_once('.').unwrap();
+    let point = |text: &str| u32::from_str_radix(text.strip_prefix("U+").unwrap(), 16).unwrap();
+    let listed: BTreeSet<u32> = list
+        .split(", ")
+        .flat_map(|item| {
+            let (first, last) = item.split_once(" to ").unwrap_or((item, item));
+            point(first)..=point(last)
+        })
+        .collect();
+    assert!(listed.iter().all(|point| char::from_u32(*point).is_some()));
+    for character in '\0'..=char::MAX {
+        let text = format!(
+            r#"{{"identifier":{},"sender":"x","sent":"2027-01-15T09:00:00+01:00","status":"Actual","msgType":"Cancel","scope":"Public"}}"#,
+            serde_json::to_string(&character).unwrap()
+        );
+        let alert: cap::Alert = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            alert.validate().is_err(),
+            listed.contains(&u32::from(character)),
+            "{:x}",
+            u32::from(character)
+        );
+    }
+}
+
+/// The list of the document is the list of the code, and each key on it is refused.
+#[test]
+fn every_published_key_is_listed_and_refused() {
+    let document = document();
+    let (_, part) = document.split_once("\n## 18. Test keys\n").unwrap();
+    let listed: Vec<&str> = part
+        .split("```")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(' ').unwrap().0)
+        .collect();
+    let source = std::fs::read_to_string(crate_path("src/test_keys.rs")).unwrap();
+    let known: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("    \"")?.get(..43)).collect();
+    assert_eq!(listed, known);
+    for x in listed {
+        let kid = thumbprint(x);
+        // Nobody signed it: a published key is told before the signature is looked at.
+        let payload = format!(
+            r#"{{"sub":{{"crv":"Ed25519","kty":"OKP","x":"{x}"}},"org":"fr","name":"","grants":[],"plane":"live","not_before":0,"expires":1}}"#
+        );
+        let header = header(&kid, "vigie-credential-live-v1");
+        let token = format!("{}.{}.{}", base64url(header), base64url(payload), base64url([1; 64]));
+        let judged = |roots: &Roots| Chain::verify([&*token], roots, &NoVerdicts).unwrap_err().code;
+        let pins = [kid.parse().unwrap()];
+        assert_eq!(judged(&Roots::new(pins)), Code::TestKey, "{x}");
+        assert_eq!(judged(&Roots::dangerous_test_only(pins)), Code::BadSignature, "{x}");
     }
 }
 
