@@ -32,7 +32,8 @@ impl Batch {
                 let (sequence, admitted) = (message.seq.get(), message.admitted.as_millis());
                 self.progress = Progress { last: sequence, admitted };
                 let place = Place { sequence, admitted, offset: at };
-                self.places.push(Noted { place, expires: message.expires.as_millis() });
+                let expires = message.expires.as_millis();
+                self.places.push(Noted { place, expires, channel: message.channel.clone() });
             }
             home.put(&mut self.bytes, at, kind_of(record), self.progress.last, |body| record.encode(body));
         }

@@ -28,6 +28,9 @@ pub(super) const HEADER_BYTES: usize = 20;
 /// No body is longer: the largest message (256 KiB) and its fields (less than 1 KiB). Checked before any allocation.
 pub(super) const BODY_BYTES_MAX: usize = 257 * 1024;
 
+/// Behind a gap of more than this, this much is read: a usual message and its neighbour, one page of the system.
+const CHUNK_FAR_BYTES: usize = 4 * 1024;
+
 /// Opens the body of a mark. Not ASCII, as signed tokens and channels are, so that the search for a mark in damaged
 /// bytes does not stop at what a message says.
 const MARK_MAGIC: [u8; 8] = *b"\xF5Vigie\xFA\xFE";
@@ -196,12 +199,14 @@ pub(super) struct FrameReader<'f, F> {
     limit: u64,
     /// How much is read at once.
     chunk: usize,
+    /// The same where one frame after the other is read.
+    chunk_near: usize,
 }
 
 impl<'f, F: StorageFile> FrameReader<'f, F> {
     /// Reads frames in `[offset, limit)`; a frame must begin at `offset`.
     pub(super) fn new(file: &'f F, home: Home, offset: u64, limit: u64, chunk: usize) -> Self {
-        Self { file, home, buffer: Vec::new(), unread: 0, offset, limit, chunk }
+        Self { file, home, buffer: Vec::new(), unread: 0, offset, limit, chunk, chunk_near: chunk }
     }
 
     /// The next frame. After [`Step::Broken`] it stays where it is.
@@ -239,6 +244,20 @@ impl<'f, F: StorageFile> FrameReader<'f, F> {
             sequence: u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]),
             body: &self.buffer[start..end],
         }))
+    }
+
+    /// Goes on at a later frame. What is in the buffer is not read again; what is far away is read in small pieces.
+    pub(super) fn skip_to(&mut self, offset: u64) {
+        let skipped = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
+        let have = self.buffer.len() - self.unread;
+        if skipped <= have {
+            self.unread += skipped;
+        } else {
+            self.buffer.clear();
+            self.unread = 0;
+            self.chunk = if skipped - have > CHUNK_FAR_BYTES { CHUNK_FAR_BYTES } else { self.chunk_near };
+        }
+        self.offset = offset;
     }
 
     /// Makes `bytes` unread bytes available; `false` when the limit comes before.

@@ -7,6 +7,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use vigie_proto::channel::Channel;
+
+use super::channels::{Names, Postings, View};
 use super::damage::DamagedRange;
 use super::segment::{HEADER_BYTES, Header, Segment};
 
@@ -31,11 +34,12 @@ pub(super) struct Place {
 }
 
 /// What the index takes note of in a message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Noted {
     pub(super) place: Place,
     /// When it stops to be current, in milliseconds.
     pub(super) expires: u64,
+    pub(super) channel: Channel,
 }
 
 /// One segment, as far as it may be read.
@@ -52,6 +56,9 @@ pub(super) struct Indexed<F> {
     places: Vec<Place>,
     /// The next message is behind damage.
     place_next: bool,
+    /// The last message noted.
+    last: Progress,
+    postings: Postings,
     /// The latest moment at which a message in it stops to be current, in milliseconds.
     expires: u64,
 }
@@ -65,6 +72,8 @@ impl<F> Indexed<F> {
             damaged: false,
             places: Vec::new(),
             place_next: false,
+            last: Progress { last: 0, admitted: 0 },
+            postings: Postings::default(),
             expires: 0,
         }
     }
@@ -76,9 +85,11 @@ impl<F> Indexed<F> {
     }
 
     /// Takes note of a message; most places are skipped.
-    pub(super) fn note(&mut self, noted: Noted) {
-        let Noted { place, expires } = noted;
-        self.expires = self.expires.max(expires);
+    pub(super) fn note(&mut self, noted: &Noted, names: &mut Names) {
+        let place = noted.place;
+        self.last = Progress { last: place.sequence, admitted: place.admitted };
+        self.expires = self.expires.max(noted.expires);
+        self.postings.note(names.number(&noted.channel), place.offset);
         let far = self.places.last().is_none_or(|last| place.offset - last.offset >= PLACE_BYTES);
         if std::mem::take(&mut self.place_next) || far {
             self.places.push(place);
@@ -88,6 +99,7 @@ impl<F> Indexed<F> {
     /// Forgets what lies at or after `end`.
     pub(super) fn cut(&mut self, end: u64) {
         self.end = end;
+        self.postings.cut(end);
         self.places.retain(|place| place.offset < end);
     }
 }
@@ -97,6 +109,7 @@ struct State<F> {
     /// Ascending, never empty.
     segments: Vec<Indexed<F>>,
     progress: Progress,
+    names: Names,
 }
 
 /// The index of a journal. Shared by the writer and all readers.
@@ -113,7 +126,7 @@ pub(super) enum Behind<F> {
     Lost(DamagedRange),
     /// The position is the head, or past it. Both as they were at this look: the writer may go on meanwhile.
     Nothing {
-        head: u64,
+        head: Progress,
         first: u64,
     },
 }
@@ -141,13 +154,20 @@ pub(super) struct Stretch<F> {
     pub(super) to: u64,
     /// The lowest sequence that the journal had when this was looked up.
     pub(super) first: u64,
-    /// All sequences up to this one are in this segment, in one before, or nowhere.
-    pub(super) covers: u64,
+    /// All sequences up to this one are in this segment, in one before, or nowhere; and when the last was admitted.
+    pub(super) covers: Progress,
+    /// The messages on each channel; `None` where all must be read, so that no damage is passed in silence.
+    pub(super) postings: Option<View>,
 }
 
 impl<F> Index<F> {
-    pub(super) fn new(segments: Vec<Indexed<F>>, progress: Progress) -> Self {
-        Self { state: RwLock::new(State { segments, progress }) }
+    pub(super) fn new(segments: Vec<Indexed<F>>, progress: Progress, names: Names) -> Self {
+        Self { state: RwLock::new(State { segments, progress, names }) }
+    }
+
+    /// The channel of a number; `None` for a number that stands for more than one.
+    pub(super) fn name(&self, number: u32) -> Option<Arc<Channel>> {
+        self.read().names.name(number)
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -161,10 +181,11 @@ impl<F> Index<F> {
 
     /// Makes a synced batch readable.
     pub(super) fn publish(&self, places: &[Noted], end: u64, progress: Progress) {
-        let mut state = self.write();
+        let mut guard = self.write();
+        let state = &mut *guard;
         if let Some(newest) = state.segments.last_mut() {
             for place in places {
-                newest.note(*place);
+                newest.note(place, &mut state.names);
             }
             newest.end = end;
         }
@@ -213,10 +234,10 @@ impl<F> Index<F> {
     }
 
     /// Where the messages after `sequence` begin.
-    pub(super) fn after(&self, sequence: u64) -> Behind<F> {
+    pub(super) fn after(&self, sequence: u64, with_postings: bool) -> Behind<F> {
         let state = self.read();
         if sequence >= state.progress.last {
-            return Behind::Nothing { head: state.progress.last, first: state.first() };
+            return Behind::Nothing { head: state.progress, first: state.first() };
         }
         let wanted = sequence + 1;
         let later = state.segments.partition_point(|indexed| indexed.segment.header.base <= wanted);
@@ -224,7 +245,11 @@ impl<F> Index<F> {
         if let Some(lost) = lost.filter(|lost| lost.after.get() < wanted) {
             return Behind::Lost(lost.clone());
         }
-        Behind::Stretch(state.stretch(later.saturating_sub(1), |place| place.sequence <= wanted))
+        let number = later.saturating_sub(1);
+        let mut stretch = state.stretch(number, |place| place.sequence <= wanted);
+        let indexed = &state.segments[number];
+        stretch.postings = (with_postings && !indexed.damaged).then(|| indexed.postings.view(stretch.from));
+        Behind::Stretch(stretch)
     }
 
     /// Where the first message admitted at or after `admitted` is to be searched; `None` when all are.
@@ -244,7 +269,7 @@ impl<F> Index<F> {
             return state.progress.last + 1;
         };
         let next = state.segments[number].places.iter().find(|place| place.offset > offset);
-        next.map_or_else(|| state.covers(number) + 1, |place| place.sequence)
+        next.map_or_else(|| state.covers(number).last + 1, |place| place.sequence)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State<F>> {
@@ -273,11 +298,16 @@ impl<F> State<F> {
             to: indexed.end,
             first: self.first(),
             covers: self.covers(number),
+            postings: None,
         }
     }
 
-    fn covers(&self, number: usize) -> u64 {
-        let Some(next) = self.segments.get(number + 1) else { return self.progress.last };
-        next.lost_before.as_ref().map_or(next.segment.header.base - 1, |lost| lost.after.get())
+    fn covers(&self, number: usize) -> Progress {
+        let Some(next) = self.segments.get(number + 1) else { return self.progress };
+        let header = &next.segment.header;
+        match &next.lost_before {
+            None => Progress { last: header.base - 1, admitted: header.admitted },
+            Some(lost) => Progress { last: lost.after.get(), admitted: self.segments[number].last.admitted },
+        }
     }
 }

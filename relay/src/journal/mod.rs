@@ -28,6 +28,7 @@ mod error;
 mod record;
 mod frame;
 mod segment;
+mod channels;
 mod index;
 mod batch;
 mod reserve;

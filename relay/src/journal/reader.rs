@@ -3,16 +3,18 @@
 //! Called from any thread. Reads what is synced and nothing else, checks every checksum again, and never blocks the
 //! writer for longer than a look into the index. Keeps no cache: that is the system's page cache.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use vigie_proto::channel::Channel;
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
 use super::error::ReadError;
 use super::frame::{Frame, FrameReader, Kind, Step};
-use super::index::{Behind, Index, Stretch};
+use super::index::{Behind, Index, Progress, Stretch};
 use super::record::MessageRecord;
 use super::storage::Storage;
 
@@ -38,6 +40,9 @@ pub struct Page {
     /// The page holds everything up to here: its last message, or later where no others are. At or past the head it is
     /// the head, so it lies below a position that is ahead of this journal.
     pub end: Sequence,
+    /// When the message at `end` was admitted, or the last one before where there is none. A cursor to `end` takes this,
+    /// and not the time of the last message in the page.
+    pub end_admitted: Timestamp,
 }
 
 impl<S: Storage> JournalReader<S> {
@@ -61,23 +66,60 @@ impl<S: Storage> JournalReader<S> {
     /// # Errors
     /// [`ReadError::Damaged`] when the next message cannot be read: go on from its `next` less one, and say the gap.
     pub fn read_after(&self, seq: Sequence, max_bytes: usize) -> Result<Page, ReadError> {
+        self.read_page(seq, max_bytes, None)
+    }
+
+    /// As [`JournalReader::read_after`], but only messages on channels that are wanted; others are not read from the
+    /// disk. `wants` is asked at most once for each channel of the journal, and its answer must stay the same.
+    ///
+    /// A page may hold messages on other channels too, where the index does not tell them apart: who hears what is
+    /// judged for each message all the same. Damage to messages that are not wanted may be met, and is then told.
+    ///
+    /// # Errors
+    /// As [`JournalReader::read_after`].
+    pub fn read_after_on(
+        &self,
+        seq: Sequence,
+        max_bytes: usize,
+        wants: &dyn Fn(&Channel) -> bool,
+    ) -> Result<Page, ReadError> {
+        let mut answers = HashMap::new();
+        let mut wants = |number: u32| {
+            *answers.entry(number).or_insert_with(|| self.index.name(number).is_none_or(|name| wants(&name)))
+        };
+        self.read_page(seq, max_bytes, Some(&mut wants))
+    }
+
+    fn read_page(
+        &self,
+        seq: Sequence,
+        max_bytes: usize,
+        mut wants: Option<&mut dyn FnMut(u32) -> bool>,
+    ) -> Result<Page, ReadError> {
         let mut after = seq.get();
         loop {
-            let stretch = match self.index.after(after) {
+            let stretch = match self.index.after(after, wants.is_some()) {
                 Behind::Stretch(stretch) => stretch,
                 Behind::Lost(lost) => return Err(ReadError::lost(lost, after)),
                 Behind::Nothing { head, first } => {
-                    let (first_available, end) = (Sequence::new(first), Sequence::new(head));
-                    return Ok(Page { messages: Vec::new(), first_available, end });
+                    return Ok(Page::new(Vec::new(), first, head));
                 }
             };
             // As it was when the stretch was chosen: retention may go on meanwhile.
-            let first_available = Sequence::new(stretch.first);
-            let (messages, end) = self.read_stretch(&stretch, after, max_bytes)?;
+            let first = stretch.first;
+            let offsets: Option<Vec<u64>> = match (&stretch.postings, &mut wants) {
+                (Some(postings), Some(wants)) => {
+                    let unindexed = postings.unindexed_from().filter(|from| *from < stretch.to);
+                    let wanted = postings.offsets(&mut **wants).filter(|offset| *offset < stretch.to);
+                    unindexed.is_none().then(|| wanted.collect())
+                }
+                (None | Some(_), _) => None,
+            };
+            let (messages, end) = self.read_stretch(&stretch, offsets, after, max_bytes)?;
             if !messages.is_empty() {
-                return Ok(Page { messages, first_available, end: Sequence::new(end) });
+                return Ok(Page::new(messages, first, end));
             }
-            after = end;
+            after = end.last;
         }
     }
 
@@ -87,7 +129,7 @@ impl<S: Storage> JournalReader<S> {
     /// [`ReadError::Storage`].
     pub fn admitted_at(&self, seq: Sequence) -> Result<Option<Timestamp>, ReadError> {
         let Some(before) = seq.get().checked_sub(1) else { return Ok(None) };
-        let Behind::Stretch(stretch) = self.index.after(before) else { return Ok(None) };
+        let Behind::Stretch(stretch) = self.index.after(before, false) else { return Ok(None) };
         let reached = |frame: &Frame<'_>, _| frame.sequence >= seq.get();
         match self.find(&stretch, before, reached)? {
             Found::Message(sequence, admitted) if sequence == seq.get() => Ok(Some(admitted)),
@@ -106,15 +148,15 @@ impl<S: Storage> JournalReader<S> {
             match self.find(&stretch, position, |_, at| at >= admitted)? {
                 Found::Message(sequence, _) => return Ok(Sequence::new(sequence - 1)),
                 Found::Damage(after) => return Ok(Sequence::new(after)),
-                Found::Nothing => position = stretch.covers,
+                Found::Nothing => position = stretch.covers.last,
             }
         }
         // What follows is all later; the hole before it belongs to the answer.
-        while let Behind::Stretch(stretch) = self.index.after(position) {
+        while let Behind::Stretch(stretch) = self.index.after(position, false) {
             match self.find(&stretch, position, |frame, _| frame.sequence > position)? {
                 Found::Message(sequence, _) => return Ok(Sequence::new(sequence - 1)),
                 Found::Damage(after) => return Ok(Sequence::new(after)),
-                Found::Nothing => position = stretch.covers,
+                Found::Nothing => position = stretch.covers.last,
             }
         }
         Ok(Sequence::new(position))
@@ -123,13 +165,19 @@ impl<S: Storage> JournalReader<S> {
     fn read_stretch(
         &self,
         stretch: &Stretch<S::File>,
+        offsets: Option<Vec<u64>>,
         after: u64,
         max_bytes: usize,
-    ) -> Result<(Vec<MessageRecord>, u64), ReadError> {
-        let mut messages = Vec::new();
+    ) -> Result<(Vec<MessageRecord>, Progress), ReadError> {
+        let mut messages: Vec<MessageRecord> = Vec::new();
         let (mut bytes, mut last) = (0, after);
         let mut frames = Self::frames(stretch);
+        let mut offsets = offsets.map(Vec::into_iter);
         loop {
+            if let Some(offsets) = &mut offsets {
+                let Some(offset) = offsets.next() else { return Ok((messages, stretch.covers)) };
+                frames.skip_to(offset);
+            }
             let read = self.next_message(stretch, &mut frames, last, |frame| {
                 if frame.sequence <= after {
                     Some(None)
@@ -142,14 +190,18 @@ impl<S: Storage> JournalReader<S> {
                 Ok(Some(Some(message))) => {
                     bytes += message.jws.len();
                     if bytes > max_bytes && !messages.is_empty() {
-                        return Ok((messages, last));
+                        let end = end_of(&messages, stretch);
+                        return Ok((messages, end));
                     }
                     last = message.seq.get();
                     messages.push(message);
                 }
                 Ok(None) => return Ok((messages, stretch.covers)),
                 // What came before is good; the damage is met again, and told, by who asks for what follows.
-                Err(_) if !messages.is_empty() => return Ok((messages, last)),
+                Err(_) if !messages.is_empty() => {
+                    let end = end_of(&messages, stretch);
+                    return Ok((messages, end));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -216,6 +268,23 @@ impl<S: Storage> JournalReader<S> {
             next: Sequence::new(next),
         }
     }
+}
+
+impl Page {
+    fn new(messages: Vec<MessageRecord>, first: u64, end: Progress) -> Self {
+        Self {
+            messages,
+            first_available: Sequence::new(first),
+            end: Sequence::new(end.last),
+            end_admitted: Timestamp::from_millis(end.admitted),
+        }
+    }
+}
+
+/// The place of the last message, where the stretch goes on behind it.
+fn end_of<F>(messages: &[MessageRecord], stretch: &Stretch<F>) -> Progress {
+    let place = |last: &MessageRecord| Progress { last: last.seq.get(), admitted: last.admitted.as_millis() };
+    messages.last().map_or(stretch.covers, place)
 }
 
 /// What a search came to.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use vigie_proto::id::LogId;
 
 use super::batch::Batch;
+use super::channels::Names;
 use super::damage::DamagedRange;
 use super::error::JournalError;
 use super::frame::{self, FrameReader, MARK_BYTES, Purpose, Step};
@@ -68,6 +69,7 @@ pub(super) struct Loaded<F> {
     pub(super) recovery: Recovery,
     /// In the order of the log.
     pub(super) damage: Vec<DamagedRange>,
+    pub(super) names: Names,
 }
 
 /// Reads the folder, or makes a new journal in an empty one.
@@ -140,6 +142,7 @@ fn create<S: Storage>(
         progress,
         recovery: Recovery::Created,
         damage: Vec::new(),
+        names: Names::default(),
     })
 }
 
@@ -257,6 +260,7 @@ struct ReadAll<F> {
     /// Of the last segment.
     last: Scan,
     damage: Vec<DamagedRange>,
+    names: Names,
 }
 
 /// How far the log had come before the next segment.
@@ -278,6 +282,7 @@ fn read_all<F: StorageFile>(
     let mut damage: Vec<DamagedRange> = Vec::new();
     let mut before: Option<Before> = None;
     let mut newest = None;
+    let mut names = Names::default();
     for (found, bound) in found.into_iter().zip(bounds) {
         let segment = match found {
             Found::Segment(segment) => segment,
@@ -294,7 +299,7 @@ fn read_all<F: StorageFile>(
             one.lost_before = before.lost.map(|lost| lost.up_to(one.segment.header.base));
             damage.extend(one.lost_before.clone());
         }
-        let mut scan = scan(&mut one, begins, bound, visit)?;
+        let mut scan = scan(&mut one, begins, bound, &mut names, visit)?;
         let lost = if scan.lost_end { scan.damage.pop() } else { None };
         damage.append(&mut scan.damage);
         before = Some(Before {
@@ -312,7 +317,7 @@ fn read_all<F: StorageFile>(
     if last.purpose == Some(Purpose::Continued) {
         return Err(JournalError::MissingSegment { segment: file_name(one.segment.header.index + 1) });
     }
-    Ok(ReadAll { segments: read, last, damage })
+    Ok(ReadAll { segments: read, last, damage, names })
 }
 
 /// What a segment says of the one before it.
@@ -352,7 +357,7 @@ fn finish<S: Storage>(
     segment_bytes: u64,
     read: ReadAll<S::File>,
 ) -> Result<Loaded<S::File>, JournalError> {
-    let ReadAll { mut segments, last: scan, damage } = read;
+    let ReadAll { mut segments, last: scan, damage, mut names } = read;
     let Some(old) = segments.last_mut() else {
         return Err(JournalError::MissingSegment { segment: file_name(1) });
     };
@@ -361,7 +366,14 @@ fn finish<S: Storage>(
     if scan.unproven.is_empty() && scan.torn_bytes == 0 && !old.damaged {
         let clean = scan.purpose == Some(Purpose::Footer);
         let recovery = if clean { Recovery::Clean } else { Recovery::Unclean { copied: 0, cut_bytes: 0 } };
-        return Ok(Loaded { segments, position: scan.synced, progress: scan.progress, recovery, damage });
+        return Ok(Loaded {
+            segments,
+            position: scan.synced,
+            progress: scan.progress,
+            recovery,
+            damage,
+            names,
+        });
     }
     // Into a damaged segment nothing more is written either.
     let old = Arc::clone(&old.segment);
@@ -372,13 +384,13 @@ fn finish<S: Storage>(
     let used = scan.synced + MARK_BYTES as u64;
     old.file.truncate(used.min(old.header.capacity)).map_err(JournalError::storage("shorten a segment"))?;
     let mut indexed = Indexed::new(installed.segment);
-    for place in installed.places {
-        indexed.note(place);
+    for place in &installed.places {
+        indexed.note(place, &mut names);
     }
     indexed.end = installed.end;
     segments.push(indexed);
     let recovery = Recovery::Unclean { copied: scan.unproven.len(), cut_bytes: scan.torn_bytes };
-    Ok(Loaded { segments, position: installed.end, progress: scan.progress, recovery, damage })
+    Ok(Loaded { segments, position: installed.end, progress: scan.progress, recovery, damage, names })
 }
 
 /// Says at the end of a segment that another one follows: should that get lost, it is missed.

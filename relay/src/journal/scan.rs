@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::channels::Names;
 use super::damage::DamagedRange;
 use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, Purpose, Step};
@@ -60,6 +61,7 @@ pub(super) fn scan<F: StorageFile>(
     indexed: &mut Indexed<F>,
     begins: Progress,
     bound: Bound,
+    names: &mut Names,
     visit: &mut Visitor<'_>,
 ) -> Result<Scan, JournalError> {
     let segment = Arc::clone(&indexed.segment);
@@ -74,7 +76,8 @@ pub(super) fn scan<F: StorageFile>(
                 if frame.kind == Kind::Mark {
                     scan.show_proven(visit)?;
                 }
-                scan.take(&frame, indexed).map_err(|refused| refused.explain(&segment, frame.offset))?;
+                scan.take(&frame, indexed, names)
+                    .map_err(|refused| refused.explain(&segment, frame.offset))?;
                 continue;
             }
             Step::End if readable < limit => "shorter than it was made",
@@ -177,7 +180,12 @@ impl Scan {
         Ok(None)
     }
 
-    fn take<F>(&mut self, frame: &Frame<'_>, indexed: &mut Indexed<F>) -> Result<(), Refused> {
+    fn take<F>(
+        &mut self,
+        frame: &Frame<'_>,
+        indexed: &mut Indexed<F>,
+        names: &mut Names,
+    ) -> Result<(), Refused> {
         let stays = frame.sequence == self.progress.last;
         match frame.kind {
             Kind::Mark if stays => {
@@ -199,7 +207,8 @@ impl Scan {
                 self.progress = Progress { last: sequence, admitted };
                 self.admitted_is_known = true;
                 let place = Place { sequence, admitted, offset: frame.offset };
-                indexed.note(Noted { place, expires: message.expires.as_millis() });
+                let expires = message.expires.as_millis();
+                indexed.note(&Noted { place, expires, channel: message.channel.clone() }, names);
                 self.unproven.push(Record::Message(message));
             }
             Kind::Carried if stays => {

@@ -133,7 +133,7 @@ impl<S: Storage> Journal<S> {
         Ok(Self {
             storage,
             config,
-            index: Arc::new(Index::new(loaded.segments, loaded.progress)),
+            index: Arc::new(Index::new(loaded.segments, loaded.progress, loaded.names)),
             current,
             position: loaded.position,
             progress: loaded.progress,

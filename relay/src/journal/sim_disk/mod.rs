@@ -62,6 +62,7 @@ struct State {
     power_is_off: bool,
     sync_does_nothing: bool,
     room: Option<u64>,
+    read_bytes: u64,
     damage: Damage,
 }
 
@@ -104,6 +105,11 @@ impl SimDisk {
     /// [`io::ErrorKind::StorageFull`]. `None` is no bound.
     pub fn set_room(&self, bytes: Option<u64>) {
         self.state().room = bytes;
+    }
+
+    /// How much has been read since this disk was made.
+    pub fn read_bytes(&self) -> u64 {
+        self.state().read_bytes
     }
 
     /// The length of all files together.
@@ -332,8 +338,9 @@ pub struct SimFile {
 
 impl StorageFile for SimFile {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let state = self.disk.state();
+        let mut state = self.disk.state();
         state.check_power()?;
+        state.read_bytes += buffer.len() as u64;
         let seen = &state.files[self.file].seen;
         let start = index(offset);
         let bytes = start.checked_add(buffer.len()).and_then(|end| seen.get(start..end));

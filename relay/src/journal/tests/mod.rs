@@ -1,6 +1,7 @@
 //! The journal as a whole, on a simulated disk: what it keeps (here), what it refuses, what readers get.
 //! Crashes are in `relay/tests/journal_crash.rs`.
 
+mod channels;
 mod damage;
 mod reading;
 mod refusals;
