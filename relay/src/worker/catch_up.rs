@@ -5,12 +5,14 @@
 
 use std::rc::Rc;
 
+use vigie_proto::channel::Channel;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{GapReason, Rejection, ServerFrame};
 use vigie_proto::hear::{Reader, may_hear};
 use vigie_proto::id::Sequence;
 use vigie_proto::limits::FOREIGN_CURSOR_OVERLAP;
 use vigie_proto::refusal::Code;
+use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::session::Standing;
@@ -32,7 +34,7 @@ pub enum ReadFrom {
 /// What a read is for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    Subscription { number: u64 },
+    Subscription { number: u64, reader: Reader },
     History { re: u64, reader: Reader, limit: u32 },
 }
 
@@ -63,7 +65,7 @@ pub struct ReadReply {
     after: Position,
     messages: Vec<MessageRecord>,
     /// The messages are all there is up to here.
-    end: Sequence,
+    end: Position,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,13 +89,18 @@ pub fn read<S: Storage>(journal: &JournalReader<S>, request: ReadRequest) -> Res
         gaps.push(Gap::new(reason, journal, *after, to));
         *after = to;
     };
-    let (messages, end) = match journal.read_after(after.seq, max_bytes) {
+    // What could be heard at any severity: messages on other channels are not even read.
+    let reader = match &purpose {
+        Purpose::Subscription { reader, .. } | Purpose::History { reader, .. } => reader,
+    };
+    let wants = |channel: &Channel| may_hear(reader, channel, Severity::Extreme);
+    let (messages, end) = match journal.read_after_on(after.seq, max_bytes, &wants) {
         Ok(page) => {
             let removed = Sequence::new(page.first_available.get().saturating_sub(1));
             if after.seq < removed && from != ReadFrom::Beginning {
                 skip(&mut after, GapReason::Removed, removed);
             }
-            (page.messages, page.end)
+            (page.messages, Position { seq: page.end, admitted: page.end_admitted })
         }
         Err(ReadError::Damaged { next, segment, offset, what, .. }) => {
             tracing::error!(
@@ -103,7 +110,7 @@ pub fn read<S: Storage>(journal: &JournalReader<S>, request: ReadRequest) -> Res
                 "a part of the journal is damaged: a reader is given a gap"
             );
             skip(&mut after, GapReason::Damaged, Sequence::new(next.get().saturating_sub(1)));
-            (Vec::new(), after.seq)
+            (Vec::new(), after)
         }
         Err(error) => return Err(error),
     };
@@ -166,7 +173,7 @@ impl Worker {
                 self.handle_violation(id, Code::StorageFailed);
             }
             Ok(reply) => match reply.purpose {
-                Purpose::Subscription { number } => self.go_on(number, reply),
+                Purpose::Subscription { number, .. } => self.go_on(number, reply),
                 Purpose::History { re, ref reader, limit } => {
                     self.give_history(re, &reader.clone(), limit, &reply);
                 }
@@ -196,7 +203,8 @@ impl Worker {
             (None, Standing::Reading(Some(after))) => ReadFrom::After(after),
             (None, Standing::Reading(None) | Standing::Behind(_) | Standing::Live(_)) => return,
         };
-        let purpose = Purpose::Subscription { number: subscription.number };
+        let reader = subscription.reader.clone();
+        let purpose = Purpose::Subscription { number: subscription.number, reader };
         if !std::mem::replace(&mut session.reading, true) {
             self.effects.push_back(Effect::Read(ReadRequest { session: id, purpose, from, max_bytes }));
         }
@@ -227,8 +235,8 @@ impl Worker {
             }
             position = Position { seq: record.seq, admitted: record.admitted };
         }
-        // Nothing else lies before `end`; the time of admission stays that of the last message seen.
-        position.seq = position.seq.max(end.min(head.seq));
+        // Nothing that concerns the session lies between its last message and `end`.
+        position = position.max(end.min(head));
         self.stand_and_catch_up(id, position);
     }
 
@@ -314,7 +322,7 @@ impl Worker {
             position = Position { seq: record.seq, admitted: record.admitted };
         }
         if whole {
-            position.seq = position.seq.max(reply.end.min(head.seq));
+            position = position.max(reply.end.min(head));
         }
         let next = Cursor { log, seq: position.seq, admitted: position.admitted }.to_string();
         let end = position.seq >= head.seq;
@@ -349,8 +357,12 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use vigie_proto::chain::{Chain, NoVerdicts, Roots};
+    use vigie_proto::channel::{Flow, Plane};
+    use vigie_proto::credential::{Claims, Credential, Grant, Role};
     use vigie_proto::id::{CredentialId, LogId, MessageId};
-    use vigie_proto::severity::Severity;
+    use vigie_proto::key::SigningKey;
+    use vigie_proto::time::Window;
 
     use super::*;
     use crate::journal::sim_disk::SimDisk;
@@ -391,8 +403,33 @@ mod tests {
         open(&disk)
     }
 
+    /// Somebody who hears every alert.
+    fn reader() -> Reader {
+        let key = SigningKey::from_seed(&[0xA7; 32]).unwrap();
+        let grant = Grant {
+            flow: Flow::Alert,
+            at: "fr".parse().unwrap(),
+            publish: None,
+            subscribe: true,
+            delegate: 0,
+        };
+        let claims = Claims {
+            subject: *key.public(),
+            org: "fr.etat".parse().unwrap(),
+            name: "etat".to_owned(),
+            role: Role::Author,
+            grants: vec![grant],
+            plane: Plane::Live,
+            valid: Window { from: Timestamp::EPOCH, until: Timestamp::from_millis(u64::from(u32::MAX)) },
+        };
+        let root = Credential::issue_root(&key, &claims).unwrap();
+        let roots = Roots::new([key.public().thumbprint()]);
+        let chain = Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap();
+        Reader::new(&chain, vec!["alert/fr.**".parse().unwrap()]).unwrap()
+    }
+
     fn read_from(journal: &Journal<SimDisk>, from: ReadFrom) -> ReadReply {
-        let purpose = Purpose::Subscription { number: 1 };
+        let purpose = Purpose::Subscription { number: 1, reader: reader() };
         let session = SessionId { index: 0, generation: 0 };
         read(&journal.reader(), ReadRequest { session, purpose, from, max_bytes: 1_000_000 }).unwrap()
     }
@@ -416,7 +453,7 @@ mod tests {
             let reply = read_from(&journal, from);
             assert_eq!(told(&reply), [(reason, seq, 0), ("damaged", 0, 1)]);
             assert_eq!(reply.gaps[0].to, reply.gaps[1].from, "one leads to the other");
-            assert_eq!((reply.after.seq, reply.end), (Sequence::new(1), Sequence::new(1)));
+            assert_eq!((reply.after.seq, reply.end.seq), (Sequence::new(1), Sequence::new(1)));
             let next = read_from(&journal, ReadFrom::After(reply.after));
             assert_eq!((told(&next), next.messages[0].seq), (vec![], Sequence::new(2)));
         }
