@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let headline = message.content.cap.headline("fr").unwrap_or_default();
                 // Quoted, because strangers' text may hold characters that steer a terminal.
                 println!("{} {} {headline:?} by {author}", message.severity, message.channel);
-                alerts.commit(&alert.cursor());
+                alerts.commit(&alert.cursor()).await?;
                 left -= 1;
             }
             Some(Delivery::Suspect(suspect)) => eprintln!("not verified, do not act on it: {}", suspect.code),

@@ -14,6 +14,7 @@ use vigie_proto::limits::{MARK_INTERVAL, MESSAGE_BYTES_MAX};
 
 use crate::backoff::{self, Backoff};
 use crate::clock;
+use crate::commits::Commits;
 use crate::connect::Connector;
 use crate::dial::Dialler;
 use crate::draft::{Draft, SignedMessage};
@@ -23,6 +24,7 @@ use crate::identity::Identity;
 use crate::link::{LinkError, LinkState, LinkStates};
 use crate::plane::OnPlane;
 use crate::publish::{PublishError, Reach, Receipt};
+use crate::store::{CursorStore, StoreError};
 use crate::subscription::Subscription;
 use crate::tls::TlsRoots;
 use crate::url::RelayUrl;
@@ -221,9 +223,40 @@ impl<P: OnPlane> Client<P> {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn subscribe(&self, filters: Vec<Filter>, start: Start) -> Subscription<P> {
+        self.start_subscription(filters, start, Commits::default())
+    }
+
+    /// As [`Client::subscribe`], and goes on after a restart: behind the cursor that was last committed under this
+    /// name, or from `first_start` while none was. With [`Start::Here`] what comes before the first commit may be
+    /// missed by a restart: commit the first [`crate::Delivery::CaughtUp`].
+    ///
+    /// What is given is given at least once: what came after the last commit comes again after a restart, under the
+    /// same id; within the process each id comes once. A handler that keeps its effect and the id together acts once.
+    ///
+    /// `name` is 1 to 64 lower-case letters, digits and hyphens; live and exercise are apart. It is held by one
+    /// subscription at a time, across processes.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the name, another holder, or a file that does not read back; that is never taken for none.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn subscribe_durable(
+        &self,
+        name: &str,
+        filters: Vec<Filter>,
+        first_start: Start,
+        store: &CursorStore,
+    ) -> Result<Subscription<P>, StoreError> {
+        let (file, committed) = store.hold(name, P::PLANE)?;
+        let start = committed.map_or(first_start, Start::After);
+        Ok(self.start_subscription(filters, start, Commits::on_disk(file, committed)))
+    }
+
+    fn start_subscription(&self, filters: Vec<Filter>, start: Start, commits: Commits) -> Subscription<P> {
         let state = watch::Sender::new(LinkState::Idle);
         let connector = self.connector(state.clone());
-        Subscription::start(self.shared.config.roots.clone(), filters, start, connector, &state)
+        Subscription::start(self.shared.config.roots.clone(), filters, start, connector, &state, commits)
     }
 
     /// One page of older messages, oldest first: at most `limit` (1 to 256) after a cursor, or from the beginning with

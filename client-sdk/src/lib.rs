@@ -16,7 +16,7 @@
 //! What decides is without I/O ([`Reader`]) or in [`vigie_proto`]; the rest moves bytes. `dial` and `tls`
 //! know WebSocket and TLS. Needs a tokio runtime with time and I/O enabled; never installs a process-wide TLS provider.
 //!
-//! What it does not do yet: nothing is kept on disk. Cursors and unsent messages live as long as the process.
+//! On disk it keeps only what it is asked to: the cursors of durable subscriptions, in a [`CursorStore`].
 //!
 //! Suggested reading order is that of the groups of modules below.
 #![warn(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -39,8 +39,12 @@ mod link;
 mod tls;
 mod url;
 
+// What is kept on disk.
+mod store;
+
 // What an application does with it.
 mod client;
+mod commits;
 mod draft;
 mod driver;
 mod history;
@@ -68,6 +72,7 @@ pub use link::{LinkError, LinkState, LinkStates};
 pub use plane::{Exercise, Live, OnPlane};
 pub use publish::{PublishError, Reach, Receipt};
 pub use reader::Reader;
+pub use store::{CursorStore, StoreError};
 pub use subscription::{EndReason, Subscription};
 pub use tls::{TlsRoots, TlsRootsError};
 pub use url::{MalformedRelayUrl, RelayUrl};

@@ -5,7 +5,7 @@
 //! session from its journal. After a cut it goes on after the last frame whose deliveries were put.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures_util::{FutureExt as _, Stream};
@@ -18,6 +18,7 @@ use vigie_proto::frame::{FromRelay, ServerFrame, Start};
 use vigie_proto::refusal::Refusal;
 
 use crate::clock;
+use crate::commits::Commits;
 use crate::connect::{Connector, Ended, Pace};
 use crate::delivery::Delivery;
 use crate::dial::{Incoming, Line};
@@ -25,6 +26,7 @@ use crate::driver::ended_by;
 use crate::link::{LinkError, LinkState, LinkStates, refusal};
 use crate::plane::OnPlane;
 use crate::reader::Reader;
+use crate::store::StoreError;
 
 /// Deliveries that wait for the application. Enough to even out a slow moment; of the largest size they take 16 MiB.
 const WAITING_MAX: usize = 64;
@@ -57,7 +59,7 @@ pub struct Subscription<P: OnPlane> {
     deliveries: mpsc::Receiver<Delivery<P>>,
     end: Arc<OnceLock<EndReason>>,
     state: watch::Receiver<LinkState>,
-    committed: Mutex<Option<Cursor>>,
+    commits: Arc<Commits>,
 }
 
 impl<P: OnPlane> Subscription<P> {
@@ -67,6 +69,7 @@ impl<P: OnPlane> Subscription<P> {
         start: Start,
         connector: Connector,
         state: &watch::Sender<LinkState>,
+        commits: Commits,
     ) -> Self {
         let (put, deliveries) = mpsc::channel(WAITING_MAX);
         let end = Arc::new(OnceLock::new());
@@ -74,7 +77,7 @@ impl<P: OnPlane> Subscription<P> {
             Feeder { reader: Reader::new(roots, filters, start), put, connector, end: Arc::clone(&end) };
         // Owned by the subscription: it ends when `deliveries` is dropped.
         tokio::spawn(feeder.run());
-        Self { deliveries, end, state: state.subscribe(), committed: Mutex::new(None) }
+        Self { deliveries, end, state: state.subscribe(), commits: Arc::new(commits) }
     }
 
     /// The next delivery; `None` when the subscription has ended.
@@ -89,18 +92,32 @@ impl<P: OnPlane> Subscription<P> {
         self.end.get()
     }
 
-    /// Notes that everything up to `cursor` has been dealt with by the application.
+    /// Notes that everything up to `cursor` has been dealt with by the application. Commit in the order of the
+    /// deliveries: what is committed last is where it goes on.
     ///
-    /// Kept in memory, for as long as the subscription lives: store [`Subscription::committed`] yourself and pass it
-    /// as [`Start::After`] to go on after a restart. A later version keeps it on disk, under the name of the
-    /// subscription, before this returns.
-    pub fn commit(&self, cursor: &Cursor) {
-        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = Some(*cursor);
+    /// A durable subscription ([`crate::Client::subscribe_durable`]) has it on disk when this returns: after a restart it
+    /// goes on behind it, and what was given since the last commit is given again, under the same ids. Any other keeps
+    /// it in memory only.
+    ///
+    /// **Cancel safety**: a commit that was begun goes on; whether it took place is told by the next start.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: it may be on disk or not. Committing again, this cursor or a later one, is safe.
+    pub async fn commit(&self, cursor: &Cursor) -> Result<(), StoreError> {
+        Commits::commit(&self.commits, *cursor).await
     }
 
-    /// The last cursor that was committed.
+    /// As [`Subscription::commit`], for a thread that may wait for the disk: never within async code.
+    ///
+    /// # Errors
+    /// As [`Subscription::commit`].
+    pub fn commit_blocking(&self, cursor: &Cursor) -> Result<(), StoreError> {
+        self.commits.commit_blocking(*cursor)
+    }
+
+    /// The last cursor that was committed, by this process or, where it is durable, one before it.
     pub fn committed(&self) -> Option<Cursor> {
-        *self.committed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.commits.last()
     }
 
     /// How its session is doing now.

@@ -69,7 +69,7 @@ async fn after_a_cut_it_goes_on_after_the_last_delivery() {
     opened(&relay, &trust, Some(&mark.to_string()), 9).await;
 
     assert_eq!(heard.committed(), None);
-    heard.commit(&mark);
+    soon(heard.commit(&mark)).await.unwrap();
     assert_eq!(heard.committed(), Some(mark));
 }
 
