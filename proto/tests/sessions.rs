@@ -329,7 +329,11 @@ fn other_requests_are_read_and_bounded() {
         matches!(ask(&mut session, &credential), Ok(Request::Credential { re: 10, id: asked }) if asked == id)
     );
     let again = login_frame(dialled("town-live", TOWN, MARK_INTERVAL));
-    assert_eq!(ask(&mut session, &again).unwrap_err(), (Code::UnknownOperation, None));
+    let numbered = again.replacen(r#""op":"login""#, r#""op":"login","n":7"#, 1);
+    assert_ne!(numbered, again);
+    for again in [again, numbered] {
+        assert_eq!(ask(&mut session, &again).unwrap_err(), (Code::UnknownOperation, None));
+    }
 }
 
 #[test]
