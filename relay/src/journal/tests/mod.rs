@@ -3,6 +3,7 @@
 
 mod channels;
 mod damage;
+mod golden;
 mod reading;
 mod refusals;
 mod reserve;
