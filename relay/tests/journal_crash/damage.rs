@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 
-use vigie_proto::id::Sequence;
+use vigie_proto::id::{LogId, Sequence};
 use vigie_relay::journal::sim_disk::SimDisk;
-use vigie_relay::journal::{Journal, JournalError, MessageRecord, ReadError, Record, Storage as _};
+use vigie_relay::journal::{
+    Journal, JournalConfig, JournalError, MessageRecord, ReadError, Record, Storage as _,
+};
 
-use super::model::{Chance, Workload, open, run};
+use super::model::{Chance, Workload, all_records, open, run};
 
 /// How many records the last step of the fixed workload appends.
 const LAST_BATCH: usize = 3;
@@ -87,6 +89,107 @@ fn no_flipped_bit_of_a_closed_journal_costs_a_record_in_silence() {
     println!("{} refused, {} harmless, {} told", refused.get(), harmless.get(), told.get());
     // Refused: the header of the newest segment, and versions that look newer.
     assert!(refused.get() < 2_000 && harmless.get() > 1_000 && told.get() > 50_000);
+}
+
+/// A closed journal of exactly 64 KiB, in four segments, and what was written to it.
+fn of_64_kib() -> (SimDisk, Vec<Record>) {
+    let (disk, all) = (SimDisk::new(), all_records(240));
+    let mut journal = open_large(&disk).0.unwrap();
+    let mut written = 0;
+    for batch in all.chunks(5) {
+        journal.append(batch).unwrap();
+        written += batch.len();
+        let used = disk.content(disk.names().unwrap().last().unwrap()).unwrap();
+        let free = used.iter().rev().take_while(|byte| **byte == 0).count();
+        if disk.names().unwrap().len() == 4 && free < 6_000 {
+            break;
+        }
+    }
+    journal.close().unwrap();
+    assert_eq!((disk.used(), disk.names().unwrap().len()), (64 * 1024, 4));
+    (disk.restart(), all[..written].to_vec())
+}
+
+fn open_large(disk: &SimDisk) -> (Result<Journal<SimDisk>, JournalError>, Vec<Record>) {
+    let mut config = JournalConfig::new();
+    config.segment_bytes = 16 * 1024;
+    let mut seen = Vec::new();
+    let journal = Journal::open(disk.clone(), config, LogId::from_bytes([3; 16]), &mut |record| {
+        seen.push(record.clone());
+        Ok(())
+    });
+    (journal, seen)
+}
+
+/// Each of the 524,288 bits of a journal of 64 KiB, or every seventh.
+#[test]
+fn no_flipped_bit_of_64_kib_costs_a_record_in_silence() {
+    let all_bits = std::env::var("VIGIE_FLIPS").is_ok_and(|text| text == "all");
+    let step = if all_bits { 1 } else { 7 };
+    let (disk, all) = of_64_kib();
+    let (mut refused, mut harmless, mut told) = (0, 0, 0);
+    for name in disk.names().unwrap() {
+        let bytes = disk.content(&name).unwrap();
+        for bit in (0..bytes.len() * 8).step_by(step) {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            disk.set_content(&name, damaged);
+            match open_large(&disk.restart()) {
+                (Ok(journal), seen) => match judge_damaged(&journal, &seen, &all) {
+                    Ok(true) => told += 1,
+                    Ok(false) => harmless += 1,
+                    Err(problem) => panic!("{name}, bit {bit}: {problem}"),
+                },
+                (Err(JournalError::Damaged { .. } | JournalError::NewerFormat { .. }), _) => refused += 1,
+                (Err(error), _) => panic!("{name}, bit {bit}: {error}"),
+            }
+        }
+        disk.set_content(&name, bytes);
+    }
+    println!("{} flips: {refused} refused, {harmless} harmless, {told} told", refused + harmless + told);
+    assert!(refused > 0 && harmless > 0 && told > 40_000);
+    assert!(!all_bits || refused + harmless + told == 524_288);
+}
+
+/// Segments that are cut short, exchanged, doubled or gone: refused, or told, and never a wrong byte.
+#[test]
+fn no_segment_out_of_its_place_costs_a_record_in_silence() {
+    let (disk, all) = of_64_kib();
+    let names = disk.names().unwrap();
+    let contents: Vec<_> = names.iter().map(|name| disk.content(name).unwrap()).collect();
+    let (mut refused, mut told) = (0, 0);
+    let mut judge = |change: &dyn Fn(&SimDisk), what: &str| {
+        let disk = disk.restart();
+        change(&disk);
+        match open_large(&disk) {
+            (Ok(journal), seen) => {
+                let lost = judge_damaged(&journal, &seen, &all);
+                let lost = lost.unwrap_or_else(|problem| panic!("{what}: {problem}"));
+                // Behind the content of an old segment nothing can be lost.
+                assert!(lost || what.contains("cut at 1"), "{what}: nobody misses anything");
+                told += u64::from(lost);
+            }
+            (Err(_), _) => refused += 1,
+        }
+    };
+    for (number, name) in names.iter().enumerate() {
+        judge(&|disk| disk.delete(name), &format!("{name} gone"));
+        for length in (0..16 * 1024).step_by(97) {
+            let cut = contents[number][..length].to_vec();
+            judge(&|disk| disk.set_content(name, cut.clone()), &format!("{name} cut at {length}"));
+        }
+        for (other, bytes) in contents.iter().enumerate().filter(|(other, _)| *other != number) {
+            judge(&|disk| disk.set_content(name, bytes.clone()), &format!("{other} doubled as {name}"));
+            let exchange = |disk: &SimDisk| {
+                disk.set_content(name, bytes.clone());
+                disk.set_content(&names[other], contents[number].clone());
+            };
+            judge(&exchange, &format!("{other} and {name} exchanged"));
+        }
+    }
+    println!("{refused} refused, {told} told");
+    // What concerns the newest is refused, the rest is lived with.
+    assert!(refused >= 169 && told > 400, "{refused} {told}");
 }
 
 /// The same for damage of up to two sectors anywhere before the footer: random bytes, zeros, bytes from elsewhere.
