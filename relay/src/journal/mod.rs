@@ -12,6 +12,8 @@
 //!   and what follows is served. Where the end of the journal cannot be proven, nothing is opened and nothing changed.
 //!   There is never an empty journal in the place of a damaged one.
 //! - A reader gets bytes whose checksum is right, or an error.
+//! - What retention removes was asked for first, and what its caller still needs of it was synced again before.
+//! - On a full disk nothing breaks: batches are refused, urgent ones go through as long as the reserve lasts.
 //!
 //! What it does not do: decide what is admitted, keep ids or chains (its caller rebuilds those from the records given to
 //! it at [`Journal::open`]), verify signatures, start threads, read a clock, log.

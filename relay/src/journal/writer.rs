@@ -98,9 +98,17 @@ pub struct Journal<S: Storage> {
     damage: Vec<DamagedRange>,
     /// Set while retention carries on what is needed of the segments that go.
     pub(super) retiring: Option<Retiring>,
-    /// An urgent batch took of the reserve: only once that is whole again, there is room for others.
-    reserve_is_used: bool,
+    reserve: Reserve,
     _lock: S::Lock,
+}
+
+/// What is known of the reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reserve {
+    NotLookedAt,
+    Whole,
+    /// An urgent batch took of it: only once it is whole again, there is room for others.
+    Used,
 }
 
 impl<S: Storage> Journal<S> {
@@ -144,7 +152,7 @@ impl<S: Storage> Journal<S> {
             recovery: loaded.recovery,
             damage: loaded.damage,
             retiring: None,
-            reserve_is_used: false,
+            reserve: Reserve::NotLookedAt,
             _lock: lock,
         })
     }
@@ -237,9 +245,12 @@ impl<S: Storage> Journal<S> {
     /// [`JournalError::Full`] and [`JournalError::Storage`], as [`Journal::append`].
     pub fn keep_reserve(&mut self) -> Result<(), JournalError> {
         self.check_poison()?;
+        if self.reserve == Reserve::Whole {
+            return Ok(());
+        }
         let kept = reserve::keep(&self.storage, self.config.reserve_bytes);
         self.sort(kept)?;
-        self.reserve_is_used = false;
+        self.reserve = Reserve::Whole;
         Ok(())
     }
 
@@ -352,7 +363,7 @@ impl<S: Storage> Journal<S> {
         let prepared = match self.next.take().filter(|prepared| prepared.capacity() >= wanted) {
             Some(prepared) => prepared,
             None => {
-                if self.reserve_is_used {
+                if self.reserve == Reserve::Used {
                     self.keep_reserve()?;
                 }
                 self.prepare(self.config.segment_bytes.max(wanted))?
@@ -377,7 +388,7 @@ impl<S: Storage> Journal<S> {
                     if self.sort(given)? == 0 {
                         return Err(JournalError::Full { bytes, source });
                     }
-                    self.reserve_is_used = true;
+                    self.reserve = Reserve::Used;
                 }
                 other => return other,
             }

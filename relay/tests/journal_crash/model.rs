@@ -322,7 +322,7 @@ pub(crate) fn run(disk: &SimDisk, workload: &Workload, mut promise: Promise) -> 
                 let stays =
                     |message: &&MessageRecord| message.admitted.as_millis() + RETAIN_MS >= now.as_millis();
                 let kept = all[..promise.records].iter().filter_map(as_message).find(stays);
-                let kept = kept.map_or(journal.last_seq().next().get(), |message| message.seq.get());
+                let kept = kept.map_or_else(|| journal.last_seq().next().get(), |message| message.seq.get());
                 promise.kept_from = promise.kept_from.max(kept);
                 retain(&mut journal, now)
             }

@@ -1,0 +1,82 @@
+//! What the journal costs on a real disk: figures to report, and bounds of ten times what is promised.
+//!
+//! Ignored by default since it writes 1 GiB below the folder for temporary files:
+//! `cargo test --release -p vigie-relay --test journal_measured -- --ignored --nocapture`
+
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use vigie_proto::channel::Channel;
+use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
+use vigie_relay::journal::{DirStorage, Journal, JournalConfig, MessageRecord, Record, Recovery};
+
+/// A signed message of some 1 KiB, on one of a thousand channels.
+fn message(seq: u64) -> Record {
+    let mut id = [7; 32];
+    id[..8].copy_from_slice(&seq.to_le_bytes());
+    Record::Message(MessageRecord {
+        seq: Sequence::new(seq),
+        admitted: Timestamp::from_millis(1_700_000_000_000 + seq),
+        expires: Timestamp::from_millis(1_700_086_400_000 + seq),
+        id: MessageId::from_bytes(id),
+        credential: CredentialId::from_bytes([9; 32]),
+        severity: Severity::Severe,
+        channel: format!("alert/fr.c{}", seq % 1_000).parse().unwrap(),
+        jws: Bytes::from(vec![b'a'; 920]),
+    })
+}
+
+fn open(folder: &std::path::Path) -> (Journal<DirStorage>, u64, Duration) {
+    let mut count = 0;
+    let start = Instant::now();
+    let storage = DirStorage::open(folder).unwrap();
+    let journal = Journal::open(storage, JournalConfig::new(), LogId::from_bytes([7; 16]), &mut |_| {
+        count += 1;
+        Ok(())
+    });
+    (journal.unwrap(), count, start.elapsed())
+}
+
+#[test]
+#[ignore = "writes 1 GiB"]
+fn a_journal_of_1_gib_is_recovered_and_one_channel_of_it_read_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, _, _) = open(folder.path());
+    // 1,024 records of 1,048 bytes each in the file.
+    let batches = (1 << 30) / (512 * 1_048_u64);
+    for batch in 0..batches {
+        let records: Vec<_> = (batch * 512 + 1..=(batch + 1) * 512).map(message).collect();
+        journal.append(&records).unwrap();
+    }
+    // Without a footer: the last batch is copied.
+    drop(journal);
+    let (journal, count, took) = open(folder.path());
+    println!("{count} records of 1 GiB recovered in {took:?}: {:?}", journal.recovery());
+    assert!(matches!(journal.recovery(), Recovery::Unclean { copied: 512, .. }));
+    assert_eq!(count, batches * 512);
+    assert!(took < Duration::from_secs(50), "the aim is 5 s");
+
+    let reader = journal.reader();
+    let channel: Channel = "alert/fr.c77".parse().unwrap();
+    let read = |filtered: bool| {
+        let (start, mut at, mut found) = (Instant::now(), Sequence::START, 0_u64);
+        while at < reader.head() {
+            let page = if filtered {
+                reader.read_after_on(at, 256 * 1024, &|one| *one == channel).unwrap()
+            } else {
+                reader.read_after(at, 256 * 1024).unwrap()
+            };
+            found += page.messages.iter().filter(|message| message.channel == channel).count() as u64;
+            at = page.end;
+        }
+        (found, start.elapsed())
+    };
+    let ((found, one), (same, everything)) = (read(true), read(false));
+    println!("{found} messages of one channel in {one:?}; all channels in {everything:?}");
+    assert_eq!(found, same);
+    assert!(one * 5 < everything, "one channel of a thousand");
+}
