@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use vigie_proto::refusal::Refusal;
 
-use super::screen::escape;
+use super::screen::{Screen, escape};
 use super::text::Lang;
 
 /// The exit codes of `vigie`. Stable: scripts and service units depend on them. `check` alone follows the convention
@@ -63,6 +63,11 @@ impl Failure {
     /// Ends with a code outside [`Exit`]: only `check` does.
     pub(super) const fn monitoring(code: u8) -> Self {
         Self { code, text: String::new() }
+    }
+
+    /// The same failure, said of an exercise where this screen shows one.
+    pub(super) fn marked(self, screen: &Screen) -> Self {
+        if self.text.is_empty() { self } else { Self { text: screen.mark(&self.text), ..self } }
     }
 
     pub(super) fn refused(lang: Lang, refusal: &Refusal) -> Self {

@@ -46,6 +46,7 @@ fn new(session: Session<'_>, args: &IdentityNew) -> Outcome {
         }
     }
     for plane in planes {
+        let screen = screen.on(plane);
         let new = files::new_key(lang)?;
         let secret = file(session, &args.name, plane, "key.pem")?;
         let public = file(session, &args.name, plane, "pub.pem")?;
@@ -59,7 +60,7 @@ fn new(session: Session<'_>, args: &IdentityNew) -> Outcome {
                 "public_key": new.public_pem, "file": public,
             }))?;
         } else {
-            screen.line(&format!("{}{}", screen.exercise_prefix(plane), lang.new_key(plane, thumbprint)))?;
+            screen.line(&lang.new_key(plane, thumbprint))?;
             screen.raw(&new.public_pem)?;
         }
         screen.say(&lang.send_public_key(public.display()));
@@ -93,8 +94,7 @@ fn show(session: Session<'_>, args: &IdentityShow) -> Outcome {
 
 /// Returns whether it can be used now.
 fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Result<bool, Failure> {
-    let lang = screen.lang;
-    let prefix = screen.exercise_prefix(plane);
+    let (screen, lang) = (&screen.on(plane), screen.lang);
     let identity = match context.identity(name, plane) {
         Ok(identity) => identity,
         Err(error) => return unusable(screen, name, plane, &error).map(|()| false),
@@ -117,8 +117,8 @@ fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Res
         Some(refusal) => screen.paint(Tone::Bad, &refusal_text(lang, refusal)),
     };
     let name = screen.paint(Tone::Strong, &escape(name));
-    screen.line(&format!("{prefix}{name}  {plane}  {} ({})  {state}", escape(&claims.name), claims.org))?;
-    screen.line(&format!("{prefix}   {}  {thumbprint}", grant_list(&claims.grants)))?;
+    screen.line(&format!("{name}  {plane}  {} ({})  {state}", escape(&claims.name), claims.org))?;
+    screen.line(&format!("   {}  {thumbprint}", grant_list(&claims.grants)))?;
     Ok(fault.is_none())
 }
 
@@ -131,5 +131,5 @@ fn unusable(screen: &Screen, name: &str, plane: Plane, error: &ContextError) -> 
         }));
     }
     let word = screen.paint(Tone::Bad, &screen.lang.unusable());
-    screen.line(&format!("{}{}  {plane}  {word}  {why}", screen.exercise_prefix(plane), escape(name)))
+    screen.line(&format!("{}  {plane}  {word}  {why}", escape(name)))
 }

@@ -37,10 +37,14 @@ const CAP_MEDIA_TYPE: &str = "application/cap+xml";
 const SEVERITY: Severity = Severity::Moderate;
 
 pub(super) fn run(session: Session<'_>, args: &Publish) -> Outcome {
-    match channels::plane(args.exercise) {
+    let plane = channels::plane(args.exercise);
+    let screen = session.screen.on(plane);
+    let session = Session { screen: &screen, ..session };
+    let ended = match plane {
         Plane::Live => publish::<Live>(session, args),
         Plane::Exercise => publish::<Exercise>(session, args),
-    }
+    };
+    ended.map_err(|failure| failure.marked(&screen))
 }
 
 fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
@@ -239,7 +243,6 @@ struct ReachLine {
 
 fn show(screen: &Screen, channel: &Channel, receipt: &Receipt, reach: Option<Reach>) -> Outcome {
     let Receipt { id, log, seq, admitted, .. } = *receipt;
-    let exercise = screen.exercise_prefix(channel.plane);
     if screen.json {
         screen.object(&ReceiptLine { r#type: "receipt", id, log, seq, admitted, channel })?;
         if let Some(Reach { live, behind, .. }) = reach {
@@ -248,15 +251,13 @@ fn show(screen: &Screen, channel: &Channel, receipt: &Receipt, reach: Option<Rea
     } else {
         let stored = screen.paint(Tone::Good, &screen.lang.stored());
         let told = screen.lang.receipt(id, seq, time::local(admitted), channel);
-        screen.line(&format!("{exercise}{stored}  {told}"))?;
+        screen.line(&format!("{stored}  {told}"))?;
         if let Some(Reach { live, behind, .. }) = reach {
-            screen.line(&format!("{exercise}{}", screen.lang.reach(live, behind)))?;
+            screen.line(&screen.lang.reach(live, behind))?;
         }
     }
     match reach {
-        Some(Reach { live: 0, behind: 0, .. }) => {
-            screen.warn(&format!("{exercise}{}", screen.lang.reached_nobody()))
-        }
+        Some(Reach { live: 0, behind: 0, .. }) => screen.warn(&screen.lang.reached_nobody()),
         Some(_) => {}
         None => screen.say(&screen.lang.reach_unknown()),
     }

@@ -1,10 +1,9 @@
 //! A delivery as people read it: what was checked in words, how grave, what is said, who says it, when.
 //!
-//! Every line of an exercise begins with the word. Whatever an author wrote is escaped.
+//! Whatever an author wrote is escaped. That it is an exercise is said by the [`Screen`] it is shown on, in every line.
 
 use vigie_client::{Gap, OnPlane, Suspect, Verified};
 use vigie_proto::cap::{Alert, MsgType};
-use vigie_proto::channel::Plane;
 
 use super::screen::{Screen, Tone, escape, short};
 use super::text::Lang;
@@ -32,7 +31,7 @@ pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>, effec
     let mut lines = vec![words.join("  "), by(screen, verified)];
     lines.extend(effects);
     lines.extend(body(screen, cap));
-    mark_all(screen, P::PLANE, &lines)
+    lines.join("\n")
 }
 
 fn by<P: OnPlane>(screen: &Screen, verified: &Verified<P>) -> String {
@@ -77,7 +76,7 @@ fn body(screen: &Screen, cap: &Alert) -> Vec<String> {
 }
 
 /// What a relay gave and is no message. Nothing of what it says is shown: only which rule it breaks.
-pub(super) fn suspect(screen: &Screen, plane: Plane, suspect: &Suspect) -> String {
+pub(super) fn suspect(screen: &Screen, suspect: &Suspect) -> String {
     let lang = screen.lang;
     let word = screen.paint(Tone::Bad, &lang.not_verified());
     let sentence = match lang {
@@ -85,16 +84,10 @@ pub(super) fn suspect(screen: &Screen, plane: Plane, suspect: &Suspect) -> Strin
         Lang::Fr => suspect.code.french(),
     };
     let told = lang.suspect(suspect.code, sentence, suspect.seq, escape(&suspect.detail));
-    mark_all(screen, plane, &[format!("{word}  {told}")])
+    format!("{word}  {told}")
 }
 
-pub(super) fn gap(screen: &Screen, plane: Plane, gap: &Gap) -> String {
+pub(super) fn gap(screen: &Screen, gap: &Gap) -> String {
     let word = screen.paint(Tone::Caution, &screen.lang.gap());
-    mark_all(screen, plane, &[format!("{word}  {}", screen.lang.gap_reason(gap.reason))])
-}
-
-fn mark_all(screen: &Screen, plane: Plane, lines: &[String]) -> String {
-    let prefix = screen.exercise_prefix(plane);
-    let lines: Vec<String> = lines.iter().map(|line| format!("{prefix}{line}")).collect();
-    lines.join("\n")
+    format!("{word}  {}", screen.lang.gap_reason(gap.reason))
 }

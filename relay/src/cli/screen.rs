@@ -22,6 +22,8 @@ pub(crate) struct Screen {
     colour: bool,
     quiet: bool,
     pub(super) verbose: u8,
+    /// What is marked as of an exercise: every line that is shown.
+    plane: Plane,
 }
 
 /// What a colour repeats.
@@ -44,15 +46,20 @@ impl Screen {
                 io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
             }
         };
-        Self { lang, json, colour, quiet, verbose }
+        Self { lang, json, colour, quiet, verbose, plane: Plane::Live }
+    }
+
+    /// The same screen for what concerns this plane: of an exercise, every line says so.
+    pub(super) const fn on(self, plane: Plane) -> Self {
+        Self { plane, ..self }
     }
 
     /// Data: text on stdout, a line end is added.
     pub(super) fn line(&self, text: &str) -> Outcome {
-        self.data(text, "\n")
+        self.data(&self.mark(text), "\n")
     }
 
-    /// Data as it is: on stdout.
+    /// Data as it is, unmarked: on stdout.
     pub(super) fn raw(&self, text: &str) -> Outcome {
         self.data(text, "")
     }
@@ -76,27 +83,31 @@ impl Screen {
     pub(super) fn object(&self, value: &impl Serialize) -> Outcome {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::new(Exit::Failure, self.lang.cannot_write_output(error)))?;
-        self.line(&escape_in_json(&text))
+        self.data(&escape_in_json(&text), "\n")
     }
 
-    /// The word that stands in every line of an exercise; nothing for what is live.
-    pub(super) fn exercise_prefix(&self, plane: Plane) -> String {
-        match plane {
-            Plane::Live => String::new(),
-            Plane::Exercise => format!("{} ", self.paint(Tone::Caution, &self.lang.exercise())),
+    /// The text with the word before every line of an exercise; as it is when it is live.
+    pub(super) fn mark(&self, text: &str) -> String {
+        match self.plane {
+            Plane::Live => text.to_owned(),
+            Plane::Exercise => {
+                let word = self.paint(Tone::Caution, &self.lang.exercise());
+                let lines: Vec<String> = text.split('\n').map(|line| format!("{word} {line}")).collect();
+                lines.join("\n")
+            }
         }
     }
 
     /// Talk: what goes on. Silent under `--quiet`.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            talk(text);
+            talk(&self.mark(text));
         }
     }
 
     /// Talk that matters: shown under `--quiet` too.
     pub(super) fn warn(&self, text: &str) {
-        talk(&format!("{}{text}", self.lang.warning_prefix()));
+        talk(&format!("{}{}", self.lang.warning_prefix(), self.mark(text)));
     }
 
     /// The word, and on a terminal also the colour that repeats it.

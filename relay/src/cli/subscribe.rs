@@ -50,10 +50,14 @@ impl After {
 }
 
 pub(super) fn run(session: Session<'_>, args: &Subscribe) -> Outcome {
-    match channels::plane(args.exercise) {
+    let plane = channels::plane(args.exercise);
+    let screen = session.screen.on(plane);
+    let session = Session { screen: &screen, ..session };
+    let ended = match plane {
         Plane::Live => subscribe::<Live>(session, args),
         Plane::Exercise => subscribe::<Exercise>(session, args),
-    }
+    };
+    ended.map_err(|failure| failure.marked(&screen))
 }
 
 fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
@@ -102,15 +106,19 @@ enum Turn<P: OnPlane> {
 impl<P: OnPlane> Listening<'_, P> {
     async fn run(mut self, mut subscription: Subscription<P>, wait: Option<Duration>) -> Outcome {
         let end = wait.and_then(|wait| Instant::now().checked_add(wait));
+        let mut time_out = std::pin::pin!(until(end));
+        // One for the whole command: one that comes while a message is shown is not lost.
+        let mut interrupted = std::pin::pin!(interrupt());
         let mut states = subscription.states();
         let mut watching = true;
         while self.left != Some(0) {
             let turn = tokio::select! {
+                // In this order, so that a backlog that is always ready starves neither the interrupt nor the end.
                 biased;
-                delivery = subscription.next() => Turn::Delivered(delivery),
+                () = &mut interrupted => Turn::Interrupted,
+                () = &mut time_out => Turn::TimeOut,
                 state = states.next(), if watching => Turn::Link(state),
-                _ = tokio::signal::ctrl_c() => Turn::Interrupted,
-                () = until(end) => Turn::TimeOut,
+                delivery = subscription.next() => Turn::Delivered(delivery),
             };
             match turn {
                 Turn::Delivered(Some(delivery)) => self.show(delivery)?,
@@ -153,19 +161,19 @@ impl<P: OnPlane> Listening<'_, P> {
                 }
             }
             Delivery::Suspect(suspect) if screen.json => Export::suspect(screen, P::PLANE, &suspect),
-            Delivery::Suspect(suspect) => screen.line(&render::suspect(screen, P::PLANE, &suspect)),
+            Delivery::Suspect(suspect) => screen.line(&render::suspect(screen, &suspect)),
             Delivery::Gap(gap) => {
                 if screen.json {
                     Export::gap(screen, &gap)?;
                 } else {
-                    screen.line(&render::gap(screen, P::PLANE, &gap))?;
+                    screen.line(&render::gap(screen, &gap))?;
                 }
                 let strict = || Failure::new(Exit::Gap, screen.lang.gap_strict());
                 if self.strict { Err(strict()) } else { Ok(()) }
             }
             Delivery::CaughtUp(cursor) if screen.json => Export::caught_up(screen, &cursor),
             Delivery::CaughtUp(cursor) => {
-                screen.say(&format!("{}{}", screen.exercise_prefix(P::PLANE), screen.lang.caught_up(cursor)));
+                screen.say(&screen.lang.caught_up(cursor));
                 Ok(())
             }
             // Kinds of a later version: an application skips what it does not know.
@@ -179,8 +187,7 @@ impl<P: OnPlane> Listening<'_, P> {
         let (lang, alert) = (self.screen.lang, &verified.message().content.cap);
         if let Some(why) = folder.write_message(lang, verified.id(), P::PLANE, alert)? {
             let id = short(&verified.id().to_string());
-            let prefix = self.screen.exercise_prefix(P::PLANE);
-            self.screen.warn(&format!("{prefix}{}", lang.cap_not_written(id, escape(&why))));
+            self.screen.warn(&lang.cap_not_written(id, escape(&why)));
         }
         Ok(())
     }
@@ -204,6 +211,13 @@ impl<P: OnPlane> Listening<'_, P> {
             LinkState::Idle | LinkState::Connecting { problem: None, .. } | LinkState::Closed { .. } | _ => {}
         }
         Ok(())
+    }
+}
+
+/// The first Ctrl-C; where signals cannot be heard, none.
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

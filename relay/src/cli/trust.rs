@@ -127,7 +127,7 @@ fn excess(lang: Lang, claims: &Claims, above: &Claims) -> Vec<String> {
 }
 
 fn write_chain(session: Session<'_>, args: &TrustGrant, plane: Plane, chain: &Chain) -> Outcome {
-    let (screen, lang, text) = (session.screen, session.screen.lang, files::chain_text(chain));
+    let (screen, lang, text) = (session.screen.on(plane), session.screen.lang, files::chain_text(chain));
     let path = match (&args.to, &args.out) {
         (Some(name), _) => Some(identity::file(session, name, plane, "chain")?),
         (None, Some(path)) => Some(path.clone()),
@@ -136,7 +136,6 @@ fn write_chain(session: Session<'_>, args: &TrustGrant, plane: Plane, chain: &Ch
     let leaf = chain.leaf();
     let told =
         lang.granted(leaf.id(), time::date(leaf.claims().valid.until), grant_list(&leaf.claims().grants));
-    let told = format!("{}{told}", screen.exercise_prefix(plane));
     let Some(path) = path else {
         screen.say(&told);
         return screen.raw(&text);
@@ -205,12 +204,12 @@ fn show_link(screen: &Screen, depth: usize, link: &Credential) -> Outcome {
             "not_before": claims.valid.from, "expires": claims.valid.until, "jws": **link.token(),
         }));
     }
-    let (prefix, indent) = (screen.exercise_prefix(claims.plane), "  ".repeat(depth));
+    let (screen, indent) = (screen.on(claims.plane), "  ".repeat(depth));
     let name = screen.paint(Tone::Strong, &escape(&claims.name));
     let role = if claims.role == Role::Relay { lang.role_relay() } else { String::new() };
-    screen.line(&format!("{prefix}{indent}{name} ({}) {role}", claims.org))?;
+    screen.line(&format!("{indent}{name} ({}) {role}", claims.org))?;
     let times = lang.valid(time::date(claims.valid.from), time::date(claims.valid.until));
-    screen.line(&format!("{prefix}{indent}  {times}  {}", grant_list(&claims.grants)))?;
+    screen.line(&format!("{indent}  {times}  {}", grant_list(&claims.grants)))?;
     let (id, key) = (link.id(), claims.subject.thumbprint());
-    screen.line(&format!("{prefix}{indent}  {}", lang.link_ids(id, key)))
+    screen.line(&format!("{indent}  {}", lang.link_ids(id, key)))
 }
