@@ -1,7 +1,7 @@
 //! The relay's time: a wall clock that cannot jump unseen.
 //!
-//! Timers and sessions run on [`Clock::steady`], which follows the monotonic clock and takes small corrections of the
-//! wall clock, never a jump: so a jump ends no session. Only `admitted` comes from [`Clock::admission`], which refuses
+//! Timers and sessions run on [`Clock::steady`], which runs with the monotonic clock and follows the wall clock slowly,
+//! never in a step: so a jump ends no session. Only `admitted` comes from [`Clock::admission`], which refuses
 //! while wall and monotonic clock are apart.
 
 use std::sync::Mutex;
@@ -68,18 +68,24 @@ impl TimeSource for ShiftedTime {
     }
 }
 
-/// Where the wall clock was last believed.
+/// How fast the steady time may follow the wall clock: 1 in 100. A drifting clock is followed, since the worst crystal
+/// drifts a hundred times less; a step of a minute moves no timer by more than a hundredth of what it waits.
+const SLEW_DIVISOR: u32 = 100;
+
+/// The steady time at the last look.
 #[derive(Debug, Clone, Copy)]
-struct Anchor {
+struct Steady {
+    /// The monotonic clock then.
     monotonic: Duration,
-    wall: Timestamp,
+    /// Since the Unix epoch.
+    time: Duration,
 }
 
 /// The relay's clock, shared by all its threads.
 #[derive(Debug)]
 pub struct Clock {
     source: Box<dyn TimeSource>,
-    anchor: Mutex<Anchor>,
+    steady: Mutex<Steady>,
 }
 
 impl Default for Clock {
@@ -91,35 +97,45 @@ impl Default for Clock {
 impl Clock {
     /// Believes the wall clock once, now.
     pub fn new(source: Box<dyn TimeSource>) -> Self {
-        let anchor = Anchor { monotonic: source.monotonic(), wall: source.wall() };
-        Self { source, anchor: Mutex::new(anchor) }
+        let time = Duration::from_millis(source.wall().as_millis());
+        let steady = Steady { monotonic: source.monotonic(), time };
+        Self { source, steady: Mutex::new(steady) }
     }
 
-    /// Now, for timers and sessions.
+    /// Now, for timers and sessions: no step of the wall clock, large or small, moves it.
     pub fn steady(&self) -> Timestamp {
         self.read().0
     }
 
-    /// Now, for `admitted`.
+    /// Now, for `admitted`: what the wall clock says.
     ///
     /// # Errors
-    /// `clock_suspect` (retryable) while the wall clock is more than 120 s from where the monotonic clock says it
-    /// should be: it lasts until the wall clock is back, or the relay is restarted by someone who has looked.
+    /// `clock_suspect` (retryable) while the wall clock is more than 120 s from the steady time: it lasts until the wall
+    /// clock is back, or the relay is restarted by someone who has looked. A row of smaller steps comes to the same.
     pub fn admission(&self) -> Result<Timestamp, Refusal> {
-        let (now, suspect) = self.read();
-        if suspect { Err(Code::ClockSuspect.into()) } else { Ok(now) }
+        let (_, wall, apart) = self.read();
+        if apart > CLOCK_SKEW_MAX { Err(Code::ClockSuspect.into()) } else { Ok(wall) }
     }
 
-    fn read(&self) -> (Timestamp, bool) {
-        let mut anchor = self.anchor.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// The steady time, the wall clock, and how far they are apart.
+    fn read(&self) -> (Timestamp, Timestamp, Duration) {
+        let mut steady = self.steady.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (monotonic, wall) = (self.source.monotonic(), self.source.wall());
-        let steady = anchor.wall.plus(monotonic.saturating_sub(anchor.monotonic));
-        if wall.since(steady).max(steady.since(wall)) > CLOCK_SKEW_MAX {
-            return (steady, true);
+        let passed = monotonic.saturating_sub(steady.monotonic);
+        let wall_time = Duration::from_millis(wall.as_millis());
+        let mut time = steady.time.saturating_add(passed);
+        let apart = time.abs_diff(wall_time);
+        // A clock that is not believed is not followed either.
+        if apart <= CLOCK_SKEW_MAX {
+            let correction = apart.min(passed / SLEW_DIVISOR);
+            time = if wall_time > time {
+                time.saturating_add(correction)
+            } else {
+                time.saturating_sub(correction)
+            };
         }
-        // Followed in small steps: a clock that is slewed by NTP is no clock that jumped.
-        *anchor = Anchor { monotonic, wall };
-        (wall, false)
+        *steady = Steady { monotonic: steady.monotonic.max(monotonic), time };
+        (Timestamp::EPOCH.plus(time), wall, apart)
     }
 }
 
@@ -154,5 +170,24 @@ mod tests {
         }
         source.0.shift(100_000);
         assert!(clock.admission().unwrap().since(before) >= Duration::from_secs(99));
+    }
+
+    #[test]
+    fn a_step_that_is_believed_moves_no_timer_and_a_row_of_them_is_not_believed() {
+        let source = Shared(Arc::default());
+        let clock = Clock::new(Box::new(source.clone()));
+        let before = clock.steady();
+        for step in [60_000, -60_000, 119_000] {
+            source.0.shift(step);
+            let wall = clock.admission().unwrap();
+            assert!(
+                wall.since(before).max(before.since(wall)) >= Duration::from_secs(59),
+                "{step}: admitted by the wall"
+            );
+            let now = clock.steady();
+            assert!(now >= before && now.since(before) < Duration::from_secs(30), "{step}: no timer moves");
+        }
+        source.0.shift(238_000);
+        assert_eq!(clock.admission().unwrap_err().code, Code::ClockSuspect);
     }
 }

@@ -62,7 +62,7 @@ impl From<&MessageRecord> for Event {
 #[derive(Debug)]
 pub struct Batch {
     /// In the order of the log; at least one.
-    pub events: Vec<(Event, Reach)>,
+    pub events: Vec<(Arc<Event>, Reach)>,
 }
 
 impl Batch {

@@ -335,7 +335,7 @@ impl<S: Storage> Sequencer<S> {
             .iter()
             .filter_map(|record| if let Record::Message(message) = record { Some(message) } else { None })
             .zip(plan.authors)
-            .map(|(message, author)| (Event::from(message), Reach::new(author, workers)))
+            .map(|(message, author)| (Arc::new(Event::from(message)), Reach::new(author, workers)))
             .collect();
         if let Some((last, _)) = events.last() {
             self.head = last.at;

@@ -146,6 +146,13 @@ enum Turn {
     Ended,
 }
 
+/// How much of what waited was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    All,
+    Some,
+}
+
 /// Moves frames between a socket and its session.
 struct Driver<'a> {
     local: &'a Rc<Local>,
@@ -153,28 +160,32 @@ struct Driver<'a> {
     socket: Socket,
     /// Taken from the outbox, not handed to the socket yet; in order.
     pending: std::collections::VecDeque<Output>,
-    closing: bool,
+    /// Nothing more is read: the connection ends once everything is written.
+    deaf: bool,
 }
 
 impl<'a> Driver<'a> {
     fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket) -> Self {
-        Self { local, id, socket, pending: std::collections::VecDeque::new(), closing: false }
+        Self { local, id, socket, pending: std::collections::VecDeque::new(), deaf: false }
     }
 
     /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
     fn poll(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
         self.local.set_waker(self.id, cx.waker());
+        if self.local.is_overdue(self.id) {
+            return Poll::Ready(Turn::Ended);
+        }
         let readable = self.local.may_read(self.id);
         if readable
-            && !self.closing
+            && !self.deaf
             && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
         {
             return Poll::Ready(turn);
         }
         match self.poll_write(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Turn::Ended),
-            Poll::Ready(Ok(())) if self.closing => return Poll::Ready(Turn::Closing),
-            Poll::Ready(Ok(())) | Poll::Pending => {}
+            Poll::Ready(Ok(Written::All)) if self.deaf => return Poll::Ready(Turn::Closing),
+            Poll::Ready(Ok(Written::All | Written::Some)) | Poll::Pending => {}
         }
         if !readable && self.local.may_read(self.id) {
             // What was not read because answers had piled up is read in the next turn.
@@ -193,7 +204,7 @@ impl<'a> Driver<'a> {
                 {
                     // A client is silent from its proof to `welcome`: whatever it asks for by then is not judged.
                     self.local.handle_violation(self.id, Code::NotLoggedIn);
-                    self.closing = true;
+                    self.deaf = true;
                     return Poll::Pending;
                 }
                 Poll::Ready(Some(Ok(message))) => {
@@ -234,15 +245,17 @@ impl<'a> Driver<'a> {
             return Poll::Ready(Turn::Ended);
         };
         self.local.handle_violation(self.id, code);
-        self.closing = true;
+        self.deaf = true;
         Poll::Pending
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Written, Error>> {
         let mut written = 0;
+        let mut all = Written::All;
         loop {
             if self.pending.is_empty() && written >= WRITES_PER_TURN {
-                // More waits; others have their turn first.
+                // More may wait; others have their turn first.
+                all = Written::Some;
                 cx.waker().wake_by_ref();
                 break;
             }
@@ -255,11 +268,11 @@ impl<'a> Driver<'a> {
             }
             std::task::ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
             if let Some(output) = self.pending.pop_front() {
-                self.closing |= matches!(output, Output::Close(_));
+                self.deaf |= matches!(output, Output::Close(_));
                 Pin::new(&mut self.socket).start_send(to_message(output))?;
             }
         }
-        Pin::new(&mut self.socket).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx).map_ok(|()| all)
     }
 
     /// Waits for the peer to close its side.

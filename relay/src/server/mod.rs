@@ -110,14 +110,14 @@ impl Relay {
         let (log, journal_damage) = (sequencer.log(), sequencer.journal().damage().to_vec());
         let connections: Arc<Connections> = Arc::default();
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
-        let mut others = page_readers(sequencer.journal().reader(), reads, &inboxes)?;
+        let mut others = page_readers(sequencer.journal().reader(), reads, &inboxes, &fail)?;
         for part in parts {
             let name = format!("worker-{}", part.config.index);
-            others.push(spawn(&name, move || worker_thread::run(part))?);
+            others.push(spawn(&name, &fail, move || worker_thread::run(part))?);
         }
-        let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, fail)?;
+        let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, &fail)?;
         let (letters, counted) = (inboxes.clone(), Arc::clone(&connections));
-        others.push(spawn("accept", move || {
+        others.push(spawn("accept", &fail, move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(accept(listener, letters, counted, connections_max, stop))
         })?);
@@ -152,7 +152,8 @@ impl Relay {
         &self.journal_damage
     }
 
-    /// Waits until the journal fails; for ever when it does not. Then call [`Relay::stop`] for the error, and exit.
+    /// Waits until the journal fails or a thread of the relay panics; for ever when neither happens. Then call
+    /// [`Relay::stop`] for the error, and exit.
     /// Cancel safe.
     pub async fn failed(&self) {
         let mut failed = self.failed.clone();
@@ -184,11 +185,13 @@ impl Relay {
         for inbox in &self.inboxes {
             inbox.put(Letter::Stop);
         }
-        for thread in self.others.drain(..) {
-            join(thread)??;
+        let ended: Vec<_> = self.others.drain(..).map(join).collect();
+        // The workers have let go of the queue, so the journal thread drains it and ends, whatever became of them.
+        join(journal)??;
+        for outcome in ended {
+            outcome??;
         }
-        // The workers have let go of the queue, so the journal thread drains it and ends.
-        Ok(join(journal)??)
+        Ok(())
     }
 }
 
@@ -270,11 +273,28 @@ fn not_before_journal(clock: &Clock, head: Position) -> Result<(), RelayError> {
     if behind > CLOCK_SKEW_MAX { Err(RelayError::ClockBehindJournal { behind }) } else { Ok(()) }
 }
 
+/// Tells the owner of the relay when the thread that holds it panics: a relay that lacks one of its threads looks alive
+/// and is not.
+struct PanicWatch(watch::Sender<bool>);
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.send_replace(true);
+        }
+    }
+}
+
 fn spawn<R: Send + 'static>(
     name: &str,
+    fail: &watch::Sender<bool>,
     work: impl FnOnce() -> R + Send + 'static,
 ) -> std::io::Result<JoinHandle<R>> {
-    std::thread::Builder::new().name(format!("vigie-{name}")).spawn(work)
+    let watch = PanicWatch(fail.clone());
+    std::thread::Builder::new().name(format!("vigie-{name}")).spawn(move || {
+        let _watch = watch;
+        work()
+    })
 }
 
 fn join<R>(thread: JoinHandle<R>) -> std::io::Result<R> {
@@ -286,11 +306,12 @@ fn page_readers<S: Storage>(
     journal: JournalReader<S>,
     reads: Receiver<(usize, ReadRequest)>,
     inboxes: &[Arc<Inbox>],
+    fail: &watch::Sender<bool>,
 ) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
     let reads = Arc::new(Mutex::new(reads));
     let reader = |index: usize| {
         let (journal, reads, inboxes) = (journal.clone(), Arc::clone(&reads), inboxes.to_vec());
-        spawn(&format!("pages-{index}"), move || {
+        spawn(&format!("pages-{index}"), fail, move || {
             loop {
                 let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok((worker, request)) = next else { return Ok(()) };
@@ -316,16 +337,17 @@ fn spawn_journal<S: Storage>(
     submissions: Receiver<Submission>,
     inboxes: Vec<Arc<Inbox>>,
     clock: Arc<Clock>,
-    fail: watch::Sender<bool>,
+    fail: &watch::Sender<bool>,
 ) -> std::io::Result<JoinHandle<Result<(), JournalError>>> {
-    spawn("journal", move || {
+    let told = fail.clone();
+    spawn("journal", fail, move || {
         let outcome = journal_thread::run(sequencer, &submissions, &inboxes, &clock);
         if let Err(error) = &outcome {
             tracing::error!(%error, "the journal failed: nothing without a receipt is stored");
             for inbox in &inboxes {
                 inbox.put(Letter::Failed);
             }
-            fail.send_replace(true);
+            told.send_replace(true);
         }
         outcome
     })

@@ -218,6 +218,10 @@ impl Local {
         self.worker.borrow().is_logged_in(id)
     }
 
+    pub(crate) fn is_overdue(&self, id: SessionId) -> bool {
+        self.worker.borrow().is_overdue(id)
+    }
+
     pub(crate) fn may_read(&self, id: SessionId) -> bool {
         self.worker.borrow().may_read(id)
     }

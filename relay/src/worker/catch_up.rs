@@ -4,6 +4,7 @@
 //! another thread. A session whose position lies in the ring turns live in one step, without waiting for anything.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use vigie_proto::channel::Channel;
 use vigie_proto::cursor::Cursor;
@@ -16,7 +17,7 @@ use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::session::Standing;
-use super::{Effect, LocalEvent, SessionId, Source, Worker};
+use super::{Effect, LocalEvent, SessionId, Worker};
 use crate::event::{Event, Position};
 use crate::journal::{JournalReader, MessageRecord, ReadError, Storage};
 
@@ -257,7 +258,7 @@ impl Worker {
         if !session.outbox.has_room(record.jws.len(), bound) {
             return false;
         }
-        self.push_event(id, &Rc::new(LocalEvent { source: Source::Journal(Event::from(record)) }));
+        self.push_event(id, &Rc::new(LocalEvent(Arc::new(Event::from(record)))));
         true
     }
 

@@ -12,6 +12,7 @@
 //! piece of code, in `catch_up.rs`.
 
 mod catch_up;
+mod deadlines;
 mod outbox;
 mod requests;
 mod ring;
@@ -27,7 +28,6 @@ use vigie_proto::chain::Verdicts;
 use vigie_proto::frame::{Rejection, ServerFrame};
 use vigie_proto::hear::may_hear;
 use vigie_proto::id::{CredentialId, LogId, Nonce, Sequence};
-use vigie_proto::limits::STALE_MARK_INTERVALS_TENTHS;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
 use vigie_proto::session::relay::{AwaitLogin, Rules};
@@ -40,6 +40,7 @@ use crate::slab::Slab;
 use crate::topic::Topics;
 
 pub use catch_up::{ReadFrom, ReadReply, ReadRequest, read};
+use deadlines::CLOSE_WITHIN;
 pub use outbox::Output;
 use ring::Ring;
 use session::{Session, Stage};
@@ -230,14 +231,21 @@ impl Worker {
     /// worker, and ends as `unresponsive`.
     pub fn may_read(&self, id: SessionId) -> bool {
         let bound = self.config.outbox_bytes_max.saturating_mul(2);
-        self.sessions.get(id.index).is_none_or(|session| session.outbox.bytes() <= bound)
+        self.sessions.get(id.index).is_none_or(|session| !session.leaving && session.outbox.bytes() <= bound)
+    }
+
+    /// Whether the connection is to be dropped now, whatever it still has to write.
+    pub fn is_overdue(&self, id: SessionId) -> bool {
+        self.sessions
+            .get(id.index)
+            .is_some_and(|session| session.generation == id.generation && session.overdue)
     }
 
     /// A batch is on disk: gives each event to the live sessions that hear it, in the order of the log.
     pub fn handle_batch(&mut self, batch: &SharedBatch, now: Timestamp) {
         self.last_now = now;
-        for (place, (event, reach)) in batch.events.iter().enumerate() {
-            let local = Rc::new(LocalEvent { source: Source::Batch(Arc::clone(batch), place) });
+        for (event, reach) in &batch.events {
+            let local = Rc::new(LocalEvent(Arc::clone(event)));
             let (live, behind) = self.dispatch(&local);
             self.ring.push(local);
             self.head = event.at;
@@ -346,64 +354,8 @@ impl Worker {
         self.effects.pop_front()
     }
 
-    /// When [`Worker::handle_timeout`] wants to be called.
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
-    }
-
-    /// Sends marks, and ends what took too long, expired or went silent.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.last_now = now;
-        while let Some(&(deadline, id)) = self.deadlines.first() {
-            if deadline > now {
-                return;
-            }
-            self.deadlines.pop_first();
-            let next = self.handle_deadline(id, now);
-            if let Some(session) = self.session(id) {
-                session.deadline = next;
-                self.deadlines.insert((next, id));
-            }
-        }
-    }
-
-    fn handle_deadline(&mut self, id: SessionId, now: Timestamp) -> Timestamp {
-        let Some(session) = self.session(id) else { return Timestamp::FAR_FUTURE };
-        let Stage::LoggedIn(state) = &session.stage else {
-            self.handle_violation(id, Code::LoginTimeout);
-            return Timestamp::FAR_FUTURE;
-        };
-        let (ends, interval, last_heard) = (state.ends(), state.mark_interval(), session.last_heard);
-        if now >= ends {
-            self.handle_violation(id, Code::SessionExpired);
-            return Timestamp::FAR_FUTURE;
-        }
-        if now.since(last_heard) > interval * STALE_MARK_INTERVALS_TENTHS / 10 {
-            self.handle_violation(id, Code::Unresponsive);
-            return Timestamp::FAR_FUTURE;
-        }
-        self.push_mark(id, now);
-        now.plus(interval).min(ends)
-    }
-
-    /// Says where the session stands, and asks whether it is there.
-    fn push_mark(&mut self, id: SessionId, now: Timestamp) {
-        let (log, head, bound) = (self.config.log, self.head, self.config.outbox_bytes_max);
-        let Some(session) = self.session(id) else { return };
-        if let Some(at) = session.position(head) {
-            let head = head.max(at).seq;
-            let mark = ServerFrame::Mark { log, seq: at.seq, admitted: at.admitted, head, now };
-            // Without room the events that wait say as much: the next mark follows them.
-            let text = mark.to_text();
-            if session.outbox.has_room(text.len(), bound) {
-                session.outbox.push_text(text.into());
-            }
-        }
-        session.outbox.push_ping();
-        self.wake(id);
-    }
-
-    /// The relay stops: every session is told when to come back, and closed once it has been given what waits.
+    /// The relay stops: every session is told when to come back, is heard no more, and is closed once it has been given
+    /// what waits, the answers to what it has published included.
     pub fn handle_shutdown(&mut self, retry: Duration) {
         self.going_away = Some(retry);
         for id in self.all_sessions() {
@@ -428,7 +380,16 @@ impl Worker {
     fn send_away(&mut self, id: SessionId, retry: Duration) {
         let retry_ms = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
         self.push_text(id, ServerFrame::GoingAway { retry_ms }.to_text());
-        self.close(id, Code::GoingAway);
+        let Some(session) = self.session(id) else { return };
+        session.leaving = true;
+        self.close_if_answered(id);
+    }
+
+    /// Closes a session that is leaving, unless the disk still owes it an answer.
+    fn close_if_answered(&mut self, id: SessionId) {
+        if self.session(id).is_some_and(|session| session.leaving && session.in_flight == 0) {
+            self.close(id, Code::GoingAway);
+        }
     }
 
     /// How many sessions it owns, logged in or not.
@@ -465,9 +426,11 @@ impl Worker {
     }
 
     fn close(&mut self, id: SessionId, code: Code) {
+        let by = self.last_now.plus(CLOSE_WITHIN);
         let Some(session) = self.session(id) else { return };
         session.close();
         session.outbox.push_close(code);
+        self.set_deadline(id, by);
         self.topics.leave(id.index);
         self.wake(id);
     }
@@ -481,34 +444,21 @@ impl Worker {
     }
 }
 
-/// Where the bytes of an event are owned.
+/// An event, wrapped once per worker: what outboxes and the ring hold references to, without an atomic for each. It
+/// keeps its own bytes alive and nothing else of the batch that it came in.
 #[derive(Debug)]
-enum Source {
-    /// In a batch that all workers share.
-    Batch(SharedBatch, usize),
-    /// Read back from the journal for this worker.
-    Journal(Event),
-}
-
-/// An event, wrapped once per worker: what outboxes and the ring hold references to.
-#[derive(Debug)]
-pub(crate) struct LocalEvent {
-    source: Source,
-}
+pub(crate) struct LocalEvent(Arc<Event>);
 
 impl LocalEvent {
     pub(crate) fn event(&self) -> &Event {
-        match &self.source {
-            Source::Batch(batch, place) => &batch.events[*place].0,
-            Source::Journal(event) => event,
-        }
+        &self.0
     }
 
     fn frame(&self) -> &Bytes {
-        &self.event().frame
+        &self.0.frame
     }
 
     fn seq(&self) -> Sequence {
-        self.event().at.seq
+        self.0.at.seq
     }
 }

@@ -55,9 +55,7 @@ impl Worker {
         let next = now.plus(interval).min(state.ends());
         let Some(session) = self.session(id) else { return };
         session.stage = Stage::LoggedIn(Box::new(state));
-        let before = std::mem::replace(&mut session.deadline, next);
-        self.deadlines.remove(&(before, id));
-        self.deadlines.insert((next, id));
+        self.set_deadline(id, next);
         self.push_text(id, welcome.to_text());
     }
 
@@ -102,6 +100,7 @@ impl Worker {
             }
             Err(refusal) => self.reject(id, &Rejection { re: Some(re), refusal: refusal.clone() }),
         }
+        self.close_if_answered(id);
     }
 
     /// All workers have counted who was given a message of one of this worker's sessions.

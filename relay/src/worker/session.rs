@@ -59,6 +59,10 @@ pub(super) struct Session {
     pub(super) reading: bool,
     /// A page of history is being read.
     pub(super) reading_history: bool,
+    /// The relay stops: nothing more is read, and the session is closed once its publishes are answered.
+    pub(super) leaving: bool,
+    /// It was told to close, and did not in time.
+    pub(super) overdue: bool,
     /// When anything last came from the peer.
     pub(super) last_heard: Timestamp,
     /// Where it stands in the worker's deadlines.
@@ -80,6 +84,8 @@ impl Session {
             in_flight: 0,
             reading: false,
             reading_history: false,
+            leaving: false,
+            overdue: false,
             last_heard: now,
             deadline,
             last_met: Sequence::START,
