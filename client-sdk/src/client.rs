@@ -1,10 +1,13 @@
 //! The handle of an application: publish, subscribe, look back.
 
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::{Filter, Plane};
@@ -18,10 +21,11 @@ use crate::commits::Commits;
 use crate::connect::Connector;
 use crate::dial::Dialler;
 use crate::draft::{Draft, SignedMessage};
-use crate::driver::{Command, Driver, IN_FLIGHT_MAX};
+use crate::driver::{Abandoned, Command, Driver, Failed, IN_FLIGHT_MAX};
 use crate::history::{self, HistoryError, Page};
 use crate::identity::Identity;
-use crate::link::{LinkError, LinkState, LinkStates};
+use crate::link::{LinkError, LinkState, LinkStates, StateBoard, StateLamp};
+use crate::outbox::PublishChain;
 use crate::plane::OnPlane;
 use crate::publish::{PublishError, Reach, Receipt};
 use crate::store::{CursorStore, StoreError};
@@ -38,7 +42,7 @@ const DEADLINE_MAX: Duration = Duration::from_secs(8 * 24 * 3_600);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// The relays, at least one, in the order in which they are tried. One is used at a time.
+    /// The relays, at least one. Readers use one at a time, tried in this order; publishes go to all of them.
     pub relays: Vec<RelayUrl>,
     /// The authorities that certify the relays' TLS.
     pub tls_roots: TlsRoots,
@@ -77,8 +81,8 @@ pub enum ConfigError {
     },
 }
 
-/// A client of one identity on one plane. Cheap to clone; all clones share one publishing session, which is opened by
-/// the first publish and closed when the last clone is dropped. Each subscription has a session of its own.
+/// A client of one identity on one plane. Cheap to clone; all clones share one publishing session for each relay, which
+/// is opened by the first publish and closed when the last clone is dropped. Each subscription has a session of its own.
 #[derive(Clone, Debug)]
 pub struct Client<P> {
     shared: Arc<Shared>,
@@ -89,10 +93,34 @@ pub struct Client<P> {
 struct Shared {
     config: ClientConfig,
     dialler: Arc<Dialler>,
+    /// One for each relay, in their order.
+    publishers: Vec<Publisher>,
+    board: Arc<StateBoard>,
+}
+
+/// The way to the publishing session of one relay.
+#[derive(Debug)]
+struct Publisher {
     /// Set by the first publish, which is inside a runtime for sure.
     driver: OnceLock<mpsc::Sender<Command>>,
     in_flight: Arc<Semaphore>,
-    state: watch::Sender<LinkState>,
+}
+
+impl Publisher {
+    fn new() -> Self {
+        Self { driver: OnceLock::new(), in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) }
+    }
+}
+
+/// A publish to one relay: what of a [`Command`] the caller decides.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) message: SignedMessage,
+    pub(crate) chain: Option<PublishChain>,
+    pub(crate) deadline: Instant,
+    pub(crate) sent: Option<oneshot::Sender<()>>,
+    pub(crate) abandoned: Abandoned,
+    pub(crate) reach: Option<oneshot::Sender<Reach>>,
 }
 
 impl<P: OnPlane> Client<P> {
@@ -109,11 +137,10 @@ impl<P: OnPlane> Client<P> {
         }
         let dialler = Dialler::new(&config.tls_roots, config.identity.clone(), config.mark_interval);
         let shared = Shared {
-            config,
             dialler: Arc::new(dialler),
-            driver: OnceLock::new(),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
-            state: watch::Sender::new(LinkState::Idle),
+            publishers: config.relays.iter().map(|_| Publisher::new()).collect(),
+            board: StateBoard::new(config.relays.len()),
+            config,
         };
         Ok(Self { shared: Arc::new(shared), plane: PhantomData })
     }
@@ -123,14 +150,14 @@ impl<P: OnPlane> Client<P> {
         &self.shared.config
     }
 
-    /// How the publishing session is doing now.
+    /// How the publishing session is doing now; with several relays, how the best of them is.
     pub fn state(&self) -> LinkState {
-        self.shared.state.borrow().clone()
+        self.states().now()
     }
 
-    /// How the publishing session is doing, as it changes.
+    /// How the publishing session is doing, as it changes; with several relays, how the best of them is.
     pub fn states(&self) -> LinkStates {
-        LinkStates(self.shared.state.subscribe())
+        LinkStates(self.shared.board.subscribe())
     }
 
     /// Signs a draft with the clock of this machine, and checks it as the relay will. Nothing is sent.
@@ -153,7 +180,12 @@ impl<P: OnPlane> Client<P> {
     /// Publishes; the receipt comes when the message is on the relay's disk. Over a broken line it is sent again by
     /// itself until the deadline. Sending the same message twice is safe: the first receipt comes back.
     ///
-    /// 32 are in flight at once; further callers wait for their turn, within their deadline.
+    /// With several relays it goes to all of them, and this returns with the first receipt. The others are tried on, in
+    /// the background, until they have it, the message expires, or the last clone of the client is dropped; what must
+    /// reach all of them through a restart belongs in an [`crate::Outbox`]. A refusal is told when no relay stored it.
+    ///
+    /// 32 are in flight to each relay at once; further callers wait for their turn, within their deadline. A relay whose
+    /// 32 places are taken when another gives the receipt is left out.
     ///
     /// **Cancel safety**: dropping the future stops the wait; a message that the session has taken over is sent all
     /// the same, until the deadline or until the last clone of the client is dropped.
@@ -162,7 +194,7 @@ impl<P: OnPlane> Client<P> {
     /// Any [`PublishError`]: `Refused` and `TooLarge` need another message, `NotSent` and `Unknown` need the same one
     /// again.
     pub async fn publish_signed(&self, message: &SignedMessage) -> Result<Receipt, PublishError> {
-        self.send(message, None).await
+        self.send(message, false).await.map(|(receipt, _)| receipt)
     }
 
     /// As [`Client::publish_signed`], and then waits up to `wait` for the relay's hint on how many sessions it handed
@@ -175,8 +207,8 @@ impl<P: OnPlane> Client<P> {
         message: &SignedMessage,
         wait: Duration,
     ) -> Result<(Receipt, Option<Reach>), PublishError> {
-        let (told, reach) = oneshot::channel();
-        let receipt = self.send(message, Some(told)).await?;
+        let (receipt, reach) = self.send(message, true).await?;
+        let Some(reach) = reach else { return Ok((receipt, None)) };
         let reach = tokio::time::timeout(wait, reach).await;
         Ok((receipt, reach.ok().and_then(Result::ok)))
     }
@@ -184,34 +216,72 @@ impl<P: OnPlane> Client<P> {
     async fn send(
         &self,
         message: &SignedMessage,
-        reach: Option<oneshot::Sender<Reach>>,
-    ) -> Result<Receipt, PublishError> {
+        wants_reach: bool,
+    ) -> Result<(Receipt, Option<oneshot::Receiver<Reach>>), PublishError> {
         if message.token().len() > MESSAGE_BYTES_MAX {
             return Err(PublishError::TooLarge { max: MESSAGE_BYTES_MAX });
         }
-        let shared = &self.shared;
-        let deadline = Instant::now() + shared.config.deadline.min(DEADLINE_MAX);
-        let turn = tokio::time::timeout_at(deadline, Arc::clone(&shared.in_flight).acquire_owned()).await;
-        let Ok(Ok(permit)) = turn else { return Err(PublishError::NotSent(LinkError::Crowded)) };
-        let (answer, answered) = oneshot::channel();
-        let command = Command { message: message.clone(), deadline, answer, reach, _permit: permit };
-        // The channel holds as many as there are permits, so it is never full; closed it is without its runtime.
-        let driver = shared.driver.get_or_init(|| self.start_driver());
-        driver.try_send(command).map_err(|_| PublishError::NotSent(LinkError::Stopped))?;
-        answered.await.unwrap_or_else(|_| Err(PublishError::Unknown { message: message.clone() }))
+        let deadline = Instant::now() + self.shared.config.deadline.min(DEADLINE_MAX);
+        let left = message.expires().map_or(Duration::ZERO, |expires| expires.since(clock::now()));
+        let until = (Instant::now() + left).max(deadline);
+        let stored = Arc::new(AtomicBool::new(false));
+        let mut attempts: FuturesUnordered<_> = (0..self.shared.publishers.len())
+            .map(|relay| {
+                let (told, reach) = wants_reach.then(oneshot::channel).unzip();
+                let abandoned = match self.shared.publishers.len() {
+                    1 => Abandoned::GoesOn,
+                    _ => Abandoned::Spreads { stored: Arc::clone(&stored), until },
+                };
+                let message = message.clone();
+                let order = Order { message, chain: None, deadline, sent: None, abandoned, reach: told };
+                async move { self.publish_at(relay, order).await.map(|receipt| (receipt, reach)) }
+            })
+            .collect();
+        let mut failed = None;
+        while let Some(outcome) = attempts.next().await {
+            match outcome {
+                Ok(answered) => {
+                    stored.store(true, Ordering::Relaxed);
+                    return Ok(answered);
+                }
+                Err(Failed { error, .. }) => failed = Some(graver(failed, error)),
+            }
+        }
+        Err(failed.unwrap_or(PublishError::NotSent(LinkError::Stopped)))
     }
 
-    fn start_driver(&self) -> mpsc::Sender<Command> {
+    /// Publishes to one relay, by its place in the list.
+    ///
+    /// **Cancel safety**: as its `abandoned` says.
+    pub(crate) async fn publish_at(&self, relay: usize, order: Order) -> Result<Receipt, Failed> {
+        let publisher = &self.shared.publishers[relay];
+        let Order { message, chain, deadline, sent, abandoned, reach } = order;
+        let turn = tokio::time::timeout_at(deadline, Arc::clone(&publisher.in_flight).acquire_owned()).await;
+        let Ok(Ok(permit)) = turn else { return Err(PublishError::NotSent(LinkError::Crowded).into()) };
+        let (answer, answered) = oneshot::channel();
+        let unknown = || PublishError::Unknown { message: message.clone() }.into();
+        let message = message.clone();
+        let command = Command { message, chain, deadline, answer, sent, abandoned, reach, _permit: permit };
+        // The channel holds as many as there are permits, so it is never full; closed it is without its runtime.
+        let driver = publisher.driver.get_or_init(|| self.start_driver(relay));
+        driver.try_send(command).map_err(|_| PublishError::NotSent(LinkError::Stopped))?;
+        answered.await.unwrap_or_else(|_| Err(unknown()))
+    }
+
+    fn start_driver(&self, relay: usize) -> mpsc::Sender<Command> {
         let (commands, taken) = mpsc::channel(IN_FLIGHT_MAX);
-        let connector = self.connector(self.shared.state.clone());
+        let Shared { config, dialler, board, .. } = &*self.shared;
+        let backoff = Backoff::new(vec![config.relays[relay].clone()], backoff::seed());
+        let connector = Connector::new(Arc::clone(dialler), backoff, board.lamp(relay));
         // Owned by the client's handles: it ends when `commands` is dropped with the last of them.
-        tokio::spawn(Driver::new(taken, connector).run());
+        tokio::spawn(Driver::new(taken, connector, config.identity.chain().leaf().id()).run());
         commands
     }
 
-    fn connector(&self, state: watch::Sender<LinkState>) -> Connector {
+    /// For a session that uses one relay at a time.
+    fn connector(&self, lamp: StateLamp) -> Connector {
         let backoff = Backoff::new(self.shared.config.relays.clone(), backoff::seed());
-        Connector::new(Arc::clone(&self.shared.dialler), backoff, state)
+        Connector::new(Arc::clone(&self.shared.dialler), backoff, lamp)
     }
 
     /// Hears messages, on a session of its own, from `start` on: [`Start::Here`] is now, [`Start::Beginning`] is all
@@ -254,9 +324,10 @@ impl<P: OnPlane> Client<P> {
     }
 
     fn start_subscription(&self, filters: Vec<Filter>, start: Start, commits: Commits) -> Subscription<P> {
-        let state = watch::Sender::new(LinkState::Idle);
-        let connector = self.connector(state.clone());
-        Subscription::start(self.shared.config.roots.clone(), filters, start, connector, &state, commits)
+        let board = StateBoard::new(1);
+        let connector = self.connector(board.lamp(0));
+        let roots = self.shared.config.roots.clone();
+        Subscription::start(roots, filters, start, connector, board.subscribe(), commits)
     }
 
     /// One page of older messages, oldest first: at most `limit` (1 to 256) after a cursor, or from the beginning with
@@ -274,7 +345,23 @@ impl<P: OnPlane> Client<P> {
     ) -> Result<Page<P>, HistoryError> {
         let config = &self.shared.config;
         let deadline = Instant::now() + config.deadline.min(DEADLINE_MAX);
-        let connector = self.connector(watch::Sender::new(LinkState::Idle));
+        let connector = self.connector(StateBoard::new(1).lamp(0));
         history::fetch(config.roots.clone(), filters, after, limit, connector, deadline).await
+    }
+}
+
+/// Which of two failures at two relays is told: what may be in a log first, then what a rule refuses for good, then what
+/// may come to be later.
+fn graver(known: Option<PublishError>, other: PublishError) -> PublishError {
+    let rank = |error: &PublishError| match error {
+        PublishError::Unknown { .. } => 0,
+        PublishError::TooLarge { .. } => 1,
+        PublishError::Refused(refusal) if !refusal.code.is_temporary() => 2,
+        PublishError::Refused(_) => 3,
+        PublishError::NotSent(_) => 4,
+    };
+    match known {
+        Some(known) if rank(&known) <= rank(&other) => known,
+        Some(_) | None => other,
     }
 }

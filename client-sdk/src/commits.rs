@@ -27,7 +27,7 @@ impl Commits {
             self.note(cursor);
             return Ok(());
         };
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write(&cursor)?;
         self.note(cursor);
         Ok(())

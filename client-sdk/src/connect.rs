@@ -12,7 +12,7 @@ use vigie_proto::session::client::Welcomed;
 
 use crate::backoff::Backoff;
 use crate::dial::{Dialler, Line};
-use crate::link::{LinkError, LinkState};
+use crate::link::{LinkError, LinkState, StateLamp};
 
 /// A line that lived this long was good: the waits begin anew. Below it, a relay that lets in and throws out at once
 /// would be dialled without pause.
@@ -53,7 +53,7 @@ impl Pace {
 pub(crate) struct Connector {
     dialler: Arc<Dialler>,
     backoff: Backoff,
-    state: watch::Sender<LinkState>,
+    lamp: StateLamp,
     /// Not before then.
     next_try: Instant,
     /// When the present or last line was opened.
@@ -66,10 +66,10 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(dialler: Arc<Dialler>, backoff: Backoff, state: watch::Sender<LinkState>) -> Self {
+    pub(crate) fn new(dialler: Arc<Dialler>, backoff: Backoff, lamp: StateLamp) -> Self {
         let now = Instant::now();
         let (last_problem, _) = watch::channel(LinkError::TimedOut { relay: backoff.relay().clone() });
-        Self { dialler, backoff, state, next_try: now, opened: now, shut_out: 0, problem: None, last_problem }
+        Self { dialler, backoff, lamp, next_try: now, opened: now, shut_out: 0, problem: None, last_problem }
     }
 
     /// Opens a line, however long it takes. Cancel safe: asked again, it waits no less.
@@ -138,6 +138,6 @@ impl Connector {
     }
 
     pub(crate) fn set_state(&self, state: LinkState) {
-        self.state.send_replace(state);
+        self.lamp.set(state);
     }
 }

@@ -12,7 +12,7 @@ use vigie_proto::message::{Content, Message, Tlp};
 use vigie_proto::refusal::Refusal;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
-use vigie_proto::verify;
+use vigie_proto::verify::{self, VerifiedMessage};
 
 use crate::backoff;
 use crate::identity::Identity;
@@ -92,6 +92,17 @@ impl Draft {
 
     /// Signs it at `now`. What the relay would refuse for its form or authority is refused here already.
     pub(crate) fn sign(self, identity: &Identity, now: Timestamp) -> Result<SignedMessage, PublishError> {
+        let verified = self.sign_verified(identity, now)?;
+        let expires = Some(verified.message().expires);
+        Ok(SignedMessage { id: verified.id(), token: Arc::clone(verified.token()), expires })
+    }
+
+    /// As [`Draft::sign`], with everything that its judgement found.
+    pub(crate) fn sign_verified(
+        self,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<VerifiedMessage, PublishError> {
         let Self { channel, severity, lifetime, label, replaces, says } = self;
         let content = match says {
             Says::Content(content) => *content,
@@ -115,20 +126,27 @@ impl Draft {
         let expires = now.plus(lifetime);
         let message = Message { channel, sent: now, expires, severity, label, replaces, content };
         let token = verify::sign(identity.key(), identity.chain().leaf().id(), &message);
-        match verify::verify(&token, identity.chain(), MESSAGE_LIFETIME_MAX) {
-            Ok(verified) => Ok(SignedMessage { id: verified.id(), token: Arc::clone(verified.token()) }),
-            Err(refusal) => Err(PublishError::of_refusal(refusal)),
-        }
+        verify::verify(&token, identity.chain(), MESSAGE_LIFETIME_MAX).map_err(PublishError::of_refusal)
     }
 }
 
 /// A message as it was signed, ready to be sent as often as it takes: the relay knows it by its id and answers the
 /// same bytes with the first receipt. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SignedMessage {
     id: MessageId,
     token: Arc<str>,
+    /// Where it is known without reading the message.
+    expires: Option<Timestamp>,
 }
+
+impl PartialEq for SignedMessage {
+    fn eq(&self, other: &Self) -> bool {
+        self.token == other.token
+    }
+}
+
+impl Eq for SignedMessage {}
 
 /// The text has not the form of a signed message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +166,12 @@ impl SignedMessage {
     pub fn from_token(token: impl Into<Arc<str>>) -> Result<Self, MalformedMessage> {
         let token = token.into();
         let parsed = Token::parse(&token, Kind::Message).map_err(|refusal| MalformedMessage { refusal })?;
-        Ok(Self { id: MessageId::from_bytes(parsed.id), token })
+        Ok(Self { id: MessageId::from_bytes(parsed.id), token, expires: None })
+    }
+
+    /// When it ends, if it was signed by this process.
+    pub(crate) const fn expires(&self) -> Option<Timestamp> {
+        self.expires
     }
 
     /// Its id: SHA-256 of what was signed.

@@ -16,7 +16,8 @@
 //! What decides is without I/O ([`Reader`]) or in [`vigie_proto`]; the rest moves bytes. `dial` and `tls`
 //! know WebSocket and TLS. Needs a tokio runtime with time and I/O enabled; never installs a process-wide TLS provider.
 //!
-//! On disk it keeps only what it is asked to: the cursors of durable subscriptions, in a [`CursorStore`].
+//! On disk it keeps only what it is asked to: the cursors of durable subscriptions in a [`CursorStore`], and messages
+//! that wait for a relay in an [`Outbox`].
 //!
 //! Suggested reading order is that of the groups of modules below.
 #![warn(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -39,7 +40,7 @@ mod link;
 mod tls;
 mod url;
 
-// What is kept on disk.
+// What is kept on disk. (The outbox is below: it also sends.)
 mod store;
 
 // What an application does with it.
@@ -48,6 +49,7 @@ mod commits;
 mod draft;
 mod driver;
 mod history;
+mod outbox;
 mod publish;
 mod subscription;
 
@@ -69,6 +71,10 @@ pub use draft::{Draft, MalformedMessage, SignedMessage};
 pub use history::{HistoryError, Page};
 pub use identity::{Identity, IdentityError};
 pub use link::{LinkError, LinkState, LinkStates};
+pub use outbox::{
+    OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX, Outbox, OutboxDamage, OutboxDriver, OutboxEntry, OutboxError,
+    OutboxState, Queued,
+};
 pub use plane::{Exercise, Live, OnPlane};
 pub use publish::{PublishError, Reach, Receipt};
 pub use reader::Reader;

@@ -1,6 +1,6 @@
 //! The state of a line to a relay, and why one could not be had or was lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use vigie_proto::id::CredentialId;
@@ -130,6 +130,58 @@ pub enum LinkState {
         /// The refusal that ended it; `None` when the application did.
         code: Option<Code>,
     },
+}
+
+/// How several lines are doing, and what of it is shown: the best of them.
+#[derive(Debug)]
+pub(crate) struct StateBoard {
+    lines: Mutex<Vec<LinkState>>,
+    shown: watch::Sender<LinkState>,
+}
+
+/// The place of one line on a [`StateBoard`].
+#[derive(Clone, Debug)]
+pub(crate) struct StateLamp {
+    board: Arc<StateBoard>,
+    index: usize,
+}
+
+impl StateBoard {
+    /// For this many lines, at least one.
+    pub(crate) fn new(lines: usize) -> Arc<Self> {
+        let lines = Mutex::new(vec![LinkState::Idle; lines]);
+        Arc::new(Self { lines, shown: watch::Sender::new(LinkState::Idle) })
+    }
+
+    pub(crate) fn lamp(self: &Arc<Self>, index: usize) -> StateLamp {
+        StateLamp { board: Arc::clone(self), index }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<LinkState> {
+        self.shown.subscribe()
+    }
+}
+
+impl StateLamp {
+    pub(crate) fn set(&self, state: LinkState) {
+        let mut lines = self.board.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines[self.index] = state;
+        // Shown under the lock, so that what is shown last is what holds.
+        if let Some(best) = lines.iter().min_by_key(|state| rank(state)) {
+            self.board.shown.send_replace(best.clone());
+        }
+    }
+}
+
+/// A line that is up is what matters, then one that is sought; one that nobody needs says nothing about the others.
+const fn rank(state: &LinkState) -> u8 {
+    match state {
+        LinkState::Up => 0,
+        LinkState::Stale => 1,
+        LinkState::Connecting { .. } => 2,
+        LinkState::Idle => 3,
+        LinkState::Closed { .. } => 4,
+    }
 }
 
 /// The states of a line as they change. A state that was replaced before it was looked at is skipped.

@@ -68,7 +68,7 @@ impl<P: OnPlane> Subscription<P> {
         filters: Vec<Filter>,
         start: Start,
         connector: Connector,
-        state: &watch::Sender<LinkState>,
+        state: watch::Receiver<LinkState>,
         commits: Commits,
     ) -> Self {
         let (put, deliveries) = mpsc::channel(WAITING_MAX);
@@ -77,7 +77,7 @@ impl<P: OnPlane> Subscription<P> {
             Feeder { reader: Reader::new(roots, filters, start), put, connector, end: Arc::clone(&end) };
         // Owned by the subscription: it ends when `deliveries` is dropped.
         tokio::spawn(feeder.run());
-        Self { deliveries, end, state: state.subscribe(), commits: Arc::new(commits) }
+        Self { deliveries, end, state, commits: Arc::new(commits) }
     }
 
     /// The next delivery; `None` when the subscription has ended.

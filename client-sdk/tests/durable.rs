@@ -10,7 +10,8 @@ use vigie_client::{Client, CursorStore, Delivery, Live, StoreError, Subscription
 const FILTER: &str = "signal/fr.idf.75.paris";
 
 fn durable(client: &Client<Live>, store: &CursorStore) -> Result<Subscription<Live>, StoreError> {
-    client.subscribe_durable("poste-2", vec![FILTER.parse().unwrap()], Start::Beginning, store)
+    let filters = [FILTER.parse()].into_iter().flatten().collect();
+    client.subscribe_durable("poste-2", filters, Start::Beginning, store)
 }
 
 async fn next_message(subscription: &mut Subscription<Live>) -> Verified<Live> {

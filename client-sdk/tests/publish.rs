@@ -288,3 +288,50 @@ async fn a_client_of_one_plane_takes_no_identity_of_the_other() {
     none.relays.clear();
     assert_eq!(Client::<Exercise>::new(none).unwrap_err(), ConfigError::NoRelay);
 }
+
+#[tokio::test]
+async fn the_first_of_several_relays_gives_the_receipt_and_the_others_are_tried_on() {
+    let trust = Trust::new(1);
+    let (near, far) = (FakeRelay::start(&trust).await, FakeRelay::start(&trust).await);
+    let mut config = trust.config(&[&far, &near]);
+    config.deadline = Duration::from_secs(2);
+    let client = Client::<Live>::new(config).unwrap();
+    let play = async {
+        let mut session = near.accept().await;
+        let (n, sent) = session.receive_publish().await;
+        session.receipt(n, &sent, 3).await;
+        (session, sent)
+    };
+    let (receipt, (_near, sent)) = tokio::join!(soon(client.publish(draft("crue"))), play);
+    let receipt = receipt.unwrap();
+    assert_eq!((receipt.id, receipt.seq), (sent.id(), Sequence::new(3)));
+    // The other one is there only now, and cuts the first line after the deadline of the caller has passed.
+    let mut first = far.accept().await;
+    let (_, spread) = first.receive_publish().await;
+    assert_eq!(spread, sent);
+    // Not to wait for something: that time passes is the input of this test.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    drop(first);
+    let mut second = far.accept().await;
+    let (n, spread) = second.receive_publish().await;
+    assert_eq!(spread, sent);
+    second.receipt(n, &spread, 1).await;
+}
+
+#[tokio::test]
+async fn of_several_failures_the_one_that_matters_is_told() {
+    let trust = Trust::new(1);
+    let (one, two) = (FakeRelay::start(&trust).await, FakeRelay::start(&trust).await);
+    let mut config = trust.config(&[&one, &two]);
+    config.deadline = Duration::from_millis(1_500);
+    let client = Client::<Live>::new(config).unwrap();
+    let play = async {
+        let (mut first, mut second) = (one.accept().await, two.accept().await);
+        let (n, _) = first.receive_publish().await;
+        first.refuse(Some(n), "out_of_jurisdiction").await;
+        second.receive_publish().await;
+        (first, second)
+    };
+    let (published, _sessions) = tokio::join!(soon(client.publish(draft("crue"))), play);
+    assert!(matches!(published, Err(PublishError::Unknown { .. })), "it may be in the second: {published:?}");
+}

@@ -1,21 +1,23 @@
-//! The task behind a [`crate::Client`]: owns the publishing session and everything that waits for a receipt.
+//! A task behind a [`crate::Client`], one for each relay: owns the publishing session and everything that waits for a
+//! receipt there.
 //!
 //! It dials when there is something to send, hands publishes to the line in their order, and answers each of them once.
 //! A broken line is replaced while anything waits, and what has no answer is handed over again: the relay knows it by
 //! its id. With nothing to send a lost line is not replaced. It ends when the last handle of the client is dropped.
 
-mod outbox;
+mod in_flight;
 
 use std::pin::pin;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use vigie_proto::frame::{FromRelay, ServerFrame};
+use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::Refusal;
 use vigie_proto::session::client::Welcomed;
 
-pub(crate) use self::outbox::{Command, IN_FLIGHT_MAX};
-use self::outbox::{Outbox, WrongReceipt};
+pub(crate) use self::in_flight::{Abandoned, Command, Failed, IN_FLIGHT_MAX};
+use self::in_flight::{InFlight, WrongReceipt};
 use crate::connect::{Connector, Ended, Pace};
 use crate::dial::{Incoming, Line};
 use crate::link::{LinkError, LinkState, refusal};
@@ -24,7 +26,7 @@ use crate::publish::{Reach, Receipt};
 #[derive(Debug)]
 pub(crate) struct Driver {
     commands: mpsc::Receiver<Command>,
-    outbox: Outbox,
+    in_flight: InFlight,
     connector: Connector,
     problem: watch::Receiver<LinkError>,
 }
@@ -33,9 +35,9 @@ pub(crate) struct Driver {
 struct HandlesGone;
 
 impl Driver {
-    pub(crate) fn new(commands: mpsc::Receiver<Command>, connector: Connector) -> Self {
+    pub(crate) fn new(commands: mpsc::Receiver<Command>, connector: Connector, own: CredentialId) -> Self {
         let problem = connector.problems();
-        Self { commands, outbox: Outbox::default(), connector, problem }
+        Self { commands, in_flight: InFlight::new(own), connector, problem }
     }
 
     pub(crate) async fn run(mut self) {
@@ -50,17 +52,17 @@ impl Driver {
 
     /// One line, from the first publish that needs it to its loss.
     async fn turn(&mut self) -> Result<(), HandlesGone> {
-        if self.outbox.is_empty() {
+        if self.in_flight.is_empty() {
             self.connector.set_state(LinkState::Idle);
             let command = self.commands.recv().await.ok_or(HandlesGone)?;
-            self.outbox.handle_publish(command);
+            self.in_flight.handle_publish(command);
         }
         match self.connect().await? {
             None => {}
-            Some(Err(refusal)) => self.outbox.handle_shut_out(&refusal),
+            Some(Err(refusal)) => self.in_flight.handle_shut_out(&refusal),
             Some(Ok((line, welcomed))) => {
                 let ended = self.serve(line, Pace::of(&welcomed)).await?;
-                self.outbox.handle_lost();
+                self.in_flight.handle_lost();
                 self.connector.handle_lost(ended);
             }
         }
@@ -69,30 +71,30 @@ impl Driver {
 
     /// Seeks a line while anything waits for one; `None` when nothing does any more.
     async fn connect(&mut self) -> Result<Option<Result<(Line, Welcomed), Refusal>>, HandlesGone> {
-        let Self { commands, outbox, connector, problem } = self;
+        let Self { commands, in_flight, connector, problem } = self;
         let mut connecting = pin!(connector.connect());
         loop {
-            let Some(deadline) = outbox.poll_timeout() else { return Ok(None) };
+            let Some(deadline) = in_flight.poll_timeout() else { return Ok(None) };
             tokio::select! {
                 biased;
                 open = &mut connecting => return Ok(Some(open)),
-                command = commands.recv() => outbox.handle_publish(command.ok_or(HandlesGone)?),
+                command = commands.recv() => in_flight.handle_publish(command.ok_or(HandlesGone)?),
                 () = tokio::time::sleep_until(deadline) => {
-                    outbox.handle_timeout(Instant::now(), &problem.borrow());
+                    in_flight.handle_timeout(Instant::now(), &problem.borrow());
                 }
             }
         }
     }
 
     async fn serve(&mut self, mut line: Line, pace: Pace) -> Result<Ended, HandlesGone> {
-        let Self { commands, outbox, problem, .. } = self;
+        let Self { commands, in_flight, problem, .. } = self;
         let mut heard = Instant::now();
         let mut alive = tokio::time::interval(pace.alive);
         loop {
-            while let Some(frame) = outbox.poll_frame() {
+            while let Some(frame) = in_flight.poll_frame() {
                 line.queue(frame);
             }
-            let deadline = outbox.poll_timeout();
+            let deadline = in_flight.poll_timeout();
             tokio::select! {
                 biased;
                 incoming = line.next() => {
@@ -100,16 +102,16 @@ impl Driver {
                     match incoming {
                         Ok(Incoming::Alive) => {}
                         Ok(Incoming::Text(text)) => {
-                            if let Err(ended) = handle_text(outbox, &text, &line) {
+                            if let Err(ended) = handle_text(in_flight, &text, &line) {
                                 return Ok(ended);
                             }
                         }
                         Err(error) => return Ok(error.into()),
                     }
                 }
-                command = commands.recv() => outbox.handle_publish(command.ok_or(HandlesGone)?),
+                command = commands.recv() => in_flight.handle_publish(command.ok_or(HandlesGone)?),
                 () = tokio::time::sleep_until(deadline.unwrap_or(heard)), if deadline.is_some() => {
-                    outbox.handle_timeout(Instant::now(), &problem.borrow());
+                    in_flight.handle_timeout(Instant::now(), &problem.borrow());
                 }
                 () = tokio::time::sleep_until(heard + pace.stale) => {
                     return Ok(LinkError::Stale { relay: line.relay().clone() }.into());
@@ -122,7 +124,7 @@ impl Driver {
 }
 
 /// Takes a frame of the relay; an `Err` ends the line.
-fn handle_text(outbox: &mut Outbox, text: &str, line: &Line) -> Result<(), Ended> {
+fn handle_text(in_flight: &mut InFlight, text: &str, line: &Line) -> Result<(), Ended> {
     let violation = |what: String| LinkError::Violation { relay: line.relay().clone(), what };
     let frame = match ServerFrame::parse(text) {
         Ok(FromRelay::Known(frame)) => frame,
@@ -135,16 +137,20 @@ fn handle_text(outbox: &mut Outbox, text: &str, line: &Line) -> Result<(), Ended
     )]
     match frame {
         ServerFrame::Receipt { re, id, log, seq, admitted } => {
-            outbox.handle_receipt(re, Receipt { id, log, seq, admitted }).map_err(|WrongReceipt| {
+            in_flight.handle_receipt(re, Receipt { id, log, seq, admitted }).map_err(|WrongReceipt| {
                 violation("a receipt for another message than was sent under its number".to_owned()).into()
             })
         }
+        ServerFrame::Accepted { re } => {
+            in_flight.handle_accepted(re);
+            Ok(())
+        }
         ServerFrame::Reach { id, live, behind } => {
-            outbox.handle_reach(id, Reach { live, behind });
+            in_flight.handle_reach(id, Reach { live, behind });
             Ok(())
         }
         ServerFrame::Refused { re: Some(re), code, detail, credential } => {
-            outbox.handle_refused(re, refusal(&code, &detail, credential));
+            in_flight.handle_refused(re, refusal(&code, &detail, credential));
             Ok(())
         }
         frame => ended_by(&frame, line).map_or(Ok(()), Err),

@@ -80,7 +80,7 @@ impl CursorFile {
     }
 
     /// Returns when the cursor is on disk.
-    pub(crate) fn write(&mut self, cursor: &Cursor) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, cursor: &Cursor) -> Result<(), StoreError> {
         let signed = format!("{HEADER} {VERSION}\n{cursor}");
         let sum = checksum(&signed);
         self.folder.replace(&self.name, format!("{signed}\n{sum}\n").as_bytes()).map(drop)
@@ -107,7 +107,7 @@ mod tests {
     fn what_is_committed_is_read_back_and_planes_and_names_are_apart() {
         let dir = tempfile::tempdir().unwrap();
         let store = CursorStore::open(dir.path()).unwrap();
-        let (mut file, committed) = store.hold("poste-2", Plane::Live).unwrap();
+        let (file, committed) = store.hold("poste-2", Plane::Live).unwrap();
         assert_eq!(committed, None);
         file.write(&cursor(1)).unwrap();
         file.write(&cursor(2)).unwrap();
@@ -122,7 +122,7 @@ mod tests {
     fn every_damaged_byte_and_every_cut_is_an_error_and_never_a_beginning() {
         let dir = tempfile::tempdir().unwrap();
         let store = CursorStore::open(dir.path()).unwrap();
-        let (mut file, _) = store.hold("a", Plane::Live).unwrap();
+        let (file, _) = store.hold("a", Plane::Live).unwrap();
         file.write(&cursor(7)).unwrap();
         drop(file);
         let path = dir.path().join("live.a.cursor");
@@ -149,11 +149,11 @@ mod tests {
     fn a_commit_that_crashed_before_its_last_step_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = CursorStore::open(dir.path()).unwrap();
-        let (mut file, _) = store.hold("a", Plane::Live).unwrap();
+        let (file, _) = store.hold("a", Plane::Live).unwrap();
         file.write(&cursor(7)).unwrap();
         drop(file);
         std::fs::write(dir.path().join("live.a.cursor.new"), "vigie-cur").unwrap();
-        let (mut file, committed) = store.hold("a", Plane::Live).unwrap();
+        let (file, committed) = store.hold("a", Plane::Live).unwrap();
         assert_eq!(committed, Some(cursor(7)));
         file.write(&cursor(8)).unwrap();
         assert_eq!(file.read().unwrap(), Some(cursor(8)));

@@ -48,6 +48,7 @@ pub fn now() -> Timestamp {
 
 /// A root, and an author in Paris who may do everything there.
 pub struct Trust {
+    seed: u8,
     pub root: SigningKey,
     pub key: Arc<SigningKey>,
     pub chain: Arc<Chain>,
@@ -88,7 +89,19 @@ impl Trust {
         let roots = Roots::new([root.public().thumbprint()]);
         let chain = Chain::verify([&**top.token()], &roots, &NoVerdicts).unwrap();
         let chain = chain.extend(&root, &claims(&key, "fr.idf.75.paris", 0)).unwrap();
-        Self { root, key, chain: Arc::new(chain), roots }
+        Self { seed, root, key, chain: Arc::new(chain), roots }
+    }
+
+    /// The same key under a credential of its own that was issued later: with another name.
+    pub fn renewed(&self) -> Self {
+        let root = Arc::new(SigningKey::from_seed(&[self.seed; 32]).unwrap());
+        let [top, leaf] = self.chain.links() else { panic!("root and author") };
+        let top = Chain::verify([&**top.token()], &self.roots, &NoVerdicts).unwrap();
+        let mut claims = leaf.claims().clone();
+        claims.name = "renewed".to_owned();
+        let chain = Arc::new(top.extend(&root, &claims).unwrap());
+        let root = SigningKey::from_seed(&[self.seed; 32]).unwrap();
+        Self { seed: self.seed, root, key: Arc::clone(&self.key), chain, roots: self.roots.clone() }
     }
 
     pub fn identity(&self) -> Identity {
@@ -247,6 +260,15 @@ impl Session {
             panic!("expected a publish: {text}")
         };
         (n, SignedMessage::from_token(&*jws).unwrap())
+    }
+
+    /// The next frame, which must be a chain: its number and its links.
+    pub async fn receive_chain(&mut self) -> (RequestNumber, Vec<String>) {
+        let text = self.receive().await;
+        let ClientFrame::Chain { n, chain } = ClientFrame::parse(&text).unwrap() else {
+            panic!("expected a chain: {text}")
+        };
+        (n, chain.into_iter().map(Into::into).collect())
     }
 
     /// The next frame, which must be a subscribe: its number and where it begins.
