@@ -80,3 +80,56 @@ fn a_journal_of_1_gib_is_recovered_and_one_channel_of_it_read_in_time() {
     assert_eq!(found, same);
     assert!(one * 5 < everything, "one channel of a thousand");
 }
+
+/// On a file system that is really full. `VIGIE_SMALL_DISK` names an empty folder on one of a few MiB, for example
+/// `mount -t tmpfs -o size=8m none FOLDER`.
+#[test]
+#[ignore = "needs a small file system of its own, given by VIGIE_SMALL_DISK"]
+fn a_full_file_system_takes_urgent_batches_and_a_start() {
+    let folder = std::path::PathBuf::from(std::env::var_os("VIGIE_SMALL_DISK").unwrap());
+    let open = || {
+        let mut config = JournalConfig::new();
+        (config.segment_bytes, config.reserve_bytes) = (1024 * 1024, 256 * 1024);
+        let mut count = 0;
+        let storage = DirStorage::open(&folder).unwrap();
+        let journal = Journal::open(storage, config, LogId::from_bytes([7; 16]), &mut |_| {
+            count += 1;
+            Ok(())
+        });
+        (journal.unwrap(), count)
+    };
+    let (mut journal, _) = open();
+    journal.keep_reserve().unwrap();
+    // Something else is on the same disk, and is removed in the end.
+    let filler = std::fs::File::create(folder.join("filler")).unwrap();
+    std::io::Write::write_all(&mut &filler, &[1; 2 * 1024 * 1024]).unwrap();
+    let mut next = 1;
+    while journal.append(&[message(next)]).is_ok() {
+        next += 1;
+    }
+    let usual = next;
+    // What a segment does not take, that takes.
+    let fill = || while std::io::Write::write_all(&mut &filler, &[1; 4096]).is_ok() {};
+    fill();
+    loop {
+        match journal.append_urgent(&[message(next)]) {
+            Ok(()) => next += 1,
+            Err(error) => {
+                assert!(error.is_retryable(), "{error}");
+                break;
+            }
+        }
+        assert!(journal.append(&[message(next)]).unwrap_err().is_retryable());
+    }
+    fill();
+    println!("{} usual messages, then {} urgent ones on 256 KiB of reserve", usual - 1, next - usual);
+    assert!(next - usual > 100);
+    drop(journal);
+    let (mut journal, count) = open();
+    assert_eq!(count, next - 1);
+    drop(filler);
+    std::fs::remove_file(folder.join("filler")).unwrap();
+    journal.append(&[message(next)]).unwrap();
+    journal.keep_reserve().unwrap();
+    journal.close().unwrap();
+}

@@ -414,6 +414,20 @@ pub(super) struct Origin {
     oldest: u64,
 }
 
+/// Takes as much of the reserve as it needs: file systems give space back in blocks, so a little may be nothing.
+fn prepare_on_reserve<S: Storage>(
+    storage: &S,
+    index: u64,
+    capacity: u64,
+) -> Result<Prepared<S::File>, JournalError> {
+    loop {
+        match Prepared::new(storage, index, capacity) {
+            Err(NotMade::Full { .. }) if reserve::give(storage, capacity, 0)? > 0 => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
 /// A new segment and the records it was born with.
 struct Installed<F> {
     segment: Arc<Segment<F>>,
@@ -463,12 +477,7 @@ impl Origin {
         let least = end + MARK_BYTES as u64;
         let prepared = match Prepared::new(storage, self.index, segment_bytes.max(least)) {
             // A full disk does not keep a relay from serving what it has: it starts, and refuses publishes for now.
-            Err(NotMade::Full { .. }) => match Prepared::new(storage, self.index, least) {
-                Err(NotMade::Full { .. }) if reserve::give(storage, least, 0)? > 0 => {
-                    Prepared::new(storage, self.index, least)?
-                }
-                other => other?,
-            },
+            Err(NotMade::Full { .. }) => prepare_on_reserve(storage, self.index, least)?,
             other => other?,
         };
         let header = self.header(progress, prepared.capacity());
