@@ -7,15 +7,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dashmap::DashMap;
-use vigie_proto::chain::{TokenHash, Verdicts};
+use vigie_proto::chain::{Chain, TokenHash, Verdicts};
 use vigie_proto::credential::{Credential, Issuer};
 use vigie_proto::frame::ServerFrame;
 use vigie_proto::id::CredentialId;
 use vigie_proto::limits::CHAIN_LINKS_MAX;
 
 /// Credentials on disk: at about 2 KiB each with their frame, 128 MiB. Past it, publishes under a credential that is
-/// not on disk yet are refused with `full`.
+/// not on disk yet are refused with `full`; those under one that is go on.
+///
+/// Below one credential there may be half as many as below the one above it: who may delegate, and floods the relay with
+/// credentials of its own making, leaves as much again to its neighbours.
 pub const STORED_CREDENTIALS_MAX: usize = 65_536;
+
+/// Of each bound a sixteenth is left for cancels and what is urgent.
+const RESERVE: usize = 16;
 
 /// Verdicts kept: as many as two chains for each of 10,000 sessions; past it all are forgotten and made again.
 const VERDICTS_MAX: usize = 20_000;
@@ -23,8 +29,17 @@ const VERDICTS_MAX: usize = 20_000;
 /// The credentials that stand in the journal, and so are served as long as the messages under them.
 #[derive(Debug, Default)]
 pub struct StoredChains {
-    credentials: DashMap<CredentialId, Arc<Credential>>,
+    credentials: DashMap<CredentialId, Stored>,
     frames: DashMap<CredentialId, Bytes>,
+    /// How many are on disk below each, at any depth.
+    below: DashMap<CredentialId, usize>,
+}
+
+#[derive(Debug)]
+struct Stored {
+    credential: Arc<Credential>,
+    /// Those above it, nearest first, as they were on disk when it came.
+    above: Box<[CredentialId]>,
 }
 
 impl StoredChains {
@@ -43,15 +58,47 @@ impl StoredChains {
         self.credentials.is_empty()
     }
 
+    /// Whether the links of this chain that are not on disk may come, when `planned` others come before them.
+    pub fn has_room(&self, chain: &Chain, planned: usize, reserve: bool) -> bool {
+        self.has_room_of(STORED_CREDENTIALS_MAX, chain, planned, reserve)
+    }
+
+    fn has_room_of(&self, max: usize, chain: &Chain, planned: usize, reserve: bool) -> bool {
+        let missing = chain.links().iter().filter(|link| !self.contains(&link.id())).count();
+        let bound = |max: usize| if reserve { max } else { max - max / RESERVE };
+        let fits = |stored: usize, max: usize| stored + planned + missing <= bound(max);
+        let below = |link: &Arc<Credential>| self.below.get(&link.id()).map_or(0, |count| *count);
+        let by_depth =
+            || chain.links().iter().enumerate().all(|(depth, link)| fits(below(link), max >> depth));
+        missing == 0 || (fits(self.len(), max) && by_depth())
+    }
+
     /// The credential is on disk now.
     pub fn insert(&self, credential: Arc<Credential>) {
-        self.credentials.insert(credential.id(), credential);
+        let id = credential.id();
+        if self.contains(&id) {
+            return;
+        }
+        let above: Box<[_]> = match credential.issuer() {
+            Issuer::Itself(_) => Box::default(),
+            Issuer::Parent(parent) => self.upwards(parent).collect(),
+        };
+        for link in &above {
+            *self.below.entry(*link).or_default() += 1;
+        }
+        self.credentials.insert(id, Stored { credential, above });
     }
 
     /// No record on disk needs the credential any more.
     pub fn remove(&self, id: &CredentialId) {
-        self.credentials.remove(id);
         self.frames.remove(id);
+        let Some((_, Stored { above, .. })) = self.credentials.remove(id) else { return };
+        for link in &above {
+            if let Some(mut count) = self.below.get_mut(link) {
+                *count = count.saturating_sub(1);
+            }
+            self.below.remove_if(link, |_, count| *count == 0);
+        }
     }
 
     /// The links from the root down to this credential, as they were received.
@@ -59,7 +106,7 @@ impl StoredChains {
         let mut links = Vec::new();
         let mut next = leaf;
         while links.len() < CHAIN_LINKS_MAX {
-            let credential = self.credentials.get(&next).map(|entry| Arc::clone(&entry))?;
+            let credential = self.credentials.get(&next).map(|entry| Arc::clone(&entry.credential))?;
             links.push(Arc::clone(credential.token()));
             match credential.issuer() {
                 Issuer::Itself(_) => {
@@ -74,7 +121,7 @@ impl StoredChains {
 
     /// The ids from this credential up to the root, as far as they are on disk.
     pub fn upwards(&self, leaf: CredentialId) -> impl Iterator<Item = CredentialId> {
-        let above = |id: &CredentialId| match self.credentials.get(id)?.issuer() {
+        let above = |id: &CredentialId| match self.credentials.get(id)?.credential.issuer() {
             Issuer::Parent(parent) => Some(parent),
             Issuer::Itself(_) => None,
         };
@@ -112,5 +159,74 @@ impl Verdicts for SharedVerdicts {
             self.found_good.clear();
         }
         self.found_good.insert(token, Arc::clone(credential));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use vigie_proto::chain::{NoVerdicts, Roots};
+    use vigie_proto::channel::{Flow, Plane};
+    use vigie_proto::credential::{Claims, Grant, Role};
+    use vigie_proto::key::SigningKey;
+    use vigie_proto::time::{Timestamp, Window};
+
+    use super::*;
+
+    fn claims(key: &SigningKey, name: &str, delegate: u8) -> Claims {
+        Claims {
+            subject: *key.public(),
+            org: "fr".parse().unwrap(),
+            name: name.to_owned(),
+            role: Role::Author,
+            grants: vec![Grant {
+                flow: Flow::Alert,
+                at: "fr".parse().unwrap(),
+                publish: None,
+                subscribe: true,
+                delegate,
+            }],
+            plane: Plane::Live,
+            valid: Window { from: Timestamp::EPOCH, until: Timestamp::EPOCH.plus(Duration::from_secs(60)) },
+        }
+    }
+
+    fn store(stored: &StoredChains, chain: &Chain) {
+        chain.links().iter().for_each(|link| stored.insert(Arc::clone(link)));
+    }
+
+    /// A region that issues credentials without end took the place of everyone, those already known and urgent alerts
+    /// included.
+    #[test]
+    fn who_floods_with_credentials_leaves_room_to_others() {
+        const MAX: usize = 64;
+        let [root, nation, region, other] =
+            [1, 2, 3, 4].map(|seed| SigningKey::from_seed(&[seed; 32]).unwrap());
+        let roots = Roots::new([root.public().thumbprint()]);
+        let credential = Credential::issue_root(&root, &claims(&root, "root", 4)).unwrap();
+        let chain = Chain::verify([&**credential.token()], &roots, &NoVerdicts).unwrap();
+        let national = chain.extend(&root, &claims(&nation, "nation", 3)).unwrap();
+        let regional = national.extend(&nation, &claims(&region, "region", 2)).unwrap();
+        let elsewhere = national.extend(&nation, &claims(&other, "elsewhere", 2)).unwrap();
+        let stored = StoredChains::default();
+        store(&stored, &regional);
+        store(&stored, &elsewhere);
+        let below = |key: &SigningKey, chain: &Chain, number: usize| {
+            chain.extend(key, &claims(key, &number.to_string(), 0)).unwrap()
+        };
+        let mut flood = 0;
+        while stored.has_room_of(MAX, &below(&region, &regional, flood), 0, false) {
+            store(&stored, &below(&region, &regional, flood));
+            flood += 1;
+            assert!(flood < MAX);
+        }
+        assert_eq!(flood, 15, "a quarter, less a sixteenth of it");
+        assert!(stored.has_room_of(MAX, &below(&region, &regional, flood), 0, true), "its own cancel");
+        assert!(stored.has_room_of(MAX, &below(&other, &elsewhere, 0), 0, false), "its neighbour");
+        assert!(stored.has_room_of(1, &regional, 0, false), "what is on disk needs no room");
+        let last = below(&region, &regional, flood - 1);
+        stored.remove(&last.leaf().id());
+        assert!(stored.has_room_of(MAX, &last, 0, false), "what goes makes room");
     }
 }

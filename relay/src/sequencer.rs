@@ -19,7 +19,7 @@ use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
-use crate::chains::{STORED_CREDENTIALS_MAX, StoredChains};
+use crate::chains::StoredChains;
 pub use ids::IDS_IN_FORCE_MAX;
 use ids::{Ids, is_in_force};
 use leaves::Leaves;
@@ -293,8 +293,10 @@ impl<S: Storage> Sequencer<S> {
             Err(refusal) => answer(Err(refusal)),
             Ok(Admission::Known(stored)) => answer(Ok(stored)),
             Ok(Admission::Fresh) => {
-                let has_room = self.ids.has_room(message.credential(), may_use_reserve(message));
-                if !has_room || self.chains.len() + plan.credentials.len() >= STORED_CREDENTIALS_MAX {
+                let reserve = may_use_reserve(message);
+                if !self.ids.make_room(message.credential(), reserve, admitted)
+                    || !self.chains.has_room(message.chain(), plan.credentials.len(), reserve)
+                {
                     return answer(Err(Code::Full.into()));
                 }
                 let seq = plan.last.unwrap_or(self.head.seq).next();

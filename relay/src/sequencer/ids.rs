@@ -106,11 +106,26 @@ impl Ids {
         }
     }
 
+    /// [`Ids::has_room`], and if there is none, whether there is once what has expired is forgotten.
+    pub(super) fn make_room(&mut self, credential: CredentialId, reserve: bool, now: Timestamp) -> bool {
+        if self.has_room(credential, reserve) {
+            return true;
+        }
+        if now >= self.prune_not_before {
+            self.forget_expired(now);
+            self.prune_not_before = now.plus(PRUNE_EVERY);
+        }
+        self.has_room(credential, reserve)
+    }
+
     /// Forgets what has expired, when it may have become much.
     pub(super) fn prune(&mut self, now: Timestamp) {
-        if self.in_force.len() < self.prune_at || now < self.prune_not_before {
-            return;
+        if self.in_force.len() >= self.prune_at && now >= self.prune_not_before {
+            self.forget_expired(now);
         }
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
         let mut gone = Vec::new();
         self.in_force.retain(|_, known| {
             let stays = is_in_force(known.expires, now);
@@ -220,6 +235,17 @@ mod tests {
         assert_eq!((ids.in_force.len(), ids.share_of.len(), ids.free_shares.len()), (0, 0, 2));
         assert_eq!(fill(&mut ids, 0, author(3), false), 18_750);
         assert_eq!(ids.shares.len(), 2, "shares are used again");
+    }
+
+    /// An author at its share got `full` for ever: ids were looked through only when all together had doubled, and
+    /// those that are refused add none.
+    #[test]
+    fn an_author_at_its_share_is_let_in_again_when_its_messages_have_expired() {
+        let mut ids = Ids::with_max(200_000);
+        fill(&mut ids, 0, author(1), false);
+        let expired = Timestamp::from_millis(1_000).plus(CLOCK_SKEW_MAX);
+        assert!(!ids.make_room(author(1), false, expired.minus(PRUNE_EVERY).minus(Duration::from_millis(1))));
+        assert!(ids.make_room(author(1), false, expired));
     }
 
     #[test]
