@@ -9,6 +9,7 @@ use vigie_proto::channel::Plane;
 use vigie_proto::frame::{ClientFrame, FromRelay, ServerFrame};
 use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::refusal::Code;
 use vigie_proto::session::client::{Dialled, Login, Step};
 use vigie_proto::severity::Severity;
 use vigie_proto::verify;
@@ -159,4 +160,26 @@ fn answers_that_nobody_reads_stop_the_reading_of_questions() {
     assert_eq!(answers.len(), asked, "none is lost");
     assert!(answers.iter().map(String::len).sum::<usize>() <= 2 * 256 * 1024 + 1024);
     assert!(world.relay.may_read(seat), "it has listened, and is heard again");
+}
+
+/// A relay that was asked to stop closed each session at once: what it had just stored got no receipt.
+#[test]
+fn a_stopping_relay_answers_what_is_on_its_way_to_the_disk() {
+    let mut world = ByHand::new();
+    let nation = world.command.nation.clone();
+    let author = world.log_in(0, &nation);
+    world.publish(author, "on its way");
+    world.relay.tell_to_leave(&mut world.tally);
+    let told = world.output(author);
+    assert!(told.len() == 1 && told[0].contains("going_away"), "{told:?}");
+    assert!(!world.relay.may_read(author), "nothing new is heard");
+    world.relay.commit().unwrap();
+    world.relay.tell();
+    world.letters(0);
+    let outputs = world.relay.take_output(author, usize::MAX, &mut world.tally);
+    assert!(
+        matches!(&outputs[0], Output::Text(text) if text.windows(7).any(|word| word == b"receipt")),
+        "{outputs:?}"
+    );
+    assert!(matches!(outputs.last(), Some(Output::Close(Code::GoingAway))), "{outputs:?}");
 }

@@ -395,6 +395,13 @@ impl SimRelay {
         }
     }
 
+    /// All sessions are told that it stops.
+    pub fn tell_to_leave(&mut self, tally: &mut Coverage) {
+        for index in 0..self.workers.len() {
+            self.with(index, tally, |worker| worker.handle_shutdown(Duration::from_secs(1)));
+        }
+    }
+
     /// It is asked to stop: all sessions are told, and what waits is settled.
     pub fn handle_shutdown(&mut self, tally: &mut Coverage) -> Result<(), JournalError> {
         self.tell();
@@ -406,8 +413,8 @@ impl SimRelay {
             while self.has_letter(index) {
                 self.handle_letter(index, tally);
             }
-            self.with(index, tally, |worker| worker.handle_shutdown(Duration::from_secs(1)));
         }
+        self.tell_to_leave(tally);
         Ok(())
     }
 
