@@ -112,15 +112,8 @@ impl<P: OnPlane> Listening<'_, P> {
         let mut states = subscription.states();
         let mut watching = true;
         while self.left != Some(0) {
-            let turn = tokio::select! {
-                // In this order, so that a backlog that is always ready starves neither the interrupt nor the end.
-                biased;
-                () = &mut interrupted => Turn::Interrupted,
-                () = &mut time_out => Turn::TimeOut,
-                state = states.next(), if watching => Turn::Link(state),
-                delivery = subscription.next() => Turn::Delivered(delivery),
-            };
-            match turn {
+            let state = async { if watching { states.next().await } else { std::future::pending().await } };
+            match first(&mut interrupted, &mut time_out, state, subscription.next()).await {
                 Turn::Delivered(Some(delivery)) => self.show(delivery)?,
                 Turn::Delivered(None) => return Err(self.ended(&subscription)),
                 Turn::Link(Some(state)) => self.told(&state)?,
@@ -214,6 +207,23 @@ impl<P: OnPlane> Listening<'_, P> {
     }
 }
 
+/// What happens first; of what has happened already, what stands first here: a backlog that is always ready starves
+/// neither the interrupt nor the end.
+async fn first<P: OnPlane>(
+    interrupted: impl Future<Output = ()>,
+    time_out: impl Future<Output = ()>,
+    state: impl Future<Output = Option<LinkState>>,
+    delivery: impl Future<Output = Option<Delivery<P>>>,
+) -> Turn<P> {
+    tokio::select! {
+        biased;
+        () = interrupted => Turn::Interrupted,
+        () = time_out => Turn::TimeOut,
+        state = state => Turn::Link(state),
+        delivery = delivery => Turn::Delivered(delivery),
+    }
+}
+
 /// The first Ctrl-C; where signals cannot be heard, none.
 async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
@@ -225,5 +235,28 @@ async fn until(end: Option<Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn a_backlog_that_is_always_ready_starves_neither_interrupt_nor_deadline() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let backlog = || ready(None::<Delivery<Live>>);
+        let up = || ready(Some(LinkState::Up));
+        runtime.block_on(async {
+            let turn = first(ready(()), ready(()), up(), backlog()).await;
+            assert!(matches!(turn, Turn::Interrupted));
+            let turn = first(pending(), ready(()), up(), backlog()).await;
+            assert!(matches!(turn, Turn::TimeOut));
+            assert!(matches!(first(pending(), pending(), up(), backlog()).await, Turn::Link(Some(_))));
+            let turn = first(pending(), pending(), pending(), backlog()).await;
+            assert!(matches!(turn, Turn::Delivered(None)));
+        });
     }
 }

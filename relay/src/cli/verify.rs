@@ -1,37 +1,52 @@
 //! `vigie verify`: checks an export of `sub --json` again, offline, with pinned roots and nothing else.
 //!
 //! The readable part of a line is held against what was signed, so that an export that was edited for the eye is found
-//! out as well. The first bad line ends it.
+//! out as well; what this version does not know (a type of line, a member) is no part of an export. The first bad line
+//! ends it, and so does an export in which nothing is verified.
+//!
+//! Not judged, since nobody signed it: the lines that the reader marked itself (suspects, gaps, where it had caught up),
+//! and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::Plane;
 use vigie_proto::credential::{Credential, Issuer};
-use vigie_proto::cursor::Cursor;
+use vigie_proto::cursor::{Cursor, MalformedCursor};
+use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, Sequence};
 use vigie_proto::json;
 use vigie_proto::limits::{CHAIN_LINKS_MAX, MESSAGE_LIFETIME_MAX};
+use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::{VerifiedMessage, claimed_credential, verify};
 
 use super::args::Verify;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::files::cannot_read;
-use super::screen::{Screen, escape};
+use super::screen::{Screen, Tone, escape};
 use super::session::Session;
 use super::text::Lang;
+use super::time;
 
 /// A message of 256 KiB, its content again as JSON with everything escaped, and the frame around it.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Credentials of one export: at 1,280 bytes some 80 MiB.
 const CREDENTIALS_MAX: usize = 65_536;
+/// Every member of a message: content is compared as a whole.
+const MESSAGE_MEMBERS: [&str; 15] = [
+    "type", "id", "log", "seq", "admitted", "cursor", "channel", "plane", "sent", "severity", "author",
+    "verified", "expired", "content", "jws",
+];
+/// Every member of its author.
+const AUTHOR_MEMBERS: [&str; 4] = ["name", "org", "at", "credential"];
 /// Logs of one export: a reader fails over between a few relays.
 const LOGS_MAX: usize = 1_024;
 
@@ -42,36 +57,40 @@ pub(super) fn run(session: Session<'_>, args: &Verify) -> Outcome {
     } else {
         Roots::new(args.roots.iter().copied())
     };
-    let mut check = Check::new(screen.lang, roots);
+    let mut check = Check::new(screen, roots);
     if args.file == Path::new("-") {
         check.read(io::stdin().lock(), &args.file)?;
     } else {
         let file = File::open(&args.file).map_err(|error| cannot_read(screen.lang, &args.file, &error))?;
         check.read(BufReader::new(file), &args.file)?;
     }
-    check.counts.show(screen)
+    check.done()
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     live: u64,
     exercise: u64,
+    /// Of these, by the clock of who verifies.
+    expired: u64,
     credentials: u64,
     suspects: u64,
     gaps: u64,
+    /// Where the reader had caught up, and credentials that no message needs: no statement is made about them.
     other: u64,
 }
 
 impl Counts {
     fn show(&self, screen: &Screen) -> Outcome {
-        let Self { live, exercise, credentials, suspects, gaps, other } = *self;
+        let Self { live, exercise, expired, credentials, suspects, gaps, other } = *self;
         if screen.json {
             return screen.object(&serde_json::json!({
-                "type": "verified", "live": live, "exercise": exercise, "credentials": credentials,
-                "suspects": suspects, "gaps": gaps, "other": other,
+                "type": "verified", "live": live, "exercise": exercise, "expired": expired,
+                "credentials": credentials, "suspects": suspects, "gaps": gaps, "other": other,
             }));
         }
-        screen.line(&screen.lang.export_verified(live, exercise, credentials, suspects, gaps))
+        screen.line(&screen.lang.export_verified(live, exercise, expired, credentials))?;
+        screen.line(&screen.lang.export_unjudged(suspects, gaps, other))
     }
 }
 
@@ -84,53 +103,113 @@ struct Kind {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct CredentialLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
     id: CredentialId,
     jws: String,
 }
 
+/// What of a message is not compared with what was signed; the rest is seen in [`Check::readable_part`].
 #[derive(Deserialize)]
 struct MessageLine {
     log: LogId,
     seq: Sequence,
     admitted: Timestamp,
     cursor: String,
+    /// Not judged: see the head of this file.
+    #[serde(rename = "expired")]
+    _expired: bool,
     jws: String,
+}
+
+/// What the reader was given and found to be no message. Nothing in it is believed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SuspectLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "verified")]
+    _verified: IgnoredAny,
+    code: Code,
+    detail: String,
+    log: LogId,
+    seq: Sequence,
+    admitted: Timestamp,
+    cursor: String,
+    plane: Plane,
+    #[serde(rename = "jws")]
+    _jws: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GapLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "reason")]
+    _reason: GapReason,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaughtUpLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    cursor: String,
 }
 
 /// What is wrong with a line.
 struct Bad(String);
 
-impl From<vigie_proto::refusal::Refusal> for Bad {
-    fn from(refusal: vigie_proto::refusal::Refusal) -> Self {
-        Self(refusal.to_string())
-    }
-}
-
-struct Check {
+struct Check<'a> {
+    screen: &'a Screen,
     lang: Lang,
     roots: Roots,
     credentials: BTreeMap<CredentialId, Arc<Credential>>,
     chains: BTreeMap<CredentialId, Arc<Chain>>,
     /// The last place in each log.
     places: BTreeMap<LogId, (Sequence, Timestamp)>,
+    /// The line that is judged, from 1.
+    number: u64,
+    /// What is to be said of that line.
+    to_show: Option<String>,
     counts: Counts,
 }
 
-impl Check {
-    fn new(lang: Lang, roots: Roots) -> Self {
+impl<'a> Check<'a> {
+    fn new(screen: &'a Screen, roots: Roots) -> Self {
         Self {
-            lang,
+            screen,
+            lang: screen.lang,
             roots,
             credentials: BTreeMap::new(),
             chains: BTreeMap::new(),
             places: BTreeMap::new(),
+            number: 0,
+            to_show: None,
             counts: Counts::default(),
         }
     }
 
+    /// Says what the export came to. One in which nothing is verified proves nothing, and is no success.
+    fn done(mut self) -> Outcome {
+        let used: BTreeSet<CredentialId> =
+            self.chains.values().flat_map(|chain| chain.links()).map(|link| link.id()).collect();
+        self.counts.credentials = used.len() as u64;
+        self.counts.other += (self.credentials.len() - used.len()) as u64;
+        let Counts { live, exercise, suspects, gaps, other, .. } = self.counts;
+        if live == 0 && exercise == 0 {
+            let told = self.lang.export_without_message(suspects, gaps, other);
+            return Err(Failure::new(Exit::VerificationFailed, told));
+        }
+        self.counts.show(self.screen)
+    }
+
     fn read(&mut self, mut source: impl BufRead, path: &Path) -> Outcome {
-        let mut number = 0_u64;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -139,15 +218,18 @@ impl Check {
             if read.map_err(|error| cannot_read(self.lang, path, &error))? == 0 {
                 return Ok(());
             }
-            number += 1;
+            self.number += 1;
             let judged = if line.len() as u64 == LINE_BYTES_MAX {
                 Err(Bad(self.lang.line_too_long(LINE_BYTES_MAX)))
             } else {
                 self.line(line.trim_ascii())
             };
             judged.map_err(|Bad(why)| {
-                Failure::new(Exit::VerificationFailed, self.lang.bad_line(number, escape(&why)))
+                Failure::new(Exit::VerificationFailed, self.lang.bad_line(self.number, escape(&why)))
             })?;
+            if let Some(told) = self.to_show.take().filter(|_| !self.screen.json) {
+                self.screen.line(&told)?;
+            }
         }
     }
 
@@ -161,24 +243,45 @@ impl Check {
         match (kind.r#type.as_str(), kind.verified) {
             ("credential", _) => self.credential(parse(line)?),
             // Told apart by what `sub` writes; claiming to be verified is what is judged.
-            ("message", Some(false)) => {
-                self.counts.suspects += 1;
-                Ok(())
-            }
+            ("message", Some(false)) => self.suspect(&parse(line)?),
             ("message", _) => self.message(line),
-            ("gap", _) => {
-                self.counts.gaps += 1;
-                Ok(())
-            }
-            _ => {
-                self.counts.other += 1;
-                Ok(())
-            }
+            ("gap", None) => self.gap(&parse(line)?),
+            ("caught_up", None) => self.caught_up(&parse(line)?),
+            (other, _) => Err(Bad(self.lang.unknown_line_type(other))),
         }
     }
 
+    /// What the reader marked itself: shown and counted, never taken for verified.
+    fn suspect(&mut self, line: &SuspectLine) -> Result<(), Bad> {
+        let cursor = Cursor { log: line.log, seq: line.seq, admitted: line.admitted };
+        if line.cursor != cursor.to_string() {
+            return Err(self.differs("cursor"));
+        }
+        self.counts.suspects += 1;
+        let refusal = Refusal::new(line.code, line.detail.clone());
+        let screen = self.screen.on(line.plane);
+        let word = screen.paint(Tone::Bad, &self.lang.not_verified());
+        let told = self.lang.suspect_line(self.number, line.seq, refusal_text(self.lang, &refusal));
+        self.to_show = Some(screen.mark(&format!("{word}  {told}")));
+        Ok(())
+    }
+
+    fn gap(&mut self, line: &GapLine) -> Result<(), Bad> {
+        for text in line.from.iter().chain(&line.to) {
+            cursor_of(text)?;
+        }
+        self.counts.gaps += 1;
+        Ok(())
+    }
+
+    fn caught_up(&mut self, line: &CaughtUpLine) -> Result<(), Bad> {
+        cursor_of(&line.cursor)?;
+        self.counts.other += 1;
+        Ok(())
+    }
+
     fn credential(&mut self, line: CredentialLine) -> Result<(), Bad> {
-        let credential = Credential::parse(&line.jws)?;
+        let credential = Credential::parse(&line.jws).map_err(|refusal| self.refused(&refusal))?;
         if credential.id() != line.id {
             return Err(self.differs("id"));
         }
@@ -187,21 +290,23 @@ impl Check {
         }
         // The first one stays: a copy with another signature must not push out what was checked.
         self.credentials.entry(line.id).or_insert_with(|| Arc::new(credential));
-        self.counts.credentials = self.credentials.len() as u64;
         Ok(())
     }
 
     fn message(&mut self, bytes: &[u8]) -> Result<(), Bad> {
         let line: MessageLine = parse(bytes)?;
-        let chain = self.chain(claimed_credential(&line.jws)?)?;
-        let signed = verify(&line.jws, &chain, MESSAGE_LIFETIME_MAX)?;
-        signed.judge_admitted(line.admitted)?;
+        let leaf = claimed_credential(&line.jws).map_err(|refusal| self.refused(&refusal))?;
+        let chain = self.chain(leaf)?;
+        let signed =
+            verify(&line.jws, &chain, MESSAGE_LIFETIME_MAX).map_err(|refusal| self.refused(&refusal))?;
+        signed.judge_admitted(line.admitted).map_err(|refusal| self.refused(&refusal))?;
         self.readable_part(bytes, &signed)?;
         let cursor = Cursor { log: line.log, seq: line.seq, admitted: line.admitted };
         if line.cursor != cursor.to_string() {
             return Err(self.differs("cursor"));
         }
         self.order(&cursor)?;
+        self.counts.expired += u64::from(time::now() >= signed.message().expires);
         match signed.message().channel.plane {
             Plane::Live => self.counts.live += 1,
             Plane::Exercise => self.counts.exercise += 1,
@@ -225,14 +330,16 @@ impl Check {
             links.push(Arc::clone(link));
         }
         let tokens = links.iter().rev().map(|link| &**link.token());
-        let chain = Arc::new(Chain::verify(tokens, &self.roots, &NoVerdicts)?);
+        let chain =
+            Chain::verify(tokens, &self.roots, &NoVerdicts).map_err(|refusal| self.refused(&refusal))?;
+        let chain = Arc::new(chain);
         self.chains.insert(leaf, Arc::clone(&chain));
         Ok(chain)
     }
 
-    /// What people read must be what was signed.
-    fn readable_part(&self, line: &[u8], signed: &VerifiedMessage) -> Result<(), Bad> {
-        let shown: Value = parse(line)?;
+    /// What people read must be what was signed, and nothing more must stand there.
+    fn readable_part(&self, bytes: &[u8], signed: &VerifiedMessage) -> Result<(), Bad> {
+        let shown: Value = parse(bytes)?;
         let message = signed.message();
         let claims = signed.chain().leaf().claims();
         let text = |value: &dyn ToString| Value::from(value.to_string());
@@ -261,10 +368,19 @@ impl Check {
                 places.push(place);
             }
         }
-        if shown.pointer("/author/at") == Some(&Value::from(places)) {
-            Ok(())
-        } else {
-            Err(self.differs("author/at"))
+        if shown.pointer("/author/at") != Some(&Value::from(places)) {
+            return Err(self.differs("author/at"));
+        }
+        self.nothing_more(&shown, "", &MESSAGE_MEMBERS)?;
+        self.nothing_more(&shown, "/author", &AUTHOR_MEMBERS)
+    }
+
+    /// Below the pointer are these members, and no others that could be taken for what was signed.
+    fn nothing_more(&self, shown: &Value, pointer: &str, known: &[&str]) -> Result<(), Bad> {
+        let members = shown.pointer(pointer).and_then(Value::as_object);
+        match members.and_then(|members| members.keys().find(|member| !known.contains(&member.as_str()))) {
+            Some(member) => Err(Bad(self.lang.unknown_member(member))),
+            None => Ok(()),
         }
     }
 
@@ -281,9 +397,17 @@ impl Check {
         Ok(())
     }
 
+    fn refused(&self, refusal: &Refusal) -> Bad {
+        Bad(refusal_text(self.lang, refusal))
+    }
+
     fn differs(&self, member: &str) -> Bad {
         Bad(self.lang.member_differs(member))
     }
+}
+
+fn cursor_of(text: &str) -> Result<Cursor, Bad> {
+    text.parse().map_err(|error: MalformedCursor| Bad(error.to_string()))
 }
 
 fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, Bad> {

@@ -6,3 +6,4 @@ mod support;
 mod offline;
 mod online;
 mod third_party;
+mod verify;

@@ -71,6 +71,13 @@ fn settings_are_checked_without_starting_anything() {
     assert!(told.contains("unknown key `namse`") && told.contains("did you mean `names`?"), "{told}");
     place.edit("vigie.toml", "\nnamse =", "\nnames =");
     check().ended(0);
+    let retention = "# retain_age = \"400d\"";
+    for (nonsense, named) in [("retain_age = \"1d\"", "retain_age"), ("retain_bytes = 1", "retain_bytes")] {
+        place.edit("vigie.toml", retention, nonsense);
+        assert!(check().ended(3).err.contains(named));
+        place.edit("vigie.toml", nonsense, retention);
+    }
+    check().ended(0);
 
     // Another key than the certificate's.
     fs::copy(place.path("relay/tls.key.pem"), place.path("relay/right.pem")).unwrap();
@@ -150,9 +157,11 @@ fn a_new_identity_is_granted_what_fits_and_refused_what_exceeds() {
 #[test]
 fn an_issuer_needs_only_the_public_key_and_the_root_can_issue_for_a_relay() {
     let (issuer, holder) = (Place::new(), Place::new());
-    let printed = holder.vigie(&["identity", "new", "agen", "--plane", "exercise"]).ended(0).out;
+    let printed = holder.vigie(&["identity", "new", "agen", "--plane", "exercise"]).ended(0);
     let public = holder.path("identities/agen/exercise.pub.pem");
-    assert!(printed.contains(fs::read_to_string(&public).unwrap().trim()));
+    assert!(printed.out.contains(fs::read_to_string(&public).unwrap().trim()));
+    let named = printed.err.lines().find(|line| line.contains("exercise.pub.pem")).unwrap();
+    assert!(named.starts_with("EXERCISE "), "{printed:?}");
     let granted = issuer
         .vigie(
             &[

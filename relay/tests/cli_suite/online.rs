@@ -75,10 +75,9 @@ fn what_is_published_is_heard_and_verifies_offline() {
         assert!(told.contains(&format!("line {line} does not verify")), "{told}");
     }
     // What the reader marked itself is counted, never taken for verified.
-    let marked = "{\"type\":\"message\",\"verified\":false,\"code\":\"bad_signature\",\"jws\":\"x\"}\n\
-                  {\"type\":\"gap\",\"reason\":\"removed\",\"from\":null,\"to\":null}\n";
+    let marked = "{\"type\":\"gap\",\"reason\":\"removed\",\"from\":null,\"to\":null}\n";
     let counted = &verify(&format!("{}{marked}", export.out)).ended(0).objects()[0];
-    assert_eq!((&counted["live"], &counted["suspects"], &counted["gaps"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!((&counted["live"], &counted["gaps"]), (&1.into(), &1.into()));
     // Other roots: the export proves nothing to who does not trust them.
     let other = Place::new();
     finish(other.command(&["verify", "-"]), &export.out).ended(6);
@@ -130,10 +129,16 @@ fn an_exercise_says_so_in_every_line_and_no_live_reader_hears_it() {
     let publish =
         |text, more: &[&str]| place.vigie(&[&["pub", "alert/fr", text, "--as", "nation"], more].concat());
     let published = publish("Exercice inondation", &["--exercise"]).ended(0);
-    assert!(published.out.lines().next().unwrap().starts_with("EXERCISE"), "{published:?}");
+    assert!(published.out.lines().count() >= 3, "receipt, id, reach: {published:?}");
+    assert!(published.out.lines().all(|line| line.starts_with("EXERCISE ")), "{published:?}");
+    assert!(!published.err.is_empty() && published.err.lines().all(|line| line.contains("EXERCISE")));
+    let refused =
+        place.vigie(&["pub", "alert/fr", "x", "--as", "town", "--exercise", "--lang", "fr"]).ended(5);
+    assert!(refused.err.lines().all(|line| line.starts_with("erreur : EXERCICE ")), "{refused:?}");
     publish("Pour de vrai", &[]).ended(0);
     let exercise = heard(&place, "alert/fr.idf", "region", "1", &["--exercise", "--lang", "fr"]).ended(0);
     assert!(exercise.out.lines().all(|line| line.starts_with("EXERCICE ")), "{exercise:?}");
+    assert!(exercise.err.lines().all(|line| line.contains("EXERCICE")), "{exercise:?}");
     assert!(exercise.out.contains("VÉRIFIÉ") && exercise.out.contains("Exercice inondation"));
     let live = heard(&place, "alert/fr.idf", "region", "1", &["--json"]).ended(0);
     assert_eq!(messages(&live)[0]["content"]["cap"]["info"][0]["headline"], "Pour de vrai");
@@ -212,14 +217,19 @@ fn a_stranger_is_shut_out_and_an_interrupt_stops_the_relay_cleanly() {
 fn strangers_text_moves_no_cursor_and_hides_nothing() {
     let place = Place::new();
     let _relay = place.relay();
-    let text = "Rien\u{202e}à signaler\u{200b} ici";
+    let refused = place.vigie(&["pub", "alert/fr", "Rien\u{1b}[2J ici", "--as", "nation"]);
+    assert!(refused.err.contains("malformed_content") && refused.err.contains("U+001B"), "{refused:?}");
+    refused.ended(5);
+    let text = "Rien\u{202e}à signaler\u{200b}\u{85}ici";
     place.vigie(&["pub", "alert/fr", text, "--as", "nation"]).ended(0);
     for more in [&[][..], &["--json"]] {
         let shown = heard(&place, "alert/fr", "nation", "1", more).ended(0);
-        assert!(!shown.out.contains('\u{202e}') && !shown.out.contains('\u{200b}'), "{shown:?}");
+        assert!(!shown.out.contains(['\u{202e}', '\u{200b}', '\u{85}']), "{shown:?}");
     }
     assert!(
-        heard(&place, "alert/fr", "nation", "1", &[]).out.contains(r"Rien\u{202e}à signaler\u{200b} ici")
+        heard(&place, "alert/fr", "nation", "1", &[])
+            .out
+            .contains(r"Rien\u{202e}à signaler\u{200b}\u{85}ici")
     );
     let export = heard(&place, "alert/fr", "nation", "1", &["--json"]);
     assert_eq!(messages(&export)[0]["content"]["cap"]["info"][0]["headline"], text);

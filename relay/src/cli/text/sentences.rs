@@ -183,11 +183,24 @@ sentences! {
         "la liaison s'est tue ; recherche d'une autre. Ce que vous voyez peut être dépassé";
 
     // verify
-    export_verified(live, exercise, credentials, suspects, gaps)
-        "VERIFIED: {live} live message(s), {exercise} EXERCISE message(s), {credentials} credential(s); \
-         {suspects} marked as not verified, {gaps} gap(s)",
-        "VÉRIFIÉ : {live} message(s) réel(s), {exercise} message(s) d'EXERCICE, {credentials} accréditation(s) ; \
-         {suspects} marqué(s) non vérifié(s), {gaps} lacune(s)";
+    export_verified(live, exercise, expired, credentials)
+        "VERIFIED: {live} live message(s), {exercise} EXERCISE message(s), of both {expired} expired by now; \
+         {credentials} credential(s)",
+        "VÉRIFIÉ : {live} message(s) réel(s), {exercise} message(s) d'EXERCICE, des deux {expired} expiré(s) à présent ; \
+         {credentials} accréditation(s)";
+    export_unjudged(suspects, gaps, other)
+        "   besides, as the reader wrote them: {suspects} suspect(s) NOT verified, {gaps} gap(s), {other} other line(s)",
+        "   en outre, tels que le lecteur les a notés : {suspects} suspect(s) NON vérifié(s), {gaps} lacune(s), \
+         {other} autre(s) ligne(s)";
+    export_without_message(suspects, gaps, other)
+        "nothing is verified: the export has no verified message ({suspects} suspect(s), {gaps} gap(s), {other} other \
+         line(s)); export again with: vigie sub --json",
+        "rien n'est vérifié : l'export n'a aucun message vérifié ({suspects} suspect(s), {gaps} lacune(s), {other} \
+         autre(s) ligne(s)) ; exportez de nouveau par : vigie sub --json";
+    suspect_line(line, seq, why) "line {line}, sequence {seq}: {why}", "ligne {line}, séquence {seq} : {why}";
+    unknown_line_type(kind) "type `{kind}` is not one that an export has", "le type « {kind} » n'est pas d'un export";
+    unknown_member(member) "`{member}` is not a member that an export has",
+        "« {member} » n'est pas un membre d'un export";
     bad_line(line, why) "line {line} does not verify: {why}", "la ligne {line} ne se vérifie pas : {why}";
     line_too_long(max) "it has more than {max} bytes", "elle a plus de {max} octets";
     too_many(what, max) "the export has more than {max} {what}: split it", "l'export a plus de {max} {what} : scindez-le";
@@ -308,6 +321,8 @@ sentences! {
         "« {key} » vaut {value}, {min} au moins est nécessaire";
     lifetime_bound() "`lifetime_max` is more than zero and at most 7d",
         "« lifetime_max » est plus que zéro et 7d au plus";
+    retain_age_bound() "`retain_age` is at least 7d: as long as a message may live, it is kept",
+        "« retain_age » est au moins 7d : tant qu'un message peut vivre, il est gardé";
     tls_unusable(why) "the TLS certificate or key cannot be used: {why}",
         "le certificat ou la clé TLS ne peut servir : {why}";
     no_journal_folder(path) "there is no folder {path} for the journal: mount its disk, or make it for a new relay",
