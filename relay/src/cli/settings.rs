@@ -18,13 +18,14 @@ use vigie_proto::id::KeyId;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 
 use super::duration;
-use super::exit::{Exit, Failure, refusal_text};
+use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::files;
 use super::screen::Screen;
 use super::suggest::closest;
 use super::text::Lang;
 use super::time;
 use crate::config::RelayConfig;
+use crate::journal::JournalConfig;
 
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
@@ -55,6 +56,8 @@ settings! {
     connections_max: Option<usize>,
     submissions_max: Option<usize>,
     segment_bytes: Option<u64>,
+    retain_age: Option<String>,
+    retain_bytes: Option<u64>,
     retry_hint: Option<String>,
     stop_grace: Option<String>,
 }
@@ -215,8 +218,21 @@ impl Reading<'_> {
         config.submissions_max = submissions.unwrap_or(config.submissions_max);
         let segment = self.at_least("segment_bytes", file.segment_bytes, SEGMENT_BYTES_MIN)?;
         config.journal_config.segment_bytes = segment.unwrap_or(config.journal_config.segment_bytes);
+        self.retention(file, &mut config.journal_config)?;
         let hint = self.duration("retry_hint", file.retry_hint.as_deref())?;
         config.retry_hint = hint.unwrap_or(config.retry_hint);
+        Ok(())
+    }
+
+    fn retention(&self, file: &File, journal: &mut JournalConfig) -> Outcome {
+        if let Some(age) = self.duration("retain_age", file.retain_age.as_deref())? {
+            if age < MESSAGE_LIFETIME_MAX {
+                return Err(self.wrong(self.lang.retain_age_bound()));
+            }
+            journal.retain_age = age;
+        }
+        let bytes = self.at_least("retain_bytes", file.retain_bytes, 2 * journal.segment_bytes)?;
+        journal.retain_bytes = bytes.unwrap_or_else(|| journal.retain_bytes.max(2 * journal.segment_bytes));
         Ok(())
     }
 
@@ -266,6 +282,7 @@ pub(super) fn trial_file(lang: Lang, listen: SocketAddr, names: &[&str], roots: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::{RETAIN_AGE, RETAIN_BYTES};
 
     fn reading() -> Reading<'static> {
         Reading { lang: Lang::En, path: Path::new("vigie.toml") }
@@ -320,6 +337,10 @@ mod tests {
             ("lifetime_max = \"0s\"", "lifetime_max = \"1h\""),
             ("retry_hint = \"soon\"", "retry_hint = \"2s\""),
             ("outbox_bytes_max = 1", "outbox_bytes_max = 262144"),
+            ("retain_age = \"6d\"", "retain_age = \"7d\""),
+            ("retain_age = \"400\"", "retain_age = \"400d\""),
+            ("retain_bytes = 134217727", "retain_bytes = 134217728"),
+            ("segment_bytes = 65536\nretain_bytes = 131071", "segment_bytes = 65536\nretain_bytes = 131072"),
         ] {
             let mut limits = |line: &str| {
                 let file = reading().parse(&format!("{}\n{line}\n", trial(Lang::En))).unwrap();
@@ -328,5 +349,23 @@ mod tests {
             assert!(!limits(wrong), "{wrong}");
             assert!(limits(right), "{right}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_retention_reaches_the_journal() {
+        let key = PrivateKeyDer::from_pem_slice(files::new_key(Lang::En).unwrap().pem.as_bytes()).unwrap();
+        let mut config = RelayConfig::new(Vec::new(), Vec::new(), key, Roots::default(), PathBuf::new());
+        let mut read = |lines: &str| {
+            let file = reading().parse(&format!("{}\n{lines}\n", trial(Lang::En))).unwrap();
+            reading().limits(&file, &mut config).unwrap();
+            (config.journal_config.retain_age, config.journal_config.retain_bytes)
+        };
+        assert_eq!(read(""), (RETAIN_AGE, RETAIN_BYTES));
+        let shown = trial(Lang::En);
+        let shown = shown.lines().filter_map(|line| line.strip_prefix("# retain_"));
+        let shown: Vec<String> = shown.map(|line| format!("retain_{line}")).collect();
+        assert_eq!(read(&shown.join("\n")), (RETAIN_AGE, RETAIN_BYTES), "the file shows the defaults");
+        let set = read("retain_age = \"30d\"\nretain_bytes = 1000000000");
+        assert_eq!(set, (Duration::from_secs(30 * 86_400), 1_000_000_000));
     }
 }
