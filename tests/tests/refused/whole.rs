@@ -91,7 +91,7 @@ async fn says_nothing_after_a_slow_start() -> Seen {
 
 async fn outlives_its_credential() -> Seen {
     let mut stage = Stage::new().await;
-    let ends = now().plus(Duration::from_secs(2));
+    let ends = now().plus(Duration::from_secs(6));
     let brief = stage.live_person(|chain| chain.leaf().claims["expires"] = ends.as_millis().into());
     let mut brief = Raw::log_in(&stage.world, stage.address(), &brief).await;
     brief.subscribe(&["alert/fr.idf.75.paris"], None).await;
@@ -242,7 +242,7 @@ async fn under(stage: &mut Stage, chain: Vec<String>) -> MessageDraft {
 
 async fn under_a_credential_that_ended() -> Seen {
     let mut stage = Stage::new().await;
-    let ends = now().plus(Duration::from_secs(2));
+    let ends = now().plus(Duration::from_secs(6));
     let chain = stage.other_chain(|chain| chain.leaf().claims["expires"] = ends.as_millis().into());
     let draft = under(&mut stage, chain).await;
     while now() < ends {
@@ -300,7 +300,7 @@ async fn two_pages_at_once() -> Seen {
 async fn expired_since() -> Seen {
     let mut stage = Stage::new().await;
     let mut draft = stage.message(Who::Author);
-    let expires = now().plus(Duration::from_millis(1_500));
+    let expires = now().plus(Duration::from_secs(6));
     draft.payload["expires"] = expires.as_millis().into();
     let known = draft.to_token();
     assert_eq!(stage.try_publish(Who::Author, &known).await, None);
