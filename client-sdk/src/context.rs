@@ -51,12 +51,24 @@ pub enum ContextError {
         /// What the system said.
         source: io::Error,
     },
-    /// `context.toml` does not have the right form; unknown keys are told here too.
-    #[error("{} is malformed: {}", path.display(), why.trim_end())]
+    /// `context.toml` has a key that is not known, such as a misspelt one.
+    #[error("{}: line {line}: unknown key `{key}`{}", path.display(), meant(suggestion.as_deref()))]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// What stands there.
+        key: String,
+        /// The key that was probably meant.
+        suggestion: Option<String>,
+    },
+    /// `context.toml` does not have the right form.
+    #[error("{} is malformed: {why}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What and where.
+        /// Where and what, on one line.
         why: String,
     },
     /// A relay's address is none.
@@ -110,6 +122,10 @@ pub enum ContextError {
     Config(#[from] ConfigError),
 }
 
+fn meant(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |key| format!("; did you mean `{key}`?"))
+}
+
 fn known_names(suggestion: Option<&str>, known: &[String]) -> String {
     match suggestion {
         Some(name) => format!("; did you mean {name:?}?"),
@@ -119,12 +135,41 @@ fn known_names(suggestion: Option<&str>, known: &[String]) -> String {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct File {
     relays: Vec<String>,
     tls_roots: PathBuf,
     roots: Vec<String>,
     identities: PathBuf,
+}
+
+/// Every key of the file.
+const KEYS: [&str; 4] = ["relays", "tls_roots", "roots", "identities"];
+
+impl File {
+    fn parse(path: &Path, text: &str) -> Result<Self, ContextError> {
+        let malformed = |error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+            let what: Vec<&str> = error.message().lines().map(str::trim).collect();
+            ContextError::Malformed {
+                path: path.to_owned(),
+                why: format!("line {line}: {}", what.join(", ")),
+            }
+        };
+        // A misspelt key is told before the missing key that it causes.
+        let table: toml::Table = toml::from_str(text).map_err(malformed)?;
+        if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            let starts =
+                |line: &str| line.trim_start_matches([' ', '\t', '[', '"', '\'']).starts_with(key.as_str());
+            return Err(ContextError::UnknownKey {
+                path: path.to_owned(),
+                line: 1 + text.lines().position(starts).unwrap_or_default(),
+                key: key.clone(),
+                suggestion: nearest(key, &KEYS.map(str::to_owned)),
+            });
+        }
+        toml::from_str(text).map_err(malformed)
+    }
 }
 
 impl Context {
@@ -136,8 +181,7 @@ impl Context {
         let dir = dir.as_ref();
         let path = dir.join(FILE);
         let text = read(&path, |path| fs::read_to_string(path))?;
-        let file: File = toml::from_str(&text)
-            .map_err(|error| ContextError::Malformed { path: path.clone(), why: error.to_string() })?;
+        let file = File::parse(&path, &text)?;
         let relays = file
             .relays
             .iter()

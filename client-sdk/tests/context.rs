@@ -99,17 +99,20 @@ fn what_is_wrong_in_the_file_is_named() {
     let dir = made(&trust, &drill);
     let good = config(&trust, &drill);
     let cases = [
-        (good.replace("relays =", "relay ="), "unknown field `relay`"),
-        (format!("{good}trust = 1\n"), "unknown field `trust`"),
+        (good.replace("relays =", "relay ="), "line 1: unknown key `relay`; did you mean `relays`?"),
+        (format!("{good}trust = 1\n"), "line 5: unknown key `trust`"),
         (good.replace("roots = [\"", "roots = [\"x"), "is no key thumbprint"),
         (good.replace("wss:", "ws:"), "key `relays`: not the address of a relay: \"ws://localhost:7443\""),
         (good.replace("tls/ca.pem", "tls/none.pem"), "tls/none.pem"),
         (good.replace("tls/ca.pem", "context.toml"), "there is no certificate in it"),
-        (good.replace('=', ""), "is malformed"),
+        (good.replace('=', ""), "is malformed: line 1: "),
+        (good.replace("tls_roots", "\n# tls_roots"), "is malformed: line 1: missing field `tls_roots`"),
+        (good.replace("\"identities\"", "1"), "is malformed: line 4: "),
     ];
     for (text, said) in cases {
         fs::write(dir.path().join("context.toml"), &text).unwrap();
         let error = Context::open(dir.path()).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
         assert!(
             error.contains(said) && error.contains("context.toml") | error.contains("tls/"),
             "{said}: {error}"
