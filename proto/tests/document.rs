@@ -11,10 +11,12 @@ use vigie_proto::cap;
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane, SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame};
+use vigie_proto::id::Sequence;
 use vigie_proto::limits;
 use vigie_proto::message::Tlp;
 use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Ends};
 use vigie_proto::severity::Severity;
+use vigie_proto::time::Timestamp;
 
 use crate::support::{base64url, compare_or_write, crate_path, header, is_writing, thumbprint};
 
@@ -125,6 +127,25 @@ fn the_table_of_limits_is_complete_and_right() {
     assert_eq!(constants + elsewhere, expected.len());
 }
 
+/// One number bounds both directions, so the longest that either side may have to say must fit in it.
+#[test]
+fn the_longest_frames_fit_in_the_limit() {
+    let (re, seq) = (limits::JSON_INTEGER_MAX, Sequence::new(limits::JSON_INTEGER_MAX));
+    let admitted = Timestamp::from_millis(limits::JSON_INTEGER_MAX);
+    let jws = "x".repeat(limits::MESSAGE_BYTES_MAX);
+    let link = "x".repeat(limits::CREDENTIAL_BYTES_MAX);
+    let chain = vec![link.as_str().into(); limits::CHAIN_LINKS_MAX];
+    for frame in [
+        ServerFrame::Event { seq, admitted, jws: jws.as_str().into() },
+        ServerFrame::Past { re, seq, admitted, jws: jws.as_str().into() },
+        ServerFrame::Chain { chain, re: Some(re) },
+    ] {
+        assert!(frame.to_text().len() <= limits::FRAME_BYTES_MAX);
+    }
+    let publish = ClientFrame::Publish { n: re, jws: jws.into() };
+    assert!(publish.to_text().len() <= limits::FRAME_BYTES_MAX);
+}
+
 #[test]
 fn every_operation_and_gap_has_its_place() {
     let document = document();
@@ -169,20 +190,25 @@ fn each_word_has_one_spelling() {
     }
 }
 
-/// What counts as white space does not depend on the Unicode version of a library.
-#[test]
-fn blank_is_what_the_document_lists() {
+/// The code points that the document lists after these words: `U+0009, U+0020 to U+D7FF.`
+fn listed_after(words: &str) -> BTreeSet<u32> {
     let document = document().replace('\n', " ");
-    let (_, list) = document.split_once("is not Unicode White_Space: ").unwrap();
+    let (_, list) = document.split_once(words).unwrap();
     let (list, _) = list.split_once('.').unwrap();
     let point = |text: &str| u32::from_str_radix(text.strip_prefix("U+").unwrap(), 16).unwrap();
-    let listed: BTreeSet<u32> = list
-        .split(", ")
+    list.split(", ")
         .flat_map(|item| {
             let (first, last) = item.split_once(" to ").unwrap_or((item, item));
             point(first)..=point(last)
         })
-        .collect();
+        .collect()
+}
+
+/// What counts as white space and what XML can carry does not depend on the Unicode version of a library.
+#[test]
+fn blank_and_carried_are_what_the_document_lists() {
+    let listed = listed_after("is not Unicode White_Space: ");
+    let carried = listed_after("only characters that XML 1.0 can carry: ");
     assert!(listed.iter().all(|point| char::from_u32(*point).is_some()));
     for character in '\0'..=char::MAX {
         let text = format!(
@@ -190,12 +216,16 @@ fn blank_is_what_the_document_lists() {
             serde_json::to_string(&character).unwrap()
         );
         let alert: cap::Alert = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            alert.validate().is_err(),
-            listed.contains(&u32::from(character)),
-            "{:x}",
-            u32::from(character)
-        );
+        let code_point = u32::from(character);
+        let element = "identifier";
+        let expected = if !carried.contains(&code_point) {
+            Err(cap::Fault::Character { element, code_point })
+        } else if listed.contains(&code_point) {
+            Err(cap::Fault::Empty { element })
+        } else {
+            Ok(())
+        };
+        assert_eq!(alert.validate(), expected, "{code_point:x}");
     }
 }
 

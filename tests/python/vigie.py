@@ -83,12 +83,12 @@ def parse_cursor(text: Any) -> tuple[str, int, int]:
 MEMBER = re.compile(r"(\w+)(?::([\w|]+))?([#*+]?)(\d*)(\??)(?: |$)")
 SEVERITY = "|".join(SEVERITIES)
 RULES = {
-    "credential": "sub:jwk org:place name role:author|relay? parent:id? grants:grant# plane:live|exercise "
+    "credential": "sub:jwk org:place name:str role:author|relay? parent:id? grants:grant# plane:live|exercise "
                   "not_before:number expires:number ext:object?", "jwk": "crv:Ed25519| kty:OKP| x:id",
     "grant": f"flow:alert|signal at:place publish:{SEVERITY}? subscribe:flag? delegate:byte?",
-    "message": f"channel sent:number expires:number severity:{SEVERITY} label:label replaces:id#? content:any "
+    "message": f"channel:str sent:number expires:number severity:{SEVERITY} label:label replaces:id#? content:any "
                "ext:object? prev:any? cosignatures:any? sealed:any?", "label": "tlp:tlp audience:any?",
-    "content": "cap:alert original:original?", "original": "media_type sha256:id bytes?",
+    "content": "cap:alert original:original?", "original": "media_type:str sha256:id bytes?",
     "alert": "identifier:full sender:full sent:moment status:Actual|Exercise|System|Test|Draft references? incidents? "
              "msgType:Alert|Update|Cancel|Ack|Error scope:Public|Restricted|Private restriction? addresses? code*64 "
              "source? note? info:info*64", "pair": "valueName:full value",
@@ -99,11 +99,11 @@ RULES = {
             "language? expires:moment? description? contact? parameter:pair*512 resource:resource*32 area:area*1024",
     "resource": "resourceDesc:full mimeType:full size? uri? derefUri? digest?",
     "area": "areaDesc polygon*256 circle*256 geocode:pair*6144 altitude? ceiling?"}
-WHITE_SPACE = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"  # of part 8
 KINDS: dict[str, Callable[[Any], bool]] = {
     "any": lambda v: True, "flag": lambda v: isinstance(v, bool), "object": lambda v: isinstance(v, dict),
-    "text": lambda v: isinstance(v, str), "tlp": lambda v: v in TLP, "cursor": lambda v: passes(parse_cursor, v),
-    "full": lambda v: isinstance(v, str) and not re.fullmatch(WHITE_SPACE, v),
+    "text": lambda v: isinstance(v, str) and not re.search(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", v),  # as XML
+    "str": lambda v: isinstance(v, str), "tlp": lambda v: v in TLP, "cursor": lambda v: passes(parse_cursor, v),
+    "full": lambda v: KINDS["text"](v) and v.strip() != "",  # strips the white space of part 8 and U+001C to U+001F
     "number": lambda v: type(v) is int and 0 <= v <= MAX_INT, "byte": lambda v: type(v) is int and 0 <= v <= 255,
     "id": lambda v: passes(unb64, v, "", 32), "log": lambda v: passes(unb64, v, "", 16),
     "place": lambda v: isinstance(v, str) and bool(PLACE.fullmatch(v)), "moment": lambda v: is_moment(v)}
@@ -267,7 +267,7 @@ def verify_message(jws: str, chain: Chain, lifetime_ms: int = WEEK_MS) -> Messag
 FRAMES = {  # of the relay
     "challenge": "nonce:id", "welcome": "log:log head:number now:number mark_ms:number relay:id?",
     "receipt": "re:number id:id log:log seq:number admitted:number", "reach": "id:id live:number behind:number",
-    "refused": "re:number? code detail? credential:id?", "subscribed": "re:number log:log seq:number head:number",
+    "refused": "re:number? code detail:str? credential:id?", "subscribed": "re:number log:log seq:number head:number",
     "chain": "chain# re:number?", "event": "seq:number admitted:number jws",
     "mark": "log:log seq:number admitted:number head:number now:number", "going_away": "retry_ms:number",
     "gap": "reason:other_log|removed|ahead|damaged from:cursor to:cursor"}  # left out: accepted, past, page

@@ -1,4 +1,5 @@
-//! What the form of an alert demands and its types do not say: moments that exist, texts that say something, bounds.
+//! What the form of an alert demands and its types do not say: moments that exist, texts that say something and that
+//! XML can carry, bounds.
 
 use super::alert::Alert;
 use super::date_time::is_date_time;
@@ -42,6 +43,14 @@ pub enum Fault {
         /// CAP's name of the element.
         element: &'static str,
     },
+    /// A text has a character that XML 1.0 does not have, in any spelling: the alert could never leave as CAP.
+    #[error("CAP {element} has the character U+{code_point:04X}, which XML cannot carry: take it out")]
+    Character {
+        /// CAP's name of the element.
+        element: &'static str,
+        /// The first such character.
+        code_point: u32,
+    },
     /// A time is not written as CAP writes times, or does not exist.
     #[error("CAP {element} is not a date and time of the form 2026-06-01T10:00:00+02:00")]
     DateTime {
@@ -67,7 +76,7 @@ pub enum Fault {
 }
 
 impl Alert {
-    /// Checks what the types do not say: the form of times, required texts, and [`bounds`].
+    /// Checks what the types do not say: the form of times, required texts, characters, and [`bounds`].
     ///
     /// Empty `value` and `areaDesc` pass, since real issuers send them. Times are not compared with any clock.
     ///
@@ -77,24 +86,39 @@ impl Alert {
         says_something("identifier", &self.identifier)?;
         says_something("sender", &self.sender)?;
         date_time("sent", Some(&self.sent))?;
+        carried("source", &self.source)?;
+        carried("restriction", &self.restriction)?;
+        carried("addresses", &self.addresses)?;
         at_most("code", self.code.len(), bounds::CODES_MAX)?;
+        carried("code", &self.code)?;
+        carried("note", &self.note)?;
+        carried("references", &self.references)?;
+        carried("incidents", &self.incidents)?;
         at_most("info", self.info.len(), bounds::INFOS_MAX)?;
         self.info.iter().try_for_each(validate_info)
     }
 }
 
 fn validate_info(info: &Info) -> Result<(), Fault> {
+    carried("language", &info.language)?;
     if info.category.is_empty() {
         return Err(Fault::Missing { element: "category" });
     }
     at_most("category", info.category.len(), bounds::CATEGORIES_MAX)?;
     says_something("event", &info.event)?;
     at_most("responseType", info.response_type.len(), bounds::RESPONSE_TYPES_MAX)?;
+    carried("audience", &info.audience)?;
     at_most("eventCode", info.event_code.len(), bounds::EVENT_CODES_MAX)?;
     info.event_code.iter().try_for_each(validate_pair)?;
     date_time("effective", info.effective.as_deref())?;
     date_time("onset", info.onset.as_deref())?;
     date_time("expires", info.expires.as_deref())?;
+    carried("senderName", &info.sender_name)?;
+    carried("headline", &info.headline)?;
+    carried("description", &info.description)?;
+    carried("instruction", &info.instruction)?;
+    carried("web", &info.web)?;
+    carried("contact", &info.contact)?;
     at_most("parameter", info.parameter.len(), bounds::PARAMETERS_MAX)?;
     info.parameter.iter().try_for_each(validate_pair)?;
     at_most("resource", info.resource.len(), bounds::RESOURCES_MAX)?;
@@ -105,21 +129,45 @@ fn validate_info(info: &Info) -> Result<(), Fault> {
 
 fn validate_resource(resource: &Resource) -> Result<(), Fault> {
     says_something("resourceDesc", &resource.resource_desc)?;
-    says_something("mimeType", &resource.mime_type)
+    says_something("mimeType", &resource.mime_type)?;
+    carried("size", &resource.size)?;
+    carried("uri", &resource.uri)?;
+    carried("derefUri", &resource.deref_uri)?;
+    carried("digest", &resource.digest)
 }
 
 fn validate_area(area: &Area) -> Result<(), Fault> {
+    carried("areaDesc", [&area.area_desc])?;
     at_most("polygon", area.polygon.len(), bounds::POLYGONS_MAX)?;
+    carried("polygon", &area.polygon)?;
     at_most("circle", area.circle.len(), bounds::CIRCLES_MAX)?;
+    carried("circle", &area.circle)?;
     at_most("geocode", area.geocode.len(), bounds::GEOCODES_MAX)?;
-    area.geocode.iter().try_for_each(validate_pair)
+    area.geocode.iter().try_for_each(validate_pair)?;
+    carried("altitude", &area.altitude)?;
+    carried("ceiling", &area.ceiling)
 }
 
 fn validate_pair(pair: &ValuePair) -> Result<(), Fault> {
-    says_something("valueName", &pair.value_name)
+    says_something("valueName", &pair.value_name)?;
+    carried("value", [&pair.value])
 }
 
-fn says_something(element: &'static str, text: &str) -> Result<(), Fault> {
+/// XML 1.0 has no spelling for the others, not even as a reference.
+const fn is_xml_char(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+fn carried<'a>(element: &'static str, texts: impl IntoIterator<Item = &'a String>) -> Result<(), Fault> {
+    let stranger = texts.into_iter().flat_map(|text| text.chars()).find(|character| !is_xml_char(*character));
+    match stranger {
+        Some(character) => Err(Fault::Character { element, code_point: u32::from(character) }),
+        None => Ok(()),
+    }
+}
+
+fn says_something(element: &'static str, text: &String) -> Result<(), Fault> {
+    carried(element, [text])?;
     if text.trim().is_empty() { Err(Fault::Empty { element }) } else { Ok(()) }
 }
 

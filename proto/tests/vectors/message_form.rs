@@ -73,6 +73,25 @@ pub(super) fn content_form(book: &mut Book<'_>) {
         ("cap-identifier-missing", r#""identifier":"essai-1","#, "", "malformed_content"),
         ("cap-identifier-empty", "essai-1", "", "malformed_content"),
         ("cap-identifier-blank", "essai-1", BLANK, "malformed_content"),
+        ("cap-identifier-separators", "essai-1", r"essai-1\u001f", "malformed_content"),
+        ("cap-headline-null-character", HEADLINE, r#""headline":"Crue\u0000""#, "malformed_content"),
+        ("cap-headline-escape-character", HEADLINE, r#""headline":"Crue\u001b[2J""#, "malformed_content"),
+        ("cap-headline-vertical-tab", HEADLINE, r#""headline":"Crue\u000b""#, "malformed_content"),
+        ("cap-headline-fffe", HEADLINE, "\"headline\":\"Crue\u{fffe}\"", "malformed_content"),
+        ("cap-note-ffff", r#""scope":"Public""#, r#""scope":"Public","note":"\uffff""#, "malformed_content"),
+        (
+            "cap-code-control",
+            r#""scope":"Public""#,
+            r#""scope":"Public","code":["a","\u0008"]"#,
+            "malformed_content",
+        ),
+        ("cap-area-control", r#""areaDesc":"Paris""#, r#""areaDesc":"\u000c""#, "malformed_content"),
+        (
+            "cap-geocode-control",
+            r#""areaDesc":"Paris""#,
+            r#""areaDesc":"Paris","geocode":[{"valueName":"INSEE","value":"75\u000e056"}]"#,
+            "malformed_content",
+        ),
         ("cap-sent-zulu", "2027-01-15T09:00:00+01:00", "2027-01-15T08:00:00Z", "malformed_content"),
         ("cap-sent-no-such-day", "2027-01-15", "2027-02-29", "malformed_content"),
         ("cap-status-unknown", r#""Actual""#, r#""Real""#, "malformed_content"),
@@ -85,7 +104,8 @@ pub(super) fn content_form(book: &mut Book<'_>) {
             assert_eq!(draft.content.matches(from).count(), 1, "{name}");
             draft.content = draft.content.replace(from, to);
         });
-        book.add(TOWN, draft.token(name), verdict, Some("alert-town"));
+        let twin = if from == HEADLINE { "cap-headline-all-that-xml-can-carry" } else { "alert-town" };
+        book.add(TOWN, draft.token(name), verdict, Some(twin));
     }
     for (name, content, verdict) in [
         ("content-text", r#""Crue""#, "malformed_content"),
@@ -102,13 +122,19 @@ pub(super) fn content_form(book: &mut Book<'_>) {
     book.add(TOWN, bare.token("cancel-without-info"), "ok", None);
 }
 
-/// Every character of the Unicode property White_Space, as JSON: with nothing else a text is blank.
-const BLANK: &str = "\\t\\n\\u000b\\f\\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+const HEADLINE: &str = r#""headline":"Crue de la Seine""#;
+
+/// Every character of the Unicode property White_Space that XML can carry, as JSON: with nothing else a text is blank.
+const BLANK: &str = "\\t\\n\\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+
+/// A headline with the first and the last of each range of characters that XML can carry.
+const EDGES: &str =
+    "\"headline\":\"\\t\\n\\r \u{7f}\u{85}\u{d7ff}\u{e000}\u{fdd0}\u{fffd}\u{10000}\u{1fffe}\u{10ffff}\"";
 
 /// What stricter or laxer readers would refuse.
 fn tolerated_content(book: &mut Book<'_>) {
     for (name, from, to) in [
-        ("cap-identifier-separators", "essai-1", r"\u001c\u001d\u001e\u001f"),
+        ("cap-headline-all-that-xml-can-carry", HEADLINE, EDGES),
         ("cap-identifier-zero-width", "essai-1", "\u{200b}"),
         ("cap-identifier-byte-order-mark", "essai-1", "\u{feff}"),
         ("cap-area-empty", r#""areaDesc":"Paris""#, r#""areaDesc":"","polygon":["no polygon"]"#),
