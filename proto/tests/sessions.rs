@@ -21,7 +21,7 @@ use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step};
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn, Request, Rules};
 use vigie_proto::time::Timestamp;
 
-use crate::support::{NOW, TestKey, crate_path, roots};
+use crate::support::{NOW, TestKey, Token, crate_path, header, roots};
 
 const RELAY: &str = "relay.vigie.example";
 const BINDING: Binding = Binding::Certificate([3; 32]);
@@ -39,6 +39,19 @@ fn token(file: &str, name: &str) -> String {
     let file = vectors(file);
     let token = file["tokens"].as_array().unwrap().iter().find(|token| token["name"] == name).unwrap();
     token["token"].as_str().unwrap().to_owned()
+}
+
+/// Header and payload of a token of the vectors.
+fn parts_of(file: &str, name: &str) -> Parts {
+    let file = vectors(file);
+    let token = file["tokens"].as_array().unwrap().iter().find(|token| token["name"] == name).unwrap();
+    let text = |member: &str| token[member].as_str().unwrap().to_owned();
+    Parts { header: text("header"), payload: text("payload") }
+}
+
+struct Parts {
+    header: String,
+    payload: String,
 }
 
 fn links(names: &[&str]) -> Vec<String> {
@@ -244,9 +257,49 @@ fn a_renewed_credential_does_not_strand_the_outbox() {
         (&["root-exercise", "nation-exercise", "town-exercise"][..], Code::NotAuthor),
         (&["root-live", "nation-live", "exceeds-org"][..], Code::ExceedsParent),
         (&["nation-live"][..], Code::UnknownRoot),
+        (&["root-live", "nation-live", "relay-issuer"][..], Code::NotGranted),
     ] {
         assert_eq!(ask(&mut session, &chain_frame(names)).unwrap_err(), (code, Some(6)), "{names:?}");
     }
+}
+
+/// Ids are hashes: the order in which chains came is not theirs.
+#[test]
+fn a_session_keeps_the_eight_other_chains_that_it_was_given_last() {
+    let above = links(&["root-live", "nation-live"]);
+    let first = parts_of("credentials.json", "town-live");
+    let others: Vec<Token> = (0..9)
+        .map(|number| {
+            let payload = first.payload.replacen("Essai town-live", &format!("Essai {number}"), 1);
+            assert_ne!(payload, first.payload);
+            Token::new("other", "nation-live", first.header.clone(), payload)
+        })
+        .collect();
+    let mut session = town();
+    let give = |session: &mut LoggedIn, other: &Token| {
+        let chain: Vec<&str> = above.iter().map(String::as_str).chain([&*other.text]).collect();
+        let frame = serde_json::json!({"op": "chain", "n": 6, "chain": chain}).to_string();
+        assert!(matches!(ask(session, &frame), Ok(Request::Accept { re: 6 })));
+    };
+    let message = parts_of("messages.json", "alert-town");
+    let speaks = |session: &mut LoggedIn, other: &Token| {
+        let header = header(&other.id, "vigie-message-live-v1");
+        let jws = Token::new("message", "town-live", header, message.payload.clone()).text;
+        match ask(session, &format!(r#"{{"op":"publish","n":7,"jws":"{jws}"}}"#)) {
+            Ok(_) => true,
+            Err(refused) => {
+                assert_eq!(refused, (Code::NotAuthor, Some(7)));
+                false
+            }
+        }
+    };
+    others[..8].iter().for_each(|other| give(&mut session, other));
+    assert!(others[..8].iter().all(|other| speaks(&mut session, other)));
+    give(&mut session, &others[0]);
+    assert!(others[..8].iter().all(|other| speaks(&mut session, other)), "one given again takes no room");
+    give(&mut session, &others[8]);
+    let kept: Vec<bool> = others.iter().map(|other| speaks(&mut session, other)).collect();
+    assert_eq!(kept, [true, false, true, true, true, true, true, true, true], "the second is now the oldest");
 }
 
 #[test]

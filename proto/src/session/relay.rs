@@ -4,7 +4,7 @@
 //! [`Request`] that is already verified and authorised, or a [`Rejection`] to send back. The worker that owns the
 //! session carries requests out; nothing here knows how.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,11 +80,7 @@ impl AwaitLogin {
         }
         let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
         chain.judge(now)?;
-        if chain.leaf().claims().role != Role::Author {
-            return Err(Refusal::new(Code::NotGranted, "a relay does not log in")
-                .by(chain.leaf().id())
-                .into());
-        }
+        author_only(&chain)?;
         let expected = Expected {
             relay_names: &rules.relay_names,
             nonce: self.nonce,
@@ -96,7 +92,7 @@ impl AwaitLogin {
         let wanted = mark_ms.map_or(MARK_INTERVAL, Duration::from_millis);
         Ok(LoggedIn {
             chain: Arc::new(chain),
-            others: BTreeMap::new(),
+            others: VecDeque::new(),
             mark_interval: wanted.clamp(MARK_INTERVAL_MIN, MARK_INTERVAL_MAX),
             given: GivenChains::default(),
         })
@@ -156,8 +152,8 @@ pub enum Request {
 #[derive(Debug)]
 pub struct LoggedIn {
     chain: Arc<Chain>,
-    /// Chains of other credentials of the same key, at most [`OTHER_CHAINS_MAX`].
-    others: BTreeMap<CredentialId, Arc<Chain>>,
+    /// Chains of other credentials of the same key, the one given last at the end, at most [`OTHER_CHAINS_MAX`].
+    others: VecDeque<Arc<Chain>>,
     mark_interval: Duration,
     given: GivenChains,
 }
@@ -248,10 +244,12 @@ impl LoggedIn {
         if chain.plane() != self.chain.plane() {
             return Err(Refusal::from(Code::WrongPlane).by(id));
         }
-        if self.others.len() >= OTHER_CHAINS_MAX && !self.others.contains_key(&id) {
-            self.others.pop_first();
+        author_only(&chain)?;
+        self.others.retain(|other| other.leaf().id() != id);
+        if self.others.len() == OTHER_CHAINS_MAX {
+            self.others.pop_front();
         }
-        self.others.insert(id, Arc::new(chain));
+        self.others.push_back(Arc::new(chain));
         Ok(())
     }
 
@@ -262,7 +260,8 @@ impl LoggedIn {
         } else {
             // A stranger's message and an own one under a chain not given yet look alike: both name a credential
             // that this session may not speak under.
-            self.others.get(&claimed).ok_or_else(|| Refusal::from(Code::NotAuthor).by(claimed))?
+            let given = self.others.iter().find(|other| other.leaf().id() == claimed);
+            given.ok_or_else(|| Refusal::from(Code::NotAuthor).by(claimed))?
         };
         verify::verify(jws, chain, rules.lifetime_max)
     }
@@ -279,6 +278,14 @@ impl LoggedIn {
             })
             .collect::<Result<_, _>>()?;
         Reader::new(&self.chain, filters)
+    }
+}
+
+/// A relay's chain has no session and publishes nothing.
+fn author_only(chain: &Chain) -> Result<(), Refusal> {
+    match chain.leaf().claims().role {
+        Role::Author => Ok(()),
+        Role::Relay => Err(Refusal::new(Code::NotGranted, "a relay does not log in").by(chain.leaf().id())),
     }
 }
 
