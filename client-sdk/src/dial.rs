@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
-use vigie_proto::limits::SUBPROTOCOL;
+use vigie_proto::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use vigie_proto::login::Binding;
 use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step, Welcomed};
 
@@ -39,8 +39,6 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// Room for three of the largest frames; one at a time is written.
 const WRITE_BUFFER_BYTES_MAX: usize = 1024 * 1024;
-/// The largest event is a message of 256 KiB and the frame around it.
-const FRAME_BYTES_MAX: usize = 264 * 1024;
 /// A sentence of an HTTP answer longer than this is cut: it may be a page of something that is no relay.
 const SAID_CHARS_MAX: usize = 300;
 

@@ -19,7 +19,7 @@ pub const CHAIN_LINKS_MAX: usize = 8;
 /// A frame before log-in: a full chain (8 × 1,280) and a proof.
 pub const FRAME_BYTES_MAX_BEFORE_LOGIN: usize = 12 * 1024;
 
-/// A frame after log-in: the largest message and the frame around it.
+/// A frame after log-in, in both directions: the largest message and the frame around it.
 pub const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 1_024;
 
 /// Nesting of JSON in tokens and frames: CAP needs 6.
