@@ -71,7 +71,10 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
                 (state, Told { text: lang.check_logged_in(took.as_millis()), took: Some(took) })
             }
             Ok(Err(reason)) => (State::Critical, Told::why(refusal_text(lang, reason.refusal()))),
-            Err(_) => (State::Critical, Told::why(lang.check_timed_out(problem(&subscription)))),
+            Err(_) => {
+                let why = problem(&subscription).map_or_else(String::new, |why| format!(" ({why})"));
+                (State::Critical, Told::why(format!("{}{why}", lang.check_timed_out())))
+            }
         })
     })
 }
@@ -98,15 +101,16 @@ async fn logged_in<P: OnPlane>(subscription: &Subscription<P>) -> Result<(), End
     }
 }
 
-fn problem<P: OnPlane>(subscription: &Subscription<P>) -> String {
+/// Why there was no line, in the SDK's words.
+fn problem<P: OnPlane>(subscription: &Subscription<P>) -> Option<String> {
     match subscription.state() {
-        LinkState::Connecting { problem: Some(problem), .. } => escape(&problem),
+        LinkState::Connecting { problem: Some(problem), .. } => Some(escape(&problem)),
         LinkState::Idle
         | LinkState::Connecting { problem: None, .. }
         | LinkState::Up
         | LinkState::Stale
         | LinkState::Closed { .. }
-        | _ => String::new(),
+        | _ => None,
     }
 }
 

@@ -124,7 +124,7 @@ fn show_one(screen: &Screen, context: &Context, name: &str, plane: Plane) -> Res
 
 /// Listing goes on past an identity that has no credential yet.
 fn unusable(screen: &Screen, name: &str, plane: Plane, error: &ContextError) -> Outcome {
-    let why = escape(&error.to_string());
+    let why = escape(&screen.lang.context_error(error));
     if screen.json {
         return screen.object(&serde_json::json!({
             "type": "identity", "name": name, "plane": plane, "unusable": why,

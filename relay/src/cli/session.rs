@@ -60,7 +60,10 @@ impl Session<'_> {
     }
 
     pub(super) fn context_failed(&self, error: &ContextError) -> Failure {
-        Failure::new(Exit::Configuration, self.screen.lang.context_failed(escape(&error.to_string())))
+        Failure::new(
+            Exit::Configuration,
+            self.screen.lang.context_failed(escape(&self.screen.lang.context_error(error))),
+        )
     }
 
     /// Runs what waits for the network.
@@ -99,24 +102,7 @@ fn link_failed(lang: Lang, error: &LinkError) -> Failure {
         | LinkError::Stale { .. }
         | LinkError::Crowded
         | LinkError::Stopped
-        | _ => Failure::new(Exit::Unreachable, lang.not_sent(escape(&link_told(lang, error)))),
-    }
-}
-
-/// Why there is no line, in the reader's language where it is one of the usual reasons.
-fn link_told(lang: Lang, error: &LinkError) -> String {
-    match error {
-        LinkError::Connect { relay, source } => lang.link_connect(relay, source),
-        LinkError::TimedOut { relay } => lang.link_timed_out(relay),
-        LinkError::Tls { relay, why } => lang.link_tls(relay, why),
-        LinkError::Lost { relay, what } => lang.link_lost(relay, what),
-        LinkError::Http { .. }
-        | LinkError::Refused { .. }
-        | LinkError::Violation { .. }
-        | LinkError::Stale { .. }
-        | LinkError::Crowded
-        | LinkError::Stopped
-        | _ => error.to_string(),
+        | _ => Failure::new(Exit::Unreachable, lang.not_sent(escape(&lang.link_error(error)))),
     }
 }
 

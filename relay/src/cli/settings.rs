@@ -186,7 +186,7 @@ impl Reading<'_> {
             (Some(_), None) | (None, Some(_)) => return Err(self.wrong(self.lang.relay_key_and_chain())),
         };
         let identity = Identity::load(&key, &chain, &config.roots)
-            .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+            .map_err(|error| Failure::new(Exit::Configuration, self.lang.identity_error(&error)))?;
         let leaf = identity.chain().leaf();
         if leaf.claims().role != Role::Relay {
             return Err(self.wrong(self.lang.not_a_relay_credential(chain.display())));

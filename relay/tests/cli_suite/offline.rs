@@ -273,3 +273,50 @@ fn whoever_closes_the_pipe_ends_it_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+#[test]
+fn a_misspelt_key_of_a_context_is_named_with_what_was_meant() {
+    let place = Place::new();
+    place.edit("context.toml", "\ntls_roots =", "\ntls_root =");
+    let told = place.vigie(&["sub", "alert/fr", "--as", "town"]).ended(3).err;
+    assert!(told.contains("unknown key `tls_root`; did you mean `tls_roots`?"), "{told}");
+    assert!(told.contains("line 5") && !told.contains("\\n") && told.lines().count() == 1, "{told}");
+    let told = place.vigie(&["sub", "alert/fr", "--as", "town", "--lang", "fr"]).ended(3).err;
+    assert!(told.contains("clé inconnue « tls_root » ; vouliez-vous dire « tls_roots » ?"), "{told}");
+}
+
+#[test]
+fn who_asks_for_french_is_told_in_french() {
+    let place = Place::new();
+    let french = |args: &[&str]| place.vigie(&[args, &["--lang", "fr"]].concat());
+    let key = place.path("identities/town/live.key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    for told in [
+        french(&["pub", "alert/fr.idf.75.paris", "x", "--as", "town"]).ended(3).err,
+        french(&["identity", "show"]).ended(0).out,
+        french(&["check", "relay", "--as", "town"]).ended(3).out,
+    ] {
+        assert!(told.contains("a le mode 0640 : d'autres peuvent se servir de la clé privée"), "{told}");
+        assert!(!told.contains("has mode"), "{told}");
+    }
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let told = french(&["sub", "alert/fr", "--as", "twon"]).ended(3).err;
+    assert!(told.contains("il n'y a pas d'identité twon") && told.contains("« town »"), "{told}");
+    let told = french(&["sub", "alert/fr", "--as", "x"]).ended(3).err;
+    assert!(told.contains("il a : ") && told.contains("town"), "{told}");
+    fs::copy(place.path("identities/field/live.chain"), place.path("identities/town/live.chain")).unwrap();
+    assert!(
+        french(&["sub", "alert/fr", "--as", "town"]).ended(3).err.contains("la clé privée n'est pas celle")
+    );
+
+    // Nobody listens there: the sentence is French, what the system said stands behind it.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    place.edit("context.toml", "localhost:7443", &nobody.local_addr().unwrap().to_string());
+    drop(nobody);
+    let told = french(&["check", "relay", "--as", "nation", "--crit", "500ms"]).ended(2).out;
+    assert!(told.starts_with("CRITICAL pas d'authentification à temps (cannot reach"), "{told}");
+    let told = french(&["sub", "alert/fr", "--as", "nation", "--wait", "20s"]).ended(4).err;
+    assert!(told.contains("aucun relais n'a pu être joint") && told.contains(" (cannot reach"), "{told}");
+    let told = french(&["pub", "alert/fr", "x", "--as", "nation", "--wait", "300ms"]).ended(4).err;
+    assert!(told.contains("impossible de joindre") && !told.contains("cannot reach"), "{told}");
+}

@@ -3,6 +3,7 @@
 //! What is inserted was escaped by the caller where it came from a stranger.
 
 pub(super) mod help;
+mod sdk;
 mod sentences;
 
 use std::ffi::{OsStr, OsString};

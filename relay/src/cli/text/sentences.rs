@@ -86,6 +86,21 @@ sentences! {
         "au nom de qui ? donnez --as NOM ou VIGIE_AS ; vigie identity show en donne la liste";
     context_failed(why) "{why}", "le contexte ou l'identité ne peut servir : {why}";
 
+    no_context_folder(path, why) "cannot read {path}: {why}; name a folder made by: vigie init DIR",
+        "impossible de lire {path} ({why}) ; nommez un dossier fait par : vigie init DOSSIER";
+    malformed_context(path, why) "{path} is malformed: {why}", "{path} est mal formé ({why})";
+    bad_context_key(path, key, why) "{path}, key `{key}`: {why}", "{path} : la valeur de « {key} » ne peut servir ({why})";
+    unknown_identity(name) "there is no identity {name} in this context", "il n'y a pas d'identité {name} dans ce contexte";
+    known_identities(names) "; it has: {names}", " ; il a : {names}";
+    identity_failed(name, plane, why) "identity {name}, {plane} plane: {why}", "identité {name}, plan {plane} : {why}";
+    chain_refused(path, why)
+        "the chain in {path} is refused ({why}); ask its issuer for a new one, or check the pinned roots",
+        "la chaîne de {path} est refusée ({why}) ; demandez-en une autre à son émetteur, ou vérifiez les racines épinglées";
+    key_and_chain_differ()
+        "the private key is not the one that the last credential of the chain speaks of; use both files of one identity",
+        "la clé privée n'est pas celle dont parle la dernière accréditation de la chaîne ; prenez les deux fichiers d'une \
+         même identité";
+
     // Channels.
     plane_prefix(prefix, rest)
         "a channel is written without its plane: leave out `{prefix}/` and write {rest}, with --exercise for an \
@@ -138,10 +153,18 @@ sentences! {
          l'a vu";
     not_sent(why) "nothing was sent: {why}", "rien n'a été envoyé : {why}";
     link_connect(relay, why) "cannot reach {relay}: {why}; check the address, the network, and that the relay runs",
-        "impossible de joindre {relay} : {why} ; vérifiez l'adresse, le réseau, et que le relais tourne";
+        "impossible de joindre {relay} ({why}) ; vérifiez l'adresse, le réseau, et que le relais tourne";
     link_timed_out(relay) "{relay} did not answer in time", "{relay} n'a pas répondu à temps";
-    link_tls(relay, why) "TLS with {relay} failed: {why}", "TLS avec {relay} a échoué : {why}";
-    link_lost(relay, what) "the line to {relay} was lost: {what}", "la liaison avec {relay} s'est perdue : {what}";
+    link_tls(relay, why) "TLS with {relay} failed: {why}", "TLS avec {relay} a échoué ({why})";
+    link_lost(relay, what) "the line to {relay} was lost: {what}", "la liaison avec {relay} s'est perdue ({what})";
+    link_http(relay, status, said) "{relay} answered with HTTP status {status}{said}",
+        "{relay} a répondu par le statut HTTP {status}{said}";
+    link_violation(relay, what) "{relay} does not keep to the protocol: {what}",
+        "{relay} ne respecte pas le protocole ({what})";
+    link_silent(relay) "the line to {relay} is stale: nothing came for too long",
+        "la liaison avec {relay} est muette : rien n'est venu depuis trop longtemps";
+    link_crowded() "too many messages of this client wait for their receipts",
+        "trop de messages de ce client attendent leur accusé";
     session_refused(relay, why) "{relay} refused the session: {why}", "{relay} a refusé la session : {why}";
 
     // sub
@@ -177,8 +200,9 @@ sentences! {
     still_expected(left) "over, with {left} message(s) still expected", "fini, alors que {left} message(s) étaient attendus";
     subscription_over() "the subscription ended without a reason", "l'abonnement a pris fin sans raison connue";
     link_up() "connected", "connecté";
-    no_relay(why) "no relay could be reached: {why}", "aucun relais n'a pu être joint : {why}";
-    link_problem(why) "no line, trying again: {why}", "plus de liaison, nouvel essai : {why}";
+    no_relay(why) "no relay could be reached: {why}",
+        "aucun relais n'a pu être joint ; vérifiez l'adresse, le réseau, et que le relais tourne ({why})";
+    link_problem(why) "no line, trying again: {why}", "pas de liaison, nouvel essai ({why})";
     link_stale() "the line fell silent; seeking another. What you see may be out of date",
         "la liaison s'est tue ; recherche d'une autre. Ce que vous voyez peut être dépassé";
 
@@ -288,7 +312,7 @@ sentences! {
 
     // check
     check_logged_in(millis) "logged in after {millis} ms", "authentifié en {millis} ms";
-    check_timed_out(why) "no log-in in time; {why}", "pas d'authentification à temps ; {why}";
+    check_timed_out() "no log-in in time", "pas d'authentification à temps";
 
     // errors
     unknown_code(text) "{text} is no code of this version", "{text} n'est pas un code de cette version";
