@@ -54,6 +54,10 @@ pub(super) enum Command {
         command: RelayCommand,
     },
     Pub(Publish),
+    Queue {
+        #[command(subcommand)]
+        command: QueueCommand,
+    },
     Sub(Subscribe),
     Verify(Verify),
     Cap {
@@ -126,8 +130,41 @@ pub(super) struct Publish {
     // An id may begin with a hyphen.
     #[arg(long, value_name = "ID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(super) replaces: Vec<MessageId>,
+    #[arg(long)]
+    pub(super) offline: bool,
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     pub(super) wait: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueCommand {
+    Ls(QueueList),
+    Retry(QueueMessage),
+    Drop(QueueMessage),
+    Send(QueueSend),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueueList {
+    #[arg(long)]
+    pub(super) exercise: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueueMessage {
+    // An id may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
+    pub(super) id: MessageId,
+    #[arg(long)]
+    pub(super) exercise: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueueSend {
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    pub(super) wait: Duration,
+    #[arg(long)]
+    pub(super) exercise: bool,
 }
 
 #[derive(Debug, Args)]

@@ -26,7 +26,7 @@ pub(crate) enum Exit {
     VerificationFailed = 6,
     /// The time ran out first.
     TimedOut = 7,
-    /// Only a part was done: whether the message is on a relay's disk is unknown.
+    /// Only a part was done: whether the message is on a relay's disk is unknown, or it is still queued on this one.
     Partial = 8,
     /// A gap was met under `--strict`.
     Gap = 9,

@@ -21,6 +21,7 @@ mod init;
 mod settings;
 mod relay;
 mod publish;
+mod queue;
 mod subscribe;
 mod render;
 mod effects;
@@ -83,6 +84,7 @@ fn run(screen: &Screen, cli: &Cli, command: clap::Command) -> Outcome {
         Command::Init(args) => init::run(screen, args),
         Command::Relay { command } => relay::run(screen, command),
         Command::Pub(args) => publish::run(session, args),
+        Command::Queue { command } => queue::run(session, command),
         Command::Sub(args) => subscribe::run(session, args),
         Command::Verify(args) => verify::run(session, args),
         Command::Cap { command } => cap::run(screen, command),

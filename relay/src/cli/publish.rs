@@ -22,6 +22,7 @@ use super::cap::references::{self, Targets};
 use super::channels;
 use super::exit::{Exit, Failure, Outcome};
 use super::files;
+use super::queue;
 use super::screen::{Screen, Tone, escape};
 use super::session::{Session, publish_failed};
 use super::text::Lang;
@@ -53,6 +54,15 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
     // What is wrong with the command is told before trust or network are looked at.
     let says = Says::read(screen, args, P::PLANE)?;
     let client = session.client::<P>(Some(args.wait))?;
+    if args.offline {
+        if let Says::Cap { content, .. } = &says
+            && content.cap.references.is_some()
+        {
+            screen.warn(&screen.lang.references_not_looked_up(screen.lang.references_need_a_line()));
+        }
+        let message = says.sign(screen, &client, &channel, args, &Targets::default())?;
+        return queue::publish(session, &client, &message, &channel, args.wait);
+    }
     let sent = session.block_on(async {
         let targets = match &says {
             Says::Line(_) => Targets::default(),
@@ -242,17 +252,11 @@ struct ReachLine {
 }
 
 fn show(screen: &Screen, channel: &Channel, receipt: &Receipt, reach: Option<Reach>) -> Outcome {
-    let Receipt { id, log, seq, admitted, .. } = *receipt;
-    if screen.json {
-        screen.object(&ReceiptLine { r#type: "receipt", id, log, seq, admitted, channel })?;
-        if let Some(Reach { live, behind, .. }) = reach {
-            screen.object(&ReachLine { r#type: "reach", id, live, behind })?;
-        }
-    } else {
-        let stored = screen.paint(Tone::Good, &screen.lang.stored());
-        let told = screen.lang.receipt(id, seq, time::local(admitted), channel);
-        screen.line(&format!("{stored}  {told}"))?;
-        if let Some(Reach { live, behind, .. }) = reach {
+    show_receipt(screen, channel, receipt)?;
+    if let Some(Reach { live, behind, .. }) = reach {
+        if screen.json {
+            screen.object(&ReachLine { r#type: "reach", id: receipt.id, live, behind })?;
+        } else {
             screen.line(&screen.lang.reach(live, behind))?;
         }
     }
@@ -262,4 +266,15 @@ fn show(screen: &Screen, channel: &Channel, receipt: &Receipt, reach: Option<Rea
         None => screen.say(&screen.lang.reach_unknown()),
     }
     Ok(())
+}
+
+/// A message is on a relay's disk.
+pub(super) fn show_receipt(screen: &Screen, channel: &Channel, receipt: &Receipt) -> Outcome {
+    let Receipt { id, log, seq, admitted, .. } = *receipt;
+    if screen.json {
+        return screen.object(&ReceiptLine { r#type: "receipt", id, log, seq, admitted, channel });
+    }
+    let stored = screen.paint(Tone::Good, &screen.lang.stored());
+    let told = screen.lang.receipt(id, seq, time::local(admitted), channel);
+    screen.line(&format!("{stored}  {told}"))
 }

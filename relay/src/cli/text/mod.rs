@@ -4,7 +4,9 @@
 
 pub(super) mod help;
 mod sdk;
+#[macro_use]
 mod sentences;
+mod outbox;
 
 use std::ffi::{OsStr, OsString};
 
