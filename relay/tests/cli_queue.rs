@@ -1,4 +1,4 @@
-//! `vigie pub --offline` and `vigie queue`, as someone with a bad network uses them.
+//! `vigie pub --offline`, `vigie queue` and `vigie sub --durable`, as someone with a bad network uses them.
 #![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
 #![cfg(unix)]
 
@@ -115,4 +115,31 @@ fn exercises_have_a_queue_of_their_own_and_say_so_in_both_languages() {
     std::fs::write(kept, "").unwrap();
     let damaged = place.vigie(&["queue", "ls", "--exercise", "--as", "field"]).ended(1);
     assert!(damaged.err.contains("damaged"), "{damaged:?}");
+}
+
+#[test]
+fn a_durable_reader_goes_on_behind_what_it_was_shown() {
+    let place = Place::new();
+    let _relay = place.relay();
+    for text in ["un", "deux", "trois"] {
+        place.vigie(&["pub", CHANNEL, text, "--as", "field"]).ended(0);
+    }
+    let heard = |count: &str| {
+        let listen = ["sub", CHANNEL, "--as", "region", "--durable", "poste-2", "--after", "0", "--json"];
+        let ran = place.vigie(&[&listen[..], &["--count", count, "--wait", PATIENCE]].concat());
+        let shown = ran.ended(0).objects();
+        let messages = shown.iter().filter(|one| one["type"] == "message");
+        let headline = |one: &Value| one["content"]["cap"]["info"][0]["headline"].as_str().map(str::to_owned);
+        messages.filter_map(headline).collect::<Vec<_>>()
+    };
+    assert_eq!(heard("1"), ["un"]);
+    assert_eq!(heard("2"), ["deux", "trois"]);
+    place.vigie(&["pub", CHANNEL, "quatre", "--as", "field"]).ended(0);
+    assert_eq!(heard("1"), ["quatre"]);
+    let cursor = place.dir().join("cursors/region/live.poste-2.cursor");
+    std::fs::write(&cursor, "vigie-cursor 1\n").unwrap();
+    let listen = |name| place.vigie(&["sub", CHANNEL, "--as", "region", "--durable", name, "--wait", "1ms"]);
+    let damaged = listen("poste-2").ended(1);
+    assert!(damaged.err.contains("damaged"), "{damaged:?}");
+    listen("../poste").ended(2);
 }

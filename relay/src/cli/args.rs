@@ -175,6 +175,8 @@ pub(super) struct Subscribe {
     pub(super) exercise: bool,
     #[arg(long, value_name = "CURSOR")]
     pub(super) after: Option<After>,
+    #[arg(long, value_name = "NAME")]
+    pub(super) durable: Option<String>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]

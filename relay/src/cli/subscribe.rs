@@ -4,7 +4,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use vigie_client::{Delivery, Exercise, LinkState, Live, OnPlane, Subscription, Verified};
+use vigie_client::{
+    CursorStore, Delivery, Exercise, LinkState, Live, OnPlane, StoreError, Subscription, Verified,
+};
 use vigie_proto::channel::{Filter, Plane};
 use vigie_proto::cursor::{Cursor, MalformedCursor};
 use vigie_proto::frame::Start;
@@ -18,6 +20,7 @@ use super::export::Export;
 use super::render;
 use super::screen::{Screen, escape, short};
 use super::session::{Session, subscription_ended};
+use super::text::Lang;
 
 /// After what to begin: a cursor as a relay gave it, or 0 for all that the log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,17 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
     let folder = args.cap_dir.as_deref().map(|dir| CapFolder::open(lang, dir)).transpose()?;
     session.block_on(async {
         let relays = client.config().relays.len();
-        let subscription = client.subscribe(filters, After::start(args.after));
+        let start = After::start(args.after);
+        let subscription = match &args.durable {
+            None => client.subscribe(filters, start),
+            Some(name) => {
+                // The name was found among those of the context, so it leads to no other place.
+                let dir = session.folder()?.join("cursors").join(session.name()?);
+                let durable = CursorStore::open(dir)
+                    .and_then(|store| client.subscribe_durable(name, filters, start, &store));
+                durable.map_err(|error| store_failed(lang, &error))?
+            }
+        };
         let listening = Listening {
             screen: session.screen,
             strict: args.strict,
@@ -114,7 +127,15 @@ impl<P: OnPlane> Listening<'_, P> {
         while self.left != Some(0) {
             let state = async { if watching { states.next().await } else { std::future::pending().await } };
             match first(&mut interrupted, &mut time_out, state, subscription.next()).await {
-                Turn::Delivered(Some(delivery)) => self.show(delivery)?,
+                Turn::Delivered(Some(delivery)) => {
+                    let cursor = place_of(&delivery);
+                    self.show(delivery)?;
+                    // Only what was shown counts as heard: a crash in between shows it again.
+                    if let Some(cursor) = cursor {
+                        let committed = subscription.commit(&cursor).await;
+                        committed.map_err(|error| store_failed(self.screen.lang, &error))?;
+                    }
+                }
                 Turn::Delivered(None) => return Err(self.ended(&subscription)),
                 Turn::Link(Some(state)) => self.told(&state)?,
                 Turn::Link(None) => watching = false,
@@ -229,6 +250,21 @@ async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Up to where everything was given with this delivery. A suspect may be a replay of an older place.
+fn place_of<P: OnPlane>(delivery: &Delivery<P>) -> Option<Cursor> {
+    match delivery {
+        Delivery::Message(verified) => Some(verified.cursor()),
+        Delivery::CaughtUp(cursor) => Some(*cursor),
+        Delivery::Gap(gap) => gap.to,
+        Delivery::Suspect(_) | _ => None,
+    }
+}
+
+fn store_failed(lang: Lang, error: &StoreError) -> Failure {
+    let exit = if matches!(error, StoreError::Name { .. }) { Exit::Usage } else { Exit::Failure };
+    Failure::new(exit, lang.durable_failed(escape(&error.to_string())))
 }
 
 async fn until(end: Option<Instant>) {

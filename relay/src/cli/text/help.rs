@@ -193,6 +193,11 @@ const HELP: &[(&str, &str, &str)] = &[
         "Begin after this cursor, or with 0 at the beginning of the log; by default now",
         "Commencer après ce curseur, ou avec 0 au début du journal ; par défaut maintenant",
     ),
+    (
+        "sub [durable]",
+        "Go on behind what was shown under this name; --after counts the first time only",
+        "Reprendre après ce qui a été affiché sous ce nom ; --after ne vaut que la première fois",
+    ),
     ("sub [count]", "End after this many verified messages", "Finir après autant de messages vérifiés"),
     (
         "sub [wait]",

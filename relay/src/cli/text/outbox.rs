@@ -1,4 +1,4 @@
-//! The table of sentences for `pub --offline` and `queue`.
+//! The table of sentences for what is kept on this machine: `pub --offline`, `queue`, `sub --durable`.
 
 use std::fmt::Display;
 
@@ -50,6 +50,8 @@ sentences! {
         "the queue ended in {bytes} bytes of a message that was never queued: cut. The file as it was: {path}",
         "la file finissait par {bytes} octets d'un message jamais mis en attente : coupés. Le fichier tel qu'il était : \
          {path}";
+    durable_failed(why) "the durable subscription cannot be used: {why}",
+        "l'abonnement durable ne peut servir : {why}";
     references_need_a_line() "--offline looks nothing up; name them by --replaces",
         "--offline ne recherche rien ; nommez-les par --replaces";
 }
