@@ -10,7 +10,6 @@
 
 use vigie_proto::cap::{Alert, Area, Fault, Info, Resource, ValuePair};
 
-use super::decode::is_xml_char;
 use super::schema;
 use super::tree::{is_blank, trim};
 
@@ -21,20 +20,12 @@ pub enum ExportError {
     /// It is no CAP alert.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// A character that XML cannot carry, in any spelling: JSON can.
-    #[error("the character U+{code_point:04X} in {element} cannot be written in XML: take it out")]
-    Character {
-        /// CAP's name of the element.
-        element: &'static str,
-        /// The character.
-        code_point: u32,
-    },
 }
 
 /// The alert as CAP 1.2 XML, UTF-8, with a declaration and a line end at its end.
 ///
 /// # Errors
-/// [`ExportError`] when the alert does not pass [`Alert::validate`] or holds characters that XML does not have.
+/// [`ExportError`] when the alert does not pass [`Alert::validate`].
 pub fn export(alert: &Alert) -> Result<String, ExportError> {
     let mut xml = Xml::new();
     xml.alert(alert)?;
@@ -164,13 +155,11 @@ struct Xml {
     text: String,
     /// How many parents are open.
     depth: usize,
-    /// The first character that XML does not have, and where it stood.
-    bad: Option<(&'static str, char)>,
 }
 
 impl Xml {
     fn new() -> Self {
-        Self { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0, bad: None }
+        Self { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0 }
     }
 
     fn alert(&mut self, alert: &Alert) -> Result<(), ExportError> {
@@ -179,9 +168,7 @@ impl Xml {
         self.depth = 1;
         write_alert(self, alert);
         self.text.push_str("</alert>\n");
-        self.bad.map_or(Ok(()), |(element, character)| {
-            Err(ExportError::Character { element, code_point: u32::from(character) })
-        })
+        Ok(())
     }
 
     fn parents<T>(&mut self, element: &'static str, values: &[T], write: fn(&mut Self, &T)) {
@@ -225,11 +212,12 @@ impl Xml {
         if exact {
             self.text.push_str(&format!("<?{}?>", schema::EXACT));
         }
-        self.escaped(element, text);
+        self.escaped(text);
         self.text.push_str(&format!("</{element}>\n"));
     }
 
-    fn escaped(&mut self, element: &'static str, text: &str) {
+    /// `validate` has let through only characters that XML can carry.
+    fn escaped(&mut self, text: &str) {
         for character in text.chars() {
             match character {
                 '&' => self.text.push_str("&amp;"),
@@ -237,8 +225,7 @@ impl Xml {
                 '>' => self.text.push_str("&gt;"),
                 // Readers make `\n` of a bare one.
                 '\r' => self.text.push_str("&#13;"),
-                _ if is_xml_char(character) => self.text.push(character),
-                _ => self.bad = self.bad.or(Some((element, character))),
+                _ => self.text.push(character),
             }
         }
     }
