@@ -223,12 +223,8 @@ async fn every_relay_is_given_every_message_in_order_and_the_first_receipt_count
         let (n, sent) = expect_publish(&mut session, queued.id).await;
         session.receipt(n, &sent, seq).await;
     }
-    soon(async {
-        while outbox.entries().iter().any(|entry| entry.relays_stored < 2) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    soon(outbox.spread()).await;
+    assert!(outbox.entries().iter().all(|entry| entry.relays_stored == 2));
     let Some(OutboxState::Stored(receipt)) = outbox.state(one.id) else { panic!("stored") };
     assert_eq!(receipt.seq.get(), 1, "the first receipt stays");
 }

@@ -191,6 +191,11 @@ impl Ledger {
         None
     }
 
+    /// Whether any relay is still to be given anything.
+    pub(super) fn has_work(&self, now: Timestamp) -> bool {
+        self.relays.iter().any(|relay| self.next_for(relay, now).is_some())
+    }
+
     /// Whether a message is still to be sent to this relay.
     pub(super) fn is_wanted(&self, id: MessageId, relay: &str) -> bool {
         let kept = self.numbers.get(&id).and_then(|number| self.messages.get(number));

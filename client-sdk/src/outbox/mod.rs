@@ -266,8 +266,19 @@ impl<P: OnPlane> Outbox<P> {
     ///
     /// Cancel safe.
     pub async fn idle(&self) {
+        self.until(|| self.is_idle()).await;
+    }
+
+    /// As [`Outbox::idle`], and until every relay has answered for what another one stored.
+    ///
+    /// Cancel safe.
+    pub async fn spread(&self) {
+        self.until(|| self.is_idle() && !self.shared.ledger().has_work(clock::now())).await;
+    }
+
+    fn is_idle(&self) -> bool {
         let is_waiting = |entry: &Entry| matches!(entry.state, State::Queued | State::Sent);
-        self.until(|| !self.entries().iter().any(is_waiting)).await;
+        !self.entries().iter().any(is_waiting)
     }
 
     /// Waits until a message is stored, refused, held or gone, and returns which.

@@ -161,6 +161,10 @@ fn one_relay_that_refuses_does_not_speak_for_the_others() {
     );
     outbox.note(&ledger::stored(RELAYS[1], &receipt(id, 2)));
     assert_eq!((state(), next(&outbox, RELAYS[1])), (State::Stored(receipt(id, 2)), None));
+    assert!(!outbox.ledger().has_work(now()));
+    let second = put(&outbox, "deux", &[]);
+    outbox.note(&ledger::stored(RELAYS[0], &receipt(second, 3)));
+    assert!(outbox.ledger().has_work(now()) && !outbox.ledger().has_work(later(3_600)));
 }
 
 #[test]

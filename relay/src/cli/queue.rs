@@ -114,7 +114,7 @@ fn send<P: OnPlane>(session: Session<'_>, outbox: &Outbox<P>, wait: Duration) ->
     session.block_on(async {
         let driver = outbox.drive();
         // What is left when the time is over is told below.
-        let _ = tokio::time::timeout(wait, outbox.idle()).await;
+        let _ = tokio::time::timeout(wait, outbox.spread()).await;
         driver.stop().await;
         Ok(())
     })?;
