@@ -110,21 +110,26 @@ async fn without_an_answer_the_fate_is_unknown_and_the_same_bytes_settle_it() {
     let _ = tokio::join!(publish, play);
 }
 
-/// A relay without room cannot say whether the line before brought the message through.
+/// A relay without room, or that has forgotten an id since it expired, cannot say whether the line before brought the
+/// message through. One that finds the message itself wrong can.
 #[tokio::test]
-async fn refused_for_now_after_a_cut_is_unknown() {
-    let trust = Trust::new(1);
-    let relay = FakeRelay::start(&trust).await;
-    let client = trust.client(&[&relay]);
-    let play = async {
-        relay.accept().await.receive_publish().await;
-        let mut second = relay.accept().await;
-        let (n, _) = second.receive_publish().await;
-        second.refuse(Some(n), "busy").await;
-        second
-    };
-    let (published, _second) = tokio::join!(soon(client.publish(draft("crue"))), play);
-    assert!(matches!(published, Err(PublishError::Unknown { .. })), "{published:?}");
+async fn a_refusal_after_a_cut_says_nothing_of_the_line_before_unless_the_message_is_wrong() {
+    for (code, fate_is_known) in [("busy", false), ("expired", false), ("out_of_jurisdiction", true)] {
+        let trust = Trust::new(1);
+        let relay = FakeRelay::start(&trust).await;
+        let client = trust.client(&[&relay]);
+        let play = async {
+            relay.accept().await.receive_publish().await;
+            let mut second = relay.accept().await;
+            let (n, _) = second.receive_publish().await;
+            second.refuse(Some(n), code).await;
+            second
+        };
+        let (published, _second) = tokio::join!(soon(client.publish(draft("crue"))), play);
+        let is_known = matches!(published, Err(PublishError::Refused(_)));
+        let is_unknown = matches!(published, Err(PublishError::Unknown { .. }));
+        assert_eq!((is_known, is_unknown), (fate_is_known, !fate_is_known), "{code}: {published:?}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 use vigie_proto::frame::{ClientFrame, RequestNumber};
 use vigie_proto::id::{CredentialId, MessageId};
-use vigie_proto::refusal::Refusal;
+use vigie_proto::refusal::{Code, Refusal};
 
 use crate::draft::SignedMessage;
 use crate::link::LinkError;
@@ -94,6 +94,24 @@ pub(crate) struct InFlight {
     waiting: BTreeMap<RequestNumber, Waiting>,
     last: RequestNumber,
     reaches: VecDeque<(MessageId, oneshot::Sender<Reach>)>,
+}
+
+/// Whether a message that is refused so may have been taken before: by this relay, which has forgotten its id since it
+/// expired, or by another one, with other roots, settings or time. What is wrong with the message itself was wrong then.
+fn says_nothing_of_an_earlier_line(code: Code) -> bool {
+    code.is_temporary()
+        || [
+            Code::Expired,
+            Code::SentInFuture,
+            Code::LifetimeTooLong,
+            Code::CredentialExpired,
+            Code::CredentialNotYetValid,
+            Code::UnknownRoot,
+            Code::UnknownCredential,
+            Code::NotAuthor,
+            Code::NotSupported,
+        ]
+        .contains(&code)
 }
 
 impl InFlight {
@@ -189,8 +207,7 @@ impl InFlight {
             return;
         }
         if let Some(Waiting { command, sent_before, .. }) = self.waiting.remove(&re) {
-            // A relay that has no room now cannot say whether an earlier line brought it through.
-            let error = if sent_before && refusal.code.is_temporary() {
+            let error = if sent_before && says_nothing_of_an_earlier_line(refusal.code) {
                 PublishError::Unknown { message: command.message }
             } else {
                 PublishError::of_refusal(refusal)
@@ -205,7 +222,7 @@ impl InFlight {
             waiting.on_line && waiting.command.chain.as_ref().is_some_and(|one| one.credential == credential)
         };
         for (_, Waiting { command, sent_before, .. }) in self.waiting.extract_if(.., |_, one| under_it(one)) {
-            let error = if sent_before && refusal.code.is_temporary() {
+            let error = if sent_before && says_nothing_of_an_earlier_line(refusal.code) {
                 PublishError::Unknown { message: command.message }
             } else {
                 PublishError::of_refusal(refusal.clone())
