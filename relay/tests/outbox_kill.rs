@@ -15,7 +15,7 @@ use vigie_client::proto::cap::Urgency;
 use vigie_client::proto::frame::Start;
 use vigie_client::proto::id::MessageId;
 use vigie_client::proto::severity::Severity;
-use vigie_client::{Context, Delivery, Draft, Live, Outbox, OutboxState};
+use vigie_client::{Context, Delivery, Draft, Live, Outbox, OutboxError, OutboxState};
 
 const KILLS: u32 = 30;
 /// From the start of the client to its kill.
@@ -46,7 +46,13 @@ async fn client_that_is_killed() {
     for number in 0_u32.. {
         let text = format!("{} {number}", std::process::id());
         let draft = Draft::line(CHANNEL.parse().unwrap(), Severity::Minor, text, "fr-FR", Urgency::Expected);
-        let queued = outbox.enqueue(draft).await.unwrap();
+        let queued = match outbox.enqueue(draft).await {
+            Err(OutboxError::Full { .. }) => {
+                outbox.idle().await;
+                continue;
+            }
+            queued => queued.unwrap(),
+        };
         let mut out = std::io::stdout().lock();
         writeln!(out, "queued {}", queued.id).unwrap();
         out.flush().unwrap();
@@ -127,10 +133,11 @@ async fn what_was_taken_over_is_sent_once_and_in_order_through_thirty_kills() {
     let outbox = Outbox::open(place.join("outbox"), &client).unwrap();
     let left: Vec<OutboxState> = outbox.entries().into_iter().map(|entry| entry.state).collect();
     let stored_before = left.iter().filter(|state| matches!(state, OutboxState::Stored(_))).count();
-    let draft = Draft::line(CHANNEL.parse().unwrap(), Severity::Minor, "fin", "fr-FR", Urgency::Expected);
-    let last = outbox.enqueue(draft).await.unwrap();
     let _driver = outbox.drive();
     timeout(DEADLINE, outbox.idle()).await.expect("everything is sent in time");
+    let draft = Draft::line(CHANNEL.parse().unwrap(), Severity::Minor, "fin", "fr-FR", Urgency::Expected);
+    let last = outbox.enqueue(draft).await.unwrap();
+    timeout(DEADLINE, outbox.idle()).await.expect("the last one too");
 
     let region = context.client::<Live>("region").unwrap();
     let mut heard = region.subscribe(vec![CHANNEL.parse().unwrap()], Start::Beginning);
