@@ -19,7 +19,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 use vigie_proto::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use vigie_proto::login::Binding;
@@ -164,6 +165,9 @@ pub(crate) enum Incoming {
     Alive,
 }
 
+/// For a close frame to leave: a line that takes no byte in this time takes none for a while.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
 /// An open WebSocket. What is queued is written while the line is read, and neither waits for the other.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -219,6 +223,16 @@ impl Line {
     /// Writes what is queued without reading. Cancel safe.
     pub(crate) async fn write(&mut self) -> Result<(), LinkError> {
         poll_fn(|cx| self.poll_write(cx)).await.map_err(|error| self.lost(&error))
+    }
+
+    /// Closes with 1002: the relay broke the protocol, and is told so. What is queued is dropped; at most
+    /// [`CLOSE_WITHIN`].
+    pub(crate) async fn close_on_violation(&mut self) {
+        let close = CloseFrame { code: CloseCode::Protocol, reason: "protocol error".into() };
+        self.queue.clear();
+        self.queue.push_back(Message::Close(Some(close)));
+        // Whether it leaves or not, the line is given up.
+        let _ = tokio::time::timeout(CLOSE_WITHIN, self.write()).await;
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {

@@ -203,6 +203,7 @@ impl<P: OnPlane> Feeder<P> {
                 Ok(FromRelay::Later) => continue,
                 Err(error) => {
                     let (relay, what) = (line.relay().clone(), error.to_string());
+                    line.close_on_violation().await;
                     return Over::Lost(LinkError::Violation { relay, what }.into());
                 }
             };

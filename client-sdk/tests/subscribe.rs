@@ -3,7 +3,7 @@
 
 mod support;
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use support::{FakeRelay, LOG, Session, Trust, draft, now, soon};
 use tokio_tungstenite::tungstenite::Message;
 use vigie_client::proto::cursor::Cursor;
@@ -103,6 +103,22 @@ async fn a_silent_line_is_given_up() {
     let mut first = opened(&relay, &trust, Some("start"), 0).await;
     while soon(states.next()).await != Some(LinkState::Stale) {}
     first.left().await;
+    let mut second = opened(&relay, &trust, Some("start"), 0).await;
+    let crue = signed(&client, "crue");
+    second.event(1, &crue).await;
+    assert_eq!(next_message(&mut heard).await.id(), crue.id());
+}
+
+/// PROTOCOL.md, part 2: a relay that breaks the protocol is told so with 1002, and the reader comes back by itself.
+#[tokio::test]
+async fn a_relay_that_breaks_the_protocol_is_told_and_left() {
+    let trust = Trust::new(1);
+    let relay = FakeRelay::start(&trust).await;
+    let client = trust.client(&[&relay]);
+    let mut heard = subscribe(&client, Start::Beginning);
+    let mut first = opened(&relay, &trust, Some("start"), 0).await;
+    soon(first.socket.send(Message::text(r#"{"op":"event","seq":"one"}"#))).await.unwrap();
+    assert_eq!(first.left().await, Some(1002));
     let mut second = opened(&relay, &trust, Some("start"), 0).await;
     let crue = signed(&client, "crue");
     second.event(1, &crue).await;

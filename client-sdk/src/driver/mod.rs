@@ -103,6 +103,9 @@ impl Driver {
                         Ok(Incoming::Alive) => {}
                         Ok(Incoming::Text(text)) => {
                             if let Err(ended) = handle_text(in_flight, &text, &line) {
+                                if matches!(ended.error, LinkError::Violation { .. }) {
+                                    line.close_on_violation().await;
+                                }
                                 return Ok(ended);
                             }
                         }

@@ -309,8 +309,14 @@ impl Session {
         self.send(ServerFrame::Mark { log: LOG, seq, admitted, head: seq, now }).await;
     }
 
-    /// Waits until the client has left.
-    pub async fn left(&mut self) {
-        while let Some(Ok(_)) = soon(self.socket.next()).await {}
+    /// Waits until the client has left; the close code that it gave, if it gave one.
+    pub async fn left(&mut self) -> Option<u16> {
+        let mut code = None;
+        while let Some(Ok(message)) = soon(self.socket.next()).await {
+            if let Message::Close(Some(close)) = message {
+                code = Some(close.code.into());
+            }
+        }
+        code
     }
 }
