@@ -30,12 +30,15 @@ struct ByHand {
 
 impl ByHand {
     fn new() -> Self {
+        Self::with(&Bounds { workers: 2, ..Bounds::roomy() })
+    }
+
+    fn with(bounds: &Bounds) -> Self {
         let mut chance = Chance::new(1);
         let command = Command::new(Plane::Live, &mut chance);
-        let bounds = Bounds { workers: 2, ..Bounds::roomy() };
         let roots = Roots::new([command.pinned()]);
         let log = LogId::from_bytes([1; 16]);
-        let relay = SimRelay::start(&SimDisk::new(), log, &roots, &bounds, &MachineTime::default()).unwrap();
+        let relay = SimRelay::start(&SimDisk::new(), log, &roots, bounds, &MachineTime::default()).unwrap();
         Self { relay, command, tally: Coverage::default() }
     }
 
@@ -182,4 +185,43 @@ fn a_stopping_relay_answers_what_is_on_its_way_to_the_disk() {
         "{outputs:?}"
     );
     assert!(matches!(outputs.last(), Some(Output::Close(Code::GoingAway))), "{outputs:?}");
+}
+
+/// A reader that had stopped reading, with something small in its outbox and a large message next, had the same page of
+/// the journal read for it over and over, as fast as the disk would: the message never fitted, and nothing waited for
+/// the outbox to drain.
+#[test]
+fn a_page_that_does_not_fit_is_asked_for_again_only_when_the_outbox_drains() {
+    let mut world = ByHand::with(&Bounds { outbox_bytes_max: 10_000, ring_bytes_max: 1, ..Bounds::roomy() });
+    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let author = world.log_in(0, &nation);
+    for text in ["é", "è", "ê"] {
+        world.publish(author, &text.repeat(2_500));
+        world.relay.commit().unwrap();
+        world.relay.tell();
+        world.letters(0);
+    }
+    let reader = world.log_in(0, &town);
+    let (channels, after) = (vec!["alert/fr.idf.75.paris".into()], Some("start".into()));
+    let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();
+    world.relay.handle_frame(reader, &subscribe, &mut world.tally);
+    let mut reads = 0;
+    let mut drain = |world: &mut ByHand| {
+        while world.relay.has_reads() {
+            world.relay.read_page(&mut Chance::new(1));
+            world.letters(0);
+            reads += 1;
+            assert!(reads < 100, "pages are read for a reader that reads nothing");
+        }
+    };
+    let mut events = 0;
+    for _ in 0..20 {
+        drain(&mut world);
+        let outputs = world.relay.take_output(reader, 1, &mut world.tally);
+        events += outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Text(text) if text.starts_with(br#"{"op":"event""#)))
+            .count();
+    }
+    assert_eq!(events, 3, "and it is given all, once it reads");
 }

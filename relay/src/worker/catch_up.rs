@@ -232,7 +232,12 @@ impl Worker {
                 return self.stand_and_catch_up(id, head.max(after));
             }
             if !self.offer_behind(id, record) {
-                return self.stand_and_catch_up(id, position);
+                // The outbox is not empty then: what is taken from it asks again. Asking here would have the same page
+                // read without end for a peer that does not read.
+                if let Some(session) = self.session(id) {
+                    session.turn_behind(position);
+                }
+                return;
             }
             position = Position { seq: record.seq, admitted: record.admitted };
         }
