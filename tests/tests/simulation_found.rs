@@ -13,6 +13,7 @@ use vigie_proto::refusal::Code;
 use vigie_proto::session::client::{Dialled, Login, Step};
 use vigie_proto::severity::Severity;
 use vigie_proto::verify;
+use vigie_relay::journal::Storage as _;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::worker::Output;
 use vigie_tests::sim::coverage::Coverage;
@@ -23,6 +24,7 @@ use vigie_tests::world;
 
 /// A relay of two workers that a test drives step by step.
 struct ByHand {
+    disk: SimDisk,
     relay: SimRelay,
     command: Command,
     tally: Coverage,
@@ -38,8 +40,9 @@ impl ByHand {
         let command = Command::new(Plane::Live, &mut chance);
         let roots = Roots::new([command.pinned()]);
         let log = LogId::from_bytes([1; 16]);
-        let relay = SimRelay::start(&SimDisk::new(), log, &roots, bounds, &MachineTime::default()).unwrap();
-        Self { relay, command, tally: Coverage::default() }
+        let disk = SimDisk::new();
+        let relay = SimRelay::start(&disk, log, &roots, bounds, &MachineTime::default()).unwrap();
+        Self { disk, relay, command, tally: Coverage::default() }
     }
 
     fn log_in(&mut self, worker: usize, person: &Person) -> Seat {
@@ -224,4 +227,51 @@ fn a_page_that_does_not_fit_is_asked_for_again_only_when_the_outbox_drains() {
             .count();
     }
     assert_eq!(events, 3, "and it is given all, once it reads");
+}
+
+/// Whatever byte of a journal is damaged while the relay runs, a reader from the start is told of it and led on to the
+/// head: it is not told the same gap for ever.
+#[test]
+fn damage_that_is_met_while_running_is_told_and_passed() {
+    let mut world = ByHand::with(&Bounds { ring_bytes_max: 1, ..Bounds::roomy() });
+    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let author = world.log_in(0, &nation);
+    for number in 0..100 {
+        world.publish(author, &format!("{number} {}", "é".repeat(400)));
+        world.relay.commit().unwrap();
+        world.relay.tell();
+        world.letters(0);
+        world.output(author);
+    }
+    let name = world.disk.names().unwrap().into_iter().find(|name| name.ends_with(".vigie")).unwrap();
+    let sound = world.disk.content(&name).unwrap();
+    let written = sound.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut told = 0;
+    for place in (0..written).step_by(613) {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 0x10;
+        world.disk.set_content(&name, damaged);
+        let reader = world.log_in(0, &town);
+        let (channels, after) = (vec!["alert/fr.idf.75.paris".into()], Some("start".into()));
+        let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();
+        world.relay.handle_frame(reader, &subscribe, &mut world.tally);
+        let mut texts = Vec::new();
+        for step in 0.. {
+            assert!(step < 100, "byte {place}: it goes round in circles");
+            texts.extend(world.output(reader));
+            if !world.relay.has_reads() {
+                break;
+            }
+            world.relay.read_page(&mut Chance::new(1));
+            world.letters(0);
+        }
+        let gaps = texts.iter().filter(|text| text.contains(r#""reason":"damaged""#)).count();
+        let events = texts.iter().filter(|text| text.contains(r#""op":"event""#)).count();
+        assert!(texts.last().unwrap().contains(r#""op":"mark""#), "byte {place}: it is led on to the head");
+        assert!(events == 100 || gaps > 0, "byte {place}: {events} events and no gap");
+        assert!(gaps <= 2, "byte {place}: {gaps} gaps for one damage");
+        told += gaps;
+        world.relay.handle_disconnect(reader, &mut world.tally);
+    }
+    assert!(told > 10, "the damage was met: {told}");
 }
