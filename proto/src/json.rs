@@ -129,7 +129,8 @@ where
     word(deserializer).map(Some)
 }
 
-struct Object<T>(T);
+/// A value that was written as an object.
+pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -3,11 +3,9 @@
 //! serde alone also takes `null` for a member that is missing, an array of values for an object, `{"Actual":null}`
 //! for a code and `[]` for an element that does not repeat even once. Here each of these is refused.
 
-use std::fmt;
-use std::marker::PhantomData;
+use serde::de::{Deserialize, Deserializer, Error};
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use crate::json::{self, Object};
 
 /// An optional member that is there: `null` is refused. Needs `default` beside it for when it is not there.
 pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -47,27 +45,5 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Object::deserialize(deserializer).map(|Object(object)| object)
-}
-
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-    }
+    json::object(deserializer)
 }
