@@ -123,7 +123,7 @@ impl<P: OnPlane> Collecting<P> {
                     })
                     .map_err(violation)?;
                 }
-                ServerFrame::Gap { reason, from, to } => {
+                ServerFrame::Gap { re: Some(REQUEST), reason, from, to } => {
                     let (from, to) = (from.parse().ok(), to.parse::<Cursor>().ok());
                     self.log = to.map_or(self.log, |cursor| cursor.log);
                     self.take(Delivery::Gap(Gap { reason, from, to })).map_err(violation)?;

@@ -88,7 +88,7 @@ async fn what_does_not_verify_is_suspect_and_a_gap_is_told() {
     assert_eq!((&*suspect.token, suspect.seq), (&**forged.token(), Sequence::new(1)));
     let cursor = Cursor { log: LOG, seq: Sequence::new(8), admitted: now() };
     let (from, to) = ("start".into(), cursor.to_string().into());
-    session.send(ServerFrame::Gap { reason: GapReason::Removed, from, to }).await;
+    session.send(ServerFrame::Gap { re: None, reason: GapReason::Removed, from, to }).await;
     let Delivery::Gap(gap) = next(&mut heard).await else { panic!("gap") };
     assert_eq!((gap.reason, gap.from, gap.to), (GapReason::Removed, None, Some(cursor)));
 }

@@ -187,6 +187,9 @@ pub enum ServerFrame<'a> {
     },
     /// A range that cannot be given.
     Gap {
+        /// The request, when the range lies in a page of history: then the subscription knows nothing of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<RequestNumber>,
         /// Why.
         reason: GapReason,
         /// The cursor that was asked for.

@@ -223,7 +223,12 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame<'static>> {
         }),
         (log(), sequence(), time(), sequence(), time())
             .prop_map(|(log, seq, admitted, head, now)| ServerFrame::Mark { log, seq, admitted, head, now }),
-        (reason, text(), text()).prop_map(|(reason, from, to)| ServerFrame::Gap { reason, from, to }),
+        (maybe(number()), reason, text(), text()).prop_map(|(re, reason, from, to)| ServerFrame::Gap {
+            re,
+            reason,
+            from,
+            to
+        }),
         (number(), sequence(), time(), text()).prop_map(|(re, seq, admitted, jws)| ServerFrame::Past {
             re,
             seq,

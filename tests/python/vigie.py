@@ -270,7 +270,7 @@ FRAMES = {  # of the relay
     "refused": "re:number? code detail:str? credential:id?", "subscribed": "re:number log:log seq:number head:number",
     "chain": "chain# re:number?", "event": "seq:number admitted:number jws",
     "mark": "log:log seq:number admitted:number head:number now:number", "going_away": "retry_ms:number",
-    "gap": "reason:other_log|removed|ahead|damaged from:cursor to:cursor"}  # left out: accepted, past, page
+    "gap": "re:number? reason:other_log|removed|ahead|damaged from:cursor to:cursor"}  # left out: accepted, past, page
 def parse_frame(text: str, table: dict[str, str] = FRAMES) -> dict[str, Any]:
     frame = {name: value for name, value in strict_json(text, "not_json").items() if value is not None}
     need(isinstance(frame.get("op"), str), "malformed_frame")

@@ -275,3 +275,53 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
     }
     assert!(told > 10, "the damage was met: {told}");
 }
+
+/// The same in pages of history, which left out in silence what was damaged.
+#[test]
+fn damage_is_told_in_pages_of_history() {
+    let mut world = ByHand::with(&Bounds { ring_bytes_max: 1, ..Bounds::roomy() });
+    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let author = world.log_in(0, &nation);
+    for number in 0..20 {
+        world.publish(author, &format!("{number} {}", "é".repeat(400)));
+        world.relay.commit().unwrap();
+        world.relay.tell();
+        world.letters(0);
+        world.output(author);
+    }
+    let name = world.disk.names().unwrap().into_iter().find(|name| name.ends_with(".vigie")).unwrap();
+    let sound = world.disk.content(&name).unwrap();
+    let written = sound.iter().rposition(|byte| *byte != 0).unwrap();
+    let reader = world.log_in(0, &town);
+    let mut told = 0;
+    for place in (0..written).step_by(613) {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 0x10;
+        world.disk.set_content(&name, damaged);
+        let (mut past, mut gaps, mut after) = (0, 0, "start".to_owned());
+        for step in 1.. {
+            assert!(step < 20, "byte {place}: it goes round in circles");
+            let channels = vec!["alert/fr.idf.75.paris".into()];
+            let page = ClientFrame::History { n: step, channels, after: after.as_str().into(), limit: 256 };
+            let page = page.to_text();
+            world.relay.handle_frame(reader, &page, &mut world.tally);
+            world.relay.read_page(&mut Chance::new(1));
+            world.letters(0);
+            let texts = world.output(reader);
+            past += texts.iter().filter(|text| text.contains(r#""op":"past""#)).count();
+            gaps += texts.iter().filter(|text| text.contains(&format!(r#""op":"gap","re":{step},"#))).count();
+            let Ok(FromRelay::Known(ServerFrame::Page { next, end, .. })) =
+                ServerFrame::parse(texts.last().unwrap())
+            else {
+                panic!("byte {place}: no page")
+            };
+            if end {
+                break;
+            }
+            after = next.into_owned();
+        }
+        assert!(past == 20 || gaps > 0, "byte {place}: {past} messages and no gap");
+        told += gaps;
+    }
+    assert!(told > 2, "the damage was met: {told}");
+}

@@ -127,7 +127,7 @@ impl<P: OnPlane> Reader<P> {
             ServerFrame::Mark { log, seq, admitted, head, .. } => {
                 self.handle_mark(Cursor { log, seq, admitted }, head).into_iter().collect()
             }
-            ServerFrame::Gap { reason, from, to } => {
+            ServerFrame::Gap { re: None, reason, from, to } => {
                 let (from, to) = (from.parse().ok(), to.parse().ok());
                 self.handle_gap(to);
                 vec![Delivery::Gap(Gap { reason, from, to })]

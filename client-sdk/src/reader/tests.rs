@@ -160,7 +160,7 @@ impl<P: OnPlane> Case<P> {
 
     fn gap(&mut self, reason: GapReason, from: Cursor, to: Cursor) -> Vec<String> {
         let (from, to) = (from.to_string(), to.to_string());
-        self.give(ServerFrame::Gap { reason, from: from.into(), to: to.into() })
+        self.give(ServerFrame::Gap { re: None, reason, from: from.into(), to: to.into() })
     }
 
     fn give(&mut self, frame: ServerFrame<'_>) -> Vec<String> {
@@ -414,7 +414,8 @@ fn a_cursor_ahead_of_the_log_goes_back_and_broken_cursors_are_told() {
     assert_eq!(case.gap(GapReason::Ahead, at(LOG, 50), at(LOG, 9)), ["gap ahead Some(50) Some(9)"]);
     case.subscribed_at(LOG, 9);
     assert_eq!(case.event(10, &nation.sign("alert/fr", "crue")), ["10 crue"]);
-    let broken = ServerFrame::Gap { reason: GapReason::Damaged, from: "start".into(), to: "?".into() };
+    let broken =
+        ServerFrame::Gap { re: None, reason: GapReason::Damaged, from: "start".into(), to: "?".into() };
     assert_eq!(case.give(broken), ["gap damaged None None"]);
     assert_eq!(case.event(11, &nation.sign("alert/fr", "vent")), ["11 vent"]);
 }

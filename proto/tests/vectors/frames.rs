@@ -138,6 +138,10 @@ pub(crate) fn build(
             ),
         ),
         ("gap", format!(r#"{{"op":"gap","reason":"other_log","from":"{there}","to":"{after_gap}"}}"#)),
+        (
+            "gap-of-history",
+            format!(r#"{{"op":"gap","re":4,"reason":"damaged","from":"{there}","to":"{after_gap}"}}"#),
+        ),
         ("past", format!(r#"{{"op":"past","re":4,"seq":42,"admitted":{admitted},"jws":"{jws}"}}"#)),
         ("page", format!(r#"{{"op":"page","re":4,"next":"{}","end":true}}"#, cursor(&log(), 42, admitted))),
         ("going_away", r#"{"op":"going_away","retry_ms":2000}"#.to_owned()),

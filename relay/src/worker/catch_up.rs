@@ -159,9 +159,10 @@ impl Gap {
         Self { reason, from: cursor_at(journal, from), to: cursor_at(journal, to) }
     }
 
-    fn to_text(self) -> String {
+    /// As told in a subscription, or in the page of history that answers `re`.
+    fn to_text(self, re: Option<u64>) -> String {
         let (from, to) = (self.from.to_string().into(), self.to.to_string().into());
-        ServerFrame::Gap { reason: self.reason, from, to }.to_text()
+        ServerFrame::Gap { re, reason: self.reason, from, to }.to_text()
     }
 }
 
@@ -222,7 +223,7 @@ impl Worker {
             return self.ask_for_page(id);
         }
         for gap in gaps {
-            self.push_text(id, gap.to_text());
+            self.push_text(id, gap.to_text(None));
         }
         self.answer_subscribe(id, after);
         let mut position = after;
@@ -313,6 +314,9 @@ impl Worker {
         let (log, head) = (self.config.log, self.head);
         let Some(session) = self.session(id) else { return };
         session.reading_history = false;
+        for gap in &reply.gaps {
+            self.push_text(id, gap.to_text(Some(re)));
+        }
         let mut position = reply.after;
         let mut given = 0;
         let mut whole = true;

@@ -217,7 +217,7 @@ impl ReadingClient {
                 self.caught_up |= seq == head;
                 Did::Marked { reader, cursor, head: *head }
             }
-            ServerFrame::Gap { reason, from, to } => {
+            ServerFrame::Gap { re: None, reason, from, to } => {
                 match reason {
                     GapReason::OtherLog => around.tally.gaps_other_log += 1,
                     GapReason::Ahead => around.tally.gaps_ahead += 1,
