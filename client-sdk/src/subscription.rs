@@ -84,7 +84,14 @@ impl<P: OnPlane> Subscription<P> {
     ///
     /// Cancel safe: no delivery is lost.
     pub async fn next(&mut self) -> Option<Delivery<P>> {
-        self.deliveries.recv().await
+        let delivery = self.deliveries.recv().await;
+        #[cfg(feature = "sabotage")]
+        if let Some(Delivery::Message(given)) = &delivery
+            && vigie_proto::sabotage::Sabotage::CursorCommittedTooEarly.is_planted()
+        {
+            let _ = self.commits.commit_blocking(given.cursor());
+        }
+        delivery
     }
 
     /// Why it ended, once [`Subscription::next`] gave `None`.

@@ -38,6 +38,8 @@ pub mod cursor;
 pub mod frame;
 pub mod session;
 pub mod limits;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 
 /// The wire protocol, as one document for people who write their own client.
 #[doc = include_str!("../PROTOCOL.md")]

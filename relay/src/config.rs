@@ -51,9 +51,6 @@ pub struct RelayConfig {
     pub retry_hint: Duration,
     /// Time. Default: the machine's clocks.
     pub clock: Clock,
-    /// A bug planted on purpose.
-    #[cfg(feature = "sabotage")]
-    pub sabotage: crate::sabotage::Sabotage,
 }
 
 impl RelayConfig {
@@ -83,8 +80,6 @@ impl RelayConfig {
             submissions_max: 4_096,
             retry_hint: Duration::from_secs(2),
             clock: Clock::default(),
-            #[cfg(feature = "sabotage")]
-            sabotage: crate::sabotage::Sabotage::default(),
         }
     }
 }

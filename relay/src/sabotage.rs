@@ -1,55 +1,78 @@
-//! Bugs planted on purpose, to see the tests of promises catch them. Behind the non-default feature `sabotage`; the
-//! released binary is built without it.
+//! Where bugs planted on purpose need more than a line at their seam. Behind the non-default feature `sabotage`; the
+//! released binary is built without it. Which bugs there are, and how one is chosen: [`vigie_proto::sabotage`].
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::frame::{ClientFrame, Rejection};
 use vigie_proto::refusal::Code;
+pub use vigie_proto::sabotage::{Sabotage, VARIABLE};
 use vigie_proto::session::relay::{LoggedIn, Request};
 use vigie_proto::verify;
 
-use crate::worker::{LocalEvent, Worker};
+use crate::journal::{Journal, JournalError, Record, Storage, StorageFile};
+use crate::worker::LocalEvent;
 
-/// Which bug.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sabotage {
-    /// None.
-    #[default]
-    None,
-    /// The relay takes a message whose signature is wrong.
-    SignatureOff,
-    /// Every session hears signals, wherever it stands.
-    NeighbourHears,
-    /// Live sessions are given exercises.
-    ExerciseLive,
-    /// A receipt is given for what is neither stored nor delivered.
-    ReceiptWithoutStore,
+/// Signatures that are wrong pass.
+pub(crate) fn outcome(
+    outcome: Result<Request, Rejection>,
+    text: &str,
+    state: &LoggedIn,
+) -> Result<Request, Rejection> {
+    let Err(rejection) = &outcome else { return outcome };
+    if !Sabotage::SignatureOff.is_planted() || rejection.refusal.code != Code::BadSignature {
+        return outcome;
+    }
+    let Ok(ClientFrame::Publish { n, jws }) = ClientFrame::parse(text) else { return outcome };
+    match verify::sabotaged_without_signature(&jws, state.chain()) {
+        Ok(message) => Ok(Request::Publish { re: n, message: Box::new(message) }),
+        Err(_) => outcome,
+    }
 }
 
-impl Worker {
-    pub(crate) fn sabotaged_outcome(
-        &self,
-        outcome: Result<Request, Rejection>,
-        text: &str,
-        state: &LoggedIn,
-    ) -> Result<Request, Rejection> {
-        let Err(rejection) = &outcome else { return outcome };
-        if self.planted() != Sabotage::SignatureOff || rejection.refusal.code != Code::BadSignature {
-            return outcome;
-        }
-        let Ok(ClientFrame::Publish { n, jws }) = ClientFrame::parse(text) else { return outcome };
-        match verify::sabotaged_without_signature(&jws, state.chain()) {
-            Ok(message) => Ok(Request::Publish { re: n, message: Box::new(message) }),
-            Err(_) => outcome,
-        }
-    }
+/// Whether everybody is given this event.
+pub(crate) fn is_for_all(event: &Rc<LocalEvent>) -> bool {
+    let channel = &event.event().channel;
+    (Sabotage::NeighbourHears.is_planted() && channel.flow == Flow::Signal)
+        || (Sabotage::ExerciseLive.is_planted() && channel.plane == Plane::Exercise)
+}
 
-    pub(crate) fn sabotaged_hearing(&self, event: &Rc<LocalEvent>) -> bool {
-        let channel = &event.event().channel;
-        match self.planted() {
-            Sabotage::NeighbourHears => channel.flow == vigie_proto::channel::Flow::Signal,
-            Sabotage::ExerciseLive => channel.plane == vigie_proto::channel::Plane::Exercise,
-            Sabotage::None | Sabotage::SignatureOff | Sabotage::ReceiptWithoutStore => false,
+/// What is done in place of an append, if anything; `held` is what was acknowledged and not written.
+pub(crate) fn append<S: Storage>(
+    journal: &mut Journal<S>,
+    held: &mut Vec<Record>,
+    records: &[Record],
+) -> Option<Result<(), JournalError>> {
+    if Sabotage::ReceiptWithoutStore.is_planted() {
+        Some(Ok(()))
+    } else if Sabotage::ReceiptBeforeWrite.is_planted() {
+        Some(journal.append(&std::mem::replace(held, records.to_vec())))
+    } else {
+        None
+    }
+}
+
+/// The file of a batch, as it is synced.
+pub(crate) struct Unsynced<'f, F>(pub(crate) &'f Arc<F>);
+
+impl<F: StorageFile> Unsynced<'_, F> {
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        if Sabotage::ReceiptBeforeSync.is_planted() {
+            return Ok(());
         }
+        let synced = self.0.sync_data();
+        if Sabotage::FailedSyncRetried.is_planted() { synced.or_else(|_| self.0.sync_data()) } else { synced }
+    }
+}
+
+/// One `write`, whatever comes of it.
+pub(crate) fn write_once(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    match file.write_at(bytes, offset) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -28,6 +28,8 @@ use crate::event::{Batch, Event, Position, Reach, SharedBatch};
 use crate::journal::{
     CarriedId, Journal, JournalConfig, JournalError, MessageRecord, Record, Retention, Storage,
 };
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// Where an answer goes: a session of a worker, and the request there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ pub struct Sequencer<S: Storage> {
     head: Position,
     workers: usize,
     #[cfg(feature = "sabotage")]
-    sabotage: crate::sabotage::Sabotage,
+    held: Vec<Record>,
 }
 
 impl<S: Storage> Sequencer<S> {
@@ -123,14 +125,8 @@ impl<S: Storage> Sequencer<S> {
             head,
             workers,
             #[cfg(feature = "sabotage")]
-            sabotage: crate::sabotage::Sabotage::default(),
+            held: Vec::new(),
         })
-    }
-
-    /// Plants a bug, for tests of the tests.
-    #[cfg(feature = "sabotage")]
-    pub fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
-        self.sabotage = sabotage;
     }
 
     /// The log that it writes.
@@ -220,6 +216,8 @@ impl<S: Storage> Sequencer<S> {
     /// # Errors
     /// The journal failed, as in [`Sequencer::commit`]. No room for any of it is no error.
     pub fn rest(&mut self) -> Result<(), JournalError> {
+        #[cfg(feature = "sabotage")]
+        self.journal.append(&std::mem::take(&mut self.held))?;
         for step in [Journal::write_footer, Journal::keep_reserve, Journal::prepare_next] {
             match step(&mut self.journal) {
                 Err(JournalError::Full { .. }) | Ok(()) => {}
@@ -242,6 +240,8 @@ impl<S: Storage> Sequencer<S> {
         // Found once a step, and only when the step meets a credential.
         let mut kept = None;
         let step = self.journal.retain(now, &mut |record, first_kept| match record {
+            #[cfg(feature = "sabotage")]
+            Record::Credential { .. } if Sabotage::CarriedCredentialLost.is_planted() => false,
             Record::Credential { id, .. } => {
                 let kept = kept.get_or_insert_with(|| leaves.kept(first_kept, chains));
                 let needed = kept.contains(id);
@@ -250,6 +250,8 @@ impl<S: Storage> Sequencer<S> {
                 }
                 needed
             }
+            #[cfg(feature = "sabotage")]
+            _ if Sabotage::IdsForgottenAtRetention.is_planted() => false,
             Record::Message(MessageRecord { expires, .. }) | Record::Carried(CarriedId { expires, .. }) => {
                 is_in_force(*expires, now)
             }
@@ -315,8 +317,8 @@ impl<S: Storage> Sequencer<S> {
             return Ok(());
         }
         #[cfg(feature = "sabotage")]
-        if self.sabotage == crate::sabotage::Sabotage::ReceiptWithoutStore {
-            return Ok(());
+        if let Some(done) = crate::sabotage::append(&mut self.journal, &mut self.held, &plan.records) {
+            return done;
         }
         self.journal.append(&plan.records)
     }
@@ -343,7 +345,7 @@ impl<S: Storage> Sequencer<S> {
             self.head = last.at;
         }
         #[cfg(feature = "sabotage")]
-        if self.sabotage == crate::sabotage::Sabotage::ReceiptWithoutStore {
+        if Sabotage::ReceiptWithoutStore.is_planted() {
             return Committed { answers, batch: None };
         }
         let batch = (!events.is_empty()).then(|| Arc::new(Batch { events }));

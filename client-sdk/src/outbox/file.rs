@@ -26,6 +26,8 @@ pub(super) struct OutboxFile {
     bytes: u64,
     /// How large it was when it was last written anew.
     bytes_at_rewrite: u64,
+    #[cfg(feature = "sabotage")]
+    held: Vec<u8>,
     #[cfg(test)]
     pub(super) fault: std::cell::Cell<Option<Fault>>,
 }
@@ -48,6 +50,8 @@ impl OutboxFile {
             file: None,
             bytes: 0,
             bytes_at_rewrite: 0,
+            #[cfg(feature = "sabotage")]
+            held: Vec::new(),
             #[cfg(test)]
             fault: std::cell::Cell::default(),
         };
@@ -79,6 +83,14 @@ impl OutboxFile {
         let mut content = Vec::new();
         for record in records {
             record::append_frame(&mut content, record);
+        }
+        #[cfg(feature = "sabotage")]
+        if vigie_proto::sabotage::Sabotage::OutboxForgets.is_planted() {
+            self.held.append(&mut content);
+            if synced {
+                return Ok(());
+            }
+            content = std::mem::take(&mut self.held);
         }
         // Taken out: it comes back only if everything went well.
         let step = self.file.take().ok_or_else(|| io::Error::other("an earlier write failed"));

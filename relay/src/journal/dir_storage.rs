@@ -13,6 +13,8 @@ use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 
 use super::storage::{Storage, StorageFile};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// Messages may be restricted in who may read them, so the files belong to the relay's account alone.
 const FILE_MODE: u32 = 0o600;
@@ -104,6 +106,10 @@ impl Storage for DirStorage {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
         let file = options.open(self.path_of(name))?;
+        #[cfg(feature = "sabotage")]
+        if Sabotage::LockNotTaken.is_planted() {
+            return Ok(DirLock { _file: file });
+        }
         rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive))?;
         Ok(DirLock { _file: file })
     }
@@ -122,6 +128,10 @@ impl StorageFile for DirFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(feature = "sabotage")]
+        if Sabotage::EintrIsEnd.is_planted() {
+            return crate::sabotage::write_once(&self.file, bytes, offset);
+        }
         // Repeats on EINTR and continues after a short write.
         self.file.write_all_at(bytes, offset)
     }

@@ -37,6 +37,8 @@ use super::reserve;
 use super::scan::{Bound, CHUNK_BYTES, Scan, damaged, scan};
 use super::segment::{self, FileName, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
 use super::storage::{Storage, StorageFile};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// What a start found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,10 @@ pub(super) fn load<S: Storage>(
     let folder = Folder::list(storage)?;
     if folder.segments.is_empty() {
         return create(storage, &folder, segment_bytes, new_log);
+    }
+    #[cfg(feature = "sabotage")]
+    if Sabotage::EmptyJournalInPlaceOfDamaged.is_planted() && open_all(storage, &folder).is_err() {
+        return create(storage, &Folder::default(), segment_bytes, new_log);
     }
     let Opened { segments, given_up } = open_all(storage, &folder)?;
     let read = read_all(segments, visit)?;
@@ -361,6 +367,11 @@ fn finish<S: Storage>(
     let Some(old) = segments.last_mut() else {
         return Err(JournalError::MissingSegment { segment: file_name(1) });
     };
+    #[cfg(feature = "sabotage")]
+    if scan.torn_bytes == 0 && !old.damaged && Sabotage::TailTrusted.is_planted() {
+        let (position, progress) = (scan.end, scan.progress);
+        return Ok(Loaded { segments, position, progress, recovery: Recovery::Clean, damage, names });
+    }
     // The mark itself may be in the page cache only: it is written again, or cut.
     old.cut(scan.synced);
     if scan.unproven.is_empty() && scan.torn_bytes == 0 && !old.damaged {

@@ -17,6 +17,8 @@ use super::record::{CarriedId, MessageRecord, Record, decode_credential};
 use super::recovery::Visitor;
 use super::segment::{HEADER_BYTES, Segment};
 use super::storage::StorageFile;
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// Read at once. Large, as all of the journal is read in order.
 pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
@@ -153,6 +155,9 @@ impl Scan {
     ) -> Result<Option<u64>, JournalError> {
         let tail = frame::inspect_tail(&*segment.file, segment.home, self.end, readable, CHUNK_BYTES)
             .map_err(reading())?;
+        #[cfg(feature = "sabotage")]
+        let tail =
+            frame::Tail { mark: tail.mark.filter(|_| !Sabotage::TruncationInTheMiddle.is_planted()), ..tail };
         let range = |next| DamagedRange::new(segment.name(), self.end, what, self.progress.last, next);
         if let Some(mark) = tail.mark {
             let mut frames =

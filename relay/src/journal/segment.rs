@@ -257,6 +257,10 @@ impl<F: StorageFile> Prepared<F> {
         })?;
         let failed = |source| NotMade::Failed { doing: "name the next segment", source };
         storage.rename(&unfinished_name(self.index), &file_name(self.index)).map_err(failed)?;
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::DirectoryNotSynced.is_planted() {
+            return Ok(Segment::new(self.file, header));
+        }
         storage.sync_directory().map_err(failed)?;
         Ok(Segment::new(self.file, header))
     }

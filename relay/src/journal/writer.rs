@@ -25,6 +25,8 @@ use super::reserve::{self, RESERVE_BYTES};
 use super::retention::{RETAIN_AGE, RETAIN_BYTES, Retiring};
 use super::segment::{self, HEADER_BYTES, LOCK_NAME, NotMade, Prepared, Segment};
 use super::storage::{Storage, StorageFile};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// Default size of a segment: retention works by whole segments, and 64 MiB are reserved in a few milliseconds.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -225,6 +227,10 @@ impl<S: Storage> Journal<S> {
     /// # Errors
     /// As [`Journal::append`]; [`JournalError::Full`] when the reserve is used up as well.
     pub fn append_urgent(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        #[cfg(feature = "sabotage")]
+        if Sabotage::ReserveUnused.is_planted() {
+            return self.append(records);
+        }
         self.check_poison()?;
         if records.is_empty() {
             return Ok(());
@@ -346,6 +352,8 @@ impl<S: Storage> Journal<S> {
         let file = &self.current.file;
         let written = file.write_all_at(&self.batch.bytes, self.position);
         let written = written.map_err(JournalError::storage("write to the journal"));
+        #[cfg(feature = "sabotage")]
+        let file = &crate::sabotage::Unsynced(file);
         let synced =
             written.and_then(|()| file.sync_data().map_err(JournalError::storage("sync the journal")));
         self.poison_on_error(synced)?;

@@ -220,11 +220,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place.
     let storage = DirStorage::open(&config.journal)
         .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
-    #[cfg_attr(not(feature = "sabotage"), expect(unused_mut, reason = "only a planted bug changes it here"))]
-    let mut sequencer =
-        Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
-    #[cfg(feature = "sabotage")]
-    sequencer.sabotage(config.sabotage);
+    let sequencer = Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
     not_before_journal(&clock, sequencer.head())?;
     let rules = Arc::new(Rules {
         roots: config.roots,
@@ -251,8 +247,6 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
         binding,
         origins: config.origins,
         clock: Arc::clone(&clock),
-        #[cfg(feature = "sabotage")]
-        sabotage: config.sabotage,
     };
     let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };
     let parts = (0..workers).map(for_worker).collect();

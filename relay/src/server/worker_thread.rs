@@ -41,8 +41,6 @@ pub(crate) struct Parts {
     pub(crate) binding: Binding,
     pub(crate) origins: Vec<String>,
     pub(crate) clock: Arc<Clock>,
-    #[cfg(feature = "sabotage")]
-    pub(crate) sabotage: crate::sabotage::Sabotage,
 }
 
 /// What the tasks of one worker share.
@@ -70,10 +68,7 @@ const TIMER_TICK: Duration = Duration::from_millis(100);
 pub(crate) fn run(parts: Parts) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let index = parts.config.index;
-    #[cfg_attr(not(feature = "sabotage"), expect(unused_mut, reason = "only a planted bug changes it here"))]
-    let mut worker = Worker::new(parts.config, parts.chains, parts.verdicts, parts.head);
-    #[cfg(feature = "sabotage")]
-    worker.sabotage(parts.sabotage);
+    let worker = Worker::new(parts.config, parts.chains, parts.verdicts, parts.head);
     let local = Rc::new(Local {
         worker: RefCell::new(worker),
         wakers: RefCell::default(),
@@ -169,6 +164,10 @@ impl Local {
                 if let Err(TrySendError::Full(submission) | TrySendError::Disconnected(submission)) =
                     self.submissions.try_send(submission)
                 {
+                    #[cfg(feature = "sabotage")]
+                    if crate::sabotage::Sabotage::BusyUntold.is_planted() {
+                        return;
+                    }
                     let outcome: Result<Stored, _> = Err(Code::Busy.into());
                     let answer = Answer { ticket: submission.ticket, id: submission.message.id(), outcome };
                     self.worker.borrow_mut().handle_answer(&answer);

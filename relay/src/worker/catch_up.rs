@@ -20,6 +20,8 @@ use super::session::Standing;
 use super::{Effect, LocalEvent, SessionId, Worker};
 use crate::event::{Event, Position};
 use crate::journal::{JournalReader, MessageRecord, ReadError, Storage};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +131,12 @@ fn begin<S: Storage>(
         ReadFrom::Cursor(cursor) => cursor,
     };
     let here = Position { seq: cursor.seq, admitted: cursor.admitted };
+    #[cfg(feature = "sabotage")]
+    let here = if Sabotage::DuplicateOnResume.is_planted() {
+        Position { seq: Sequence::new(here.seq.get().saturating_sub(1)), ..here }
+    } else {
+        here
+    };
     let reason = if cursor.log != journal.log() {
         GapReason::OtherLog
     } else if cursor.seq > journal.head() {
@@ -222,6 +230,8 @@ impl Worker {
             // It was replaced while the page was read.
             return self.ask_for_page(id);
         }
+        #[cfg(feature = "sabotage")]
+        let gaps = if Sabotage::GapNotTold.is_planted() { Vec::new() } else { gaps };
         for gap in gaps {
             self.push_text(id, gap.to_text(None));
         }
@@ -244,6 +254,10 @@ impl Worker {
         }
         // Nothing that concerns the session lies between its last message and `end`.
         position = position.max(end.min(head));
+        #[cfg(feature = "sabotage")]
+        if position.seq < head.seq && Sabotage::CursorOffByOneAtTheHandOver.is_planted() {
+            position.seq = position.seq.next();
+        }
         self.stand_and_catch_up(id, position);
     }
 

@@ -9,6 +9,8 @@ use vigie_proto::time::Timestamp;
 
 use super::session::Stage;
 use super::{SessionId, Worker};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// From the decision to close to the end of the connection. A peer that takes what it is told drop by drop would else
 /// hold its place for ever; an honest one on a bad line reads an outbox of 256 KiB in this time at 9 KiB/s.
@@ -45,6 +47,8 @@ impl Worker {
                 return Timestamp::FAR_FUTURE;
             }
         };
+        #[cfg(feature = "sabotage")]
+        let last_heard = if Sabotage::HalfOpenKept.is_planted() { now } else { last_heard };
         let (ends, interval) = (state.ends(), state.mark_interval());
         if now >= ends {
             return self.end(id, Code::SessionExpired);
@@ -74,6 +78,8 @@ impl Worker {
         let (log, head, bound) = (self.config.log, self.head, self.config.outbox_bytes_max);
         let Some(session) = self.session(id) else { return };
         if let Some(at) = session.position(head) {
+            #[cfg(feature = "sabotage")]
+            let at = if Sabotage::MarkTooFar.is_planted() { head.max(at) } else { at };
             let head = head.max(at).seq;
             let mark = ServerFrame::Mark { log, seq: at.seq, admitted: at.admitted, head, now };
             // Without room the events that wait say as much: the next mark follows them.

@@ -35,6 +35,8 @@ use vigie_proto::time::Timestamp;
 
 use crate::chains::StoredChains;
 use crate::event::{Event, Position, ReachReport, SharedBatch};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 use crate::sequencer::Submission;
 use crate::slab::Slab;
 use crate::topic::Topics;
@@ -118,8 +120,6 @@ pub struct Worker {
     /// The latest time that any call brought: for marks that no timer asked for.
     last_now: Timestamp,
     going_away: Option<Duration>,
-    #[cfg(feature = "sabotage")]
-    sabotage: crate::sabotage::Sabotage,
 }
 
 /// A verdict cache that workers share.
@@ -147,26 +147,13 @@ impl Worker {
             effects: VecDeque::new(),
             last_now: Timestamp::EPOCH,
             going_away: None,
-            #[cfg(feature = "sabotage")]
-            sabotage: crate::sabotage::Sabotage::default(),
         }
-    }
-
-    /// Plants a bug, for tests of the tests.
-    #[cfg(feature = "sabotage")]
-    pub fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
-        self.sabotage = sabotage;
-    }
-
-    #[cfg(feature = "sabotage")]
-    pub(crate) const fn planted(&self) -> crate::sabotage::Sabotage {
-        self.sabotage
     }
 
     /// All who wrongly hear this event and were not met yet.
     #[cfg(feature = "sabotage")]
     fn sabotaged_audience(&mut self, event: &Rc<LocalEvent>) -> Vec<SessionId> {
-        if !self.sabotaged_hearing(event) {
+        if !crate::sabotage::is_for_all(event) {
             return Vec::new();
         }
         let all: Vec<_> = self.sessions.iter().map(|(index, _)| index).collect();
@@ -302,7 +289,7 @@ impl Worker {
 
     fn hears(&self, id: SessionId, event: &Rc<LocalEvent>) -> bool {
         #[cfg(feature = "sabotage")]
-        if self.sabotaged_hearing(event) {
+        if crate::sabotage::is_for_all(event) {
             return true;
         }
         let event = event.event();
@@ -320,7 +307,15 @@ impl Worker {
             return false;
         }
         if !session.outbox.has_room(event.event().frame.len(), bound) {
+            #[cfg(feature = "sabotage")]
+            if Sabotage::SlowReaderSkipped.is_planted() {
+                return true;
+            }
             session.turn_behind(session.position(head).unwrap_or(head));
+            #[cfg(feature = "sabotage")]
+            if Sabotage::SlowReaderDropped.is_planted() {
+                self.handle_violation(id, Code::GoingAway);
+            }
             return false;
         }
         self.push_event(id, event);
@@ -331,9 +326,10 @@ impl Worker {
     fn push_event(&mut self, id: SessionId, event: &Rc<LocalEvent>) {
         let credential = event.event().credential;
         let session = &mut self.sessions[id.index];
-        if session.needs_chain(credential)
-            && let Some(frame) = self.chains.frame(credential)
-        {
+        let needs_chain = session.needs_chain(credential);
+        #[cfg(feature = "sabotage")]
+        let needs_chain = needs_chain && !Sabotage::ChainNotGiven.is_planted();
+        if needs_chain && let Some(frame) = self.chains.frame(credential) {
             session.outbox.push_text(frame);
         }
         session.outbox.push_event(Rc::clone(event));

@@ -31,7 +31,7 @@ impl Worker {
             Stage::LoggedIn(mut state) => {
                 let outcome = state.handle_frame(text, &self.config.rules, &*self.verdicts, now);
                 #[cfg(feature = "sabotage")]
-                let outcome = self.sabotaged_outcome(outcome, text, &state);
+                let outcome = crate::sabotage::outcome(outcome, text, &state);
                 if let Some(session) = self.session(id) {
                     session.stage = Stage::LoggedIn(state);
                 }

@@ -40,7 +40,6 @@ use super::args;
 use super::exit::{Exit, Failure, Outcome};
 use super::relay::Signals;
 use super::screen::Screen;
-use crate::config::RelayConfig;
 
 /// From the start to the end of the scenes. They take a second or two; a machine that needs longer than this shows
 /// nothing any more.
@@ -49,7 +48,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Plays the demo; with `--once` it ends after the scenes, else it stays for others to join until it is interrupted.
 pub(super) fn run(screen: &Screen, args: &args::Demo) -> Outcome {
     let (started, show) = (Instant::now(), Show::new(screen));
-    on_stage(screen, plant, async |stage, mut end| {
+    on_stage(screen, async |stage, mut end| {
         let mut play = Play::new(stage, &show, started).map_err(failure)?;
         let notes = perform(screen, &mut play, &mut end).await?;
         let broken = notes.broken();
@@ -60,38 +59,6 @@ pub(super) fn run(screen: &Screen, args: &args::Demo) -> Outcome {
         }
         if broken.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Failure)) }
     })
-}
-
-/// The relay of the demo is as it is.
-#[cfg(not(feature = "sabotage"))]
-const fn plant(_: &mut RelayConfig) {}
-
-/// In a binary that was built for tests of the tests, the environment may name a bug to plant.
-#[cfg(feature = "sabotage")]
-fn plant(config: &mut RelayConfig) {
-    use crate::sabotage::Sabotage::{ExerciseLive, NeighbourHears, ReceiptWithoutStore, SignatureOff};
-    let named = std::env::var("VIGIE_SABOTAGE").unwrap_or_default();
-    let bugs = [SignatureOff, NeighbourHears, ExerciseLive, ReceiptWithoutStore];
-    if let Some(bug) = bugs.into_iter().find(|bug| format!("{bug:?}") == named) {
-        config.sabotage = bug;
-    }
-}
-
-/// Plays the scenes against a relay with a bug planted on purpose. Returns the names of the expectations that broke.
-///
-/// # Errors
-/// Why the demo could not be played at all.
-#[cfg(feature = "sabotage")]
-pub fn rehearse(sabotage: crate::sabotage::Sabotage) -> Result<Vec<String>, String> {
-    let screen = Screen::new(super::text::Lang::En, true, clap::ColorChoice::Never, true, 0);
-    let (started, show) = (Instant::now(), Show::new(&screen));
-    let plant = |config: &mut RelayConfig| config.sabotage = sabotage;
-    let played = on_stage(&screen, plant, async |stage, mut end| {
-        let mut play = Play::new(stage, &show, started).map_err(failure)?;
-        perform(&screen, &mut play, &mut end).await
-    });
-    let broken = played.map_err(|failure| failure.to_string())?.broken();
-    Ok(broken.into_iter().map(|broken| broken.name).collect())
 }
 
 /// What asks the demo to end: what asks a relay to stop, and a terminal that was closed.
@@ -120,14 +87,13 @@ impl End {
 /// Sets the stage, acts on it, and strikes it, whatever happens.
 fn on_stage<T>(
     screen: &Screen,
-    arrange: impl FnOnce(&mut RelayConfig),
     act: impl AsyncFnOnce(&Stage, End) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let system = |error: std::io::Error| Failure::new(Exit::Failure, error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     // Before there is a folder: from here on an interruption ends in its removal.
     let end = runtime.block_on(async { End::listen() })?;
-    let stage = Stage::set(screen, arrange)?;
+    let stage = Stage::set(screen)?;
     let ended = runtime.block_on(act(&stage, end));
     // The clients' tasks go with their runtime, so the relay is alone when it stops.
     runtime.shutdown_background();

@@ -20,7 +20,6 @@ use crate::cli::screen::Screen;
 use crate::cli::settings::Settings;
 use crate::cli::text::Lang;
 use crate::cli::{files, init};
-use crate::config::RelayConfig;
 use crate::server::Relay;
 
 /// What the relay gives its clients on the way out: they are all in this process, and gone already.
@@ -70,11 +69,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Makes the folder and starts the relay, whose settings `arrange` may change.
+    /// Makes the folder and starts the relay.
     ///
     /// # Errors
     /// The temporary folder or the relay cannot be had.
-    pub(super) fn set(screen: &Screen, arrange: impl FnOnce(&mut RelayConfig)) -> Result<Self, Failure> {
+    pub(super) fn set(screen: &Screen) -> Result<Self, Failure> {
         let lang = screen.lang;
         let folder = Folder::create(lang)?;
         let dir = folder.0.as_path();
@@ -83,7 +82,6 @@ impl Stage {
         files::create_folder(lang, &config.journal)?;
         let (tls_chain, tls_key) = (config.tls_chain.clone(), config.tls_key.clone_key());
         config.journal_config.segment_bytes = SEGMENT_BYTES;
-        arrange(&mut config);
         let no_relay = |why: &dyn std::fmt::Display| Failure::new(Exit::Failure, text::no_relay(lang, why));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| no_relay(&error))?;
         let relay = Relay::start(listener, config).map_err(|error| no_relay(&error))?;
