@@ -19,7 +19,7 @@ const SEGMENT_BYTES: u64 = 3 * 1024;
 const RETAIN_MS: u64 = 8;
 
 /// A step of a workload. Records are numbered by their place in the list of all records.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// Append so many records.
     Append(usize),
@@ -40,7 +40,7 @@ pub(crate) enum Step {
 use Step::{AllRoom, Append, CloseAndOpen, Footer, KeepReserve, Prepare, Retain, Room, Urgent};
 
 /// What a random workload does beside appending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Theme {
     Plain,
     Retention,
@@ -61,7 +61,7 @@ pub(crate) struct Workload {
 }
 
 /// What a run has promised, and what it was allowed to give up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Promise {
     /// So many records, from the first on, were acknowledged or shown by a start.
     pub(crate) records: usize,
@@ -110,7 +110,12 @@ impl Workload {
         };
         let mut steps: Vec<_> = (0..16).map(|_| step()).collect();
         if theme == Theme::Reserve {
-            steps.splice(0..0, [KeepReserve, Append(3), Room(500)]);
+            // Half of them have no reserve when the disk is full: a start may find no room for its copy.
+            if chance.below(2) == 0 {
+                steps.splice(0..0, [KeepReserve, Append(3), Room(500)]);
+            } else {
+                steps.splice(0..0, [Append(3), Room(0)]);
+            }
         }
         let before = if matches!(theme, Theme::Damaged | Theme::Missing) { 20 } else { 0 };
         let count = 30 + before;

@@ -14,6 +14,8 @@ pub struct Damage {
     pub torn: u64,
     /// Bytes or names that are left although something older is lost.
     pub reordered: u64,
+    /// Of these, names and lengths of files.
+    pub reordered_metadata: u64,
     /// Changes of names that are undone.
     pub lost_names: u64,
 }
@@ -55,6 +57,8 @@ impl SimContent {
             for sector in sectors {
                 if whole.unwrap_or_else(|| chance.coin()) {
                     damage.reordered += u64::from(older_is_lost);
+                    let is_length = !matches!(sector, Change::Write { .. });
+                    damage.reordered_metadata += u64::from(older_is_lost && is_length);
                     kept += 1;
                     sector.apply(&mut durable);
                 } else {

@@ -131,6 +131,7 @@ impl SimDisk {
         for change in &state.unsynced_names {
             if chance.keeps_whole() {
                 damage.reordered += u64::from(damage.lost_names > 0);
+                damage.reordered_metadata += u64::from(damage.lost_names > 0);
                 change.apply(&mut names);
             } else {
                 damage.lost_names += 1;
