@@ -10,6 +10,7 @@ use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 
 use crate::clock::Clock;
 use crate::journal::JournalConfig;
+use crate::sequencer::BYTES_IN_FORCE_MAX;
 
 /// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
 #[derive(Debug)]
@@ -47,6 +48,9 @@ pub struct RelayConfig {
     /// Publishes that wait for the journal thread. Default 4,096: at 256 KiB each at the very worst 1 GiB, at a usual
     /// 2 KiB 8 MiB; past it `busy`.
     pub submissions_max: usize,
+    /// Signed bytes of messages that have not expired, which retention may not remove. Default
+    /// [`BYTES_IN_FORCE_MAX`], 16 GiB; past it `full`. One credential may have a tenth, exercises a quarter.
+    pub bytes_in_force_max: u64,
     /// What a stopping relay tells its clients to wait before they come back. Default 2 s.
     pub retry_hint: Duration,
     /// Time. Default: the machine's clocks.
@@ -78,6 +82,7 @@ impl RelayConfig {
             ring_bytes_max: 4 * 1024 * 1024,
             connections_max: 10_000,
             submissions_max: 4_096,
+            bytes_in_force_max: BYTES_IN_FORCE_MAX,
             retry_hint: Duration::from_secs(2),
             clock: Clock::default(),
         }

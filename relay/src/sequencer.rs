@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
 use vigie_proto::cap::MsgType;
+use vigie_proto::channel::Plane;
 use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
 use vigie_proto::refusal::{Code, Refusal};
@@ -20,8 +21,8 @@ use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
 use crate::chains::StoredChains;
-pub use ids::IDS_IN_FORCE_MAX;
-use ids::{Ids, is_in_force};
+pub use ids::{BYTES_IN_FORCE_MAX, IDS_IN_FORCE_MAX};
+use ids::{Candidate, Ids, is_in_force};
 use leaves::Leaves;
 
 use crate::event::{Batch, Event, Position, Reach, SharedBatch};
@@ -127,6 +128,12 @@ impl<S: Storage> Sequencer<S> {
             #[cfg(feature = "sabotage")]
             held: Vec::new(),
         })
+    }
+
+    /// How many signed bytes of messages in force it takes. Default [`BYTES_IN_FORCE_MAX`]; what is stored already
+    /// stays, whatever it is.
+    pub fn set_bytes_in_force_max(&mut self, bytes: u64) {
+        self.ids.set_bytes_max(bytes);
     }
 
     /// The log that it writes.
@@ -296,7 +303,12 @@ impl<S: Storage> Sequencer<S> {
             Ok(Admission::Known(stored)) => answer(Ok(stored)),
             Ok(Admission::Fresh) => {
                 let reserve = may_use_reserve(message);
-                if !self.ids.make_room(message.credential(), reserve, admitted)
+                let candidate = Candidate {
+                    credential: message.credential(),
+                    plane: message.message().channel.plane,
+                    bytes: message.token().len(),
+                };
+                if !self.ids.make_room(&candidate, reserve, admitted)
                     || !self.chains.has_room(message.chain(), plan.credentials.len(), reserve)
                 {
                     return answer(Err(Code::Full.into()));
@@ -304,7 +316,7 @@ impl<S: Storage> Sequencer<S> {
                 let seq = plan.last.unwrap_or(self.head.seq).next();
                 let stored = Stored { seq, admitted };
                 // Known from here on, so that the same bytes twice in one batch take one place.
-                self.ids.insert(message.id(), stored, message.message().expires, message.credential());
+                self.ids.insert(message.id(), stored, message.message().expires, &candidate);
                 let (chains, leaves) = (&self.chains, &self.leaves);
                 plan.add(submission, stored, &|id| chains.contains(id) && !leaves.is_forgotten(*id));
                 answer(Ok(stored))
@@ -428,13 +440,17 @@ fn visit(record: &Record, ids: &mut Ids, leaves: &mut Leaves, chains: &StoredCha
             leaves.used(message.credential, message.seq);
             if is_in_force(message.expires, now) {
                 let stored = Stored { seq: message.seq, admitted: message.admitted };
-                ids.insert(message.id, stored, message.expires, message.credential);
+                let (credential, plane) = (message.credential, message.channel.plane);
+                let candidate = Candidate { credential, plane, bytes: message.jws.len() };
+                ids.insert(message.id, stored, message.expires, &candidate);
             }
         }
         Record::Carried(carried) => {
             if is_in_force(carried.expires, now) {
                 let stored = Stored { seq: carried.seq, admitted: carried.admitted };
-                ids.insert(carried.id, stored, carried.expires, carried.credential);
+                // The plane is not carried on: of an exercise that is gone only the id is left, which counts as any.
+                let candidate = Candidate { credential: carried.credential, plane: Plane::Live, bytes: 0 };
+                ids.insert(carried.id, stored, carried.expires, &candidate);
             }
         }
     }

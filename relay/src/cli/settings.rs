@@ -58,6 +58,7 @@ settings! {
     segment_bytes: Option<u64>,
     retain_age: Option<String>,
     retain_bytes: Option<u64>,
+    bytes_in_force_max: Option<u64>,
     retry_hint: Option<String>,
     stop_grace: Option<String>,
 }
@@ -70,6 +71,9 @@ const WORKERS_MAX: usize = 256;
 const OUTBOX_BYTES_MIN: usize = 16 * 1024;
 /// What the journal can write at all.
 const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+
+/// A tenth of it, which one author may have, takes a message of any size.
+const BYTES_IN_FORCE_MIN: u64 = 16 * 1024 * 1024;
 
 /// A relay's settings, checked.
 #[derive(Debug)]
@@ -219,6 +223,8 @@ impl Reading<'_> {
         let segment = self.at_least("segment_bytes", file.segment_bytes, SEGMENT_BYTES_MIN)?;
         config.journal_config.segment_bytes = segment.unwrap_or(config.journal_config.segment_bytes);
         self.retention(file, &mut config.journal_config)?;
+        let in_force = self.at_least("bytes_in_force_max", file.bytes_in_force_max, BYTES_IN_FORCE_MIN)?;
+        config.bytes_in_force_max = in_force.unwrap_or(config.bytes_in_force_max);
         let hint = self.duration("retry_hint", file.retry_hint.as_deref())?;
         config.retry_hint = hint.unwrap_or(config.retry_hint);
         Ok(())
@@ -340,6 +346,7 @@ mod tests {
             ("retain_age = \"6d\"", "retain_age = \"7d\""),
             ("retain_age = \"400\"", "retain_age = \"400d\""),
             ("retain_bytes = 134217727", "retain_bytes = 134217728"),
+            ("bytes_in_force_max = 16777215", "bytes_in_force_max = 16777216"),
             ("segment_bytes = 65536\nretain_bytes = 131071", "segment_bytes = 65536\nretain_bytes = 131072"),
         ] {
             let mut limits = |line: &str| {

@@ -220,7 +220,9 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place.
     let storage = DirStorage::open(&config.journal)
         .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
-    let sequencer = Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
+    let mut sequencer =
+        Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
+    sequencer.set_bytes_in_force_max(config.bytes_in_force_max);
     not_before_journal(&clock, sequencer.head())?;
     let rules = Arc::new(Rules {
         roots: config.roots,

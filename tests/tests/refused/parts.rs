@@ -27,6 +27,7 @@ pub(crate) const CASES: &[Case] = &[
         Box::pin(async { too_many_at_once() })
     }),
     apart("no room for the next segment", Full, || Box::pin(async { no_room() })),
+    apart("an author has its share of what is in force", Full, || Box::pin(async { too_much_in_force() })),
     apart("a write fails", StorageFailed, || Box::pin(async { the_disk_fails(1) })),
     apart("a sync fails", StorageFailed, || Box::pin(async { the_disk_fails(2) })),
 ];
@@ -218,6 +219,38 @@ fn no_room() -> Seen {
     // There is room again.
     parts.publish_well(&large);
     assert_eq!(parts.sequencer.head().seq.get(), 3);
+    seen
+}
+
+fn too_much_in_force() -> Seen {
+    let (root, holder) = trust();
+    let disk = SimDisk::new();
+    let mut parts = Parts::new(disk.clone(), &root, &holder);
+    let small = parts.message();
+    let mut large = MessageDraft::new(Who::Author, &holder, &holder);
+    large.pad_to = Some(100 * 1024);
+    let large = large.to_token();
+    parts.publish_well(&small);
+    // A tenth of it, without the sixteenth that cancels have, is less than the large one.
+    parts.sequencer.set_bytes_in_force_max(1024 * 1024);
+    parts.publish(&large);
+    parts.commit().unwrap();
+    let seen = Seen::new(refusal(&parts.told(parts.author)), Ends::Request);
+    let other = parts.message();
+    parts.publish_well(&other);
+    parts.sequencer.set_bytes_in_force_max(2 * 1024 * 1024);
+    parts.publish_well(&large);
+    // A relay that is started anew counts what it finds.
+    drop(parts);
+    let mut parts = Parts::new(disk.restart(), &root, &holder);
+    parts.sequencer.set_bytes_in_force_max(1024 * 1024);
+    let third = parts.message();
+    parts.publish(&third);
+    parts.commit().unwrap();
+    assert_eq!(refusal(&parts.told(parts.author)), seen.code);
+    parts.publish(&large);
+    parts.commit().unwrap();
+    assert_eq!(ops(&parts.told(parts.author)), ["receipt"], "what is known has its receipt");
     seen
 }
 
