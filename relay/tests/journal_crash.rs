@@ -7,9 +7,10 @@
 //! succeeded counts as acknowledged from then on.
 //!
 //! `VIGIE_CRASH_IMAGES` is how many different disks are judged, on all cores; without it 100,000. Memory is 8 bytes a
-//! disk and its share of a table. `VIGIE_FLIPS=all` flips every bit of a journal of 64 KiB, and not every seventh. The
-//! long form:
-//! `VIGIE_CRASH_IMAGES=10000000 VIGIE_FLIPS=all cargo test --release -p vigie-relay --test journal_crash -- --nocapture`
+//! disk and its share of a table. `VIGIE_FLIPS=all` flips every bit of a journal of 64 KiB, and not every seventh.
+//! `VIGIE_DAMAGE_TRIALS` is how often a journal of 1 MiB is damaged at random; without it 2,000. The long form:
+//! `VIGIE_CRASH_IMAGES=10000000 VIGIE_DAMAGE_TRIALS=1000000 VIGIE_FLIPS=all cargo test --release -p vigie-relay
+//! --test journal_crash -- --nocapture`
 //!
 //! Whether this would notice a journal that does not sync is tested too.
 
@@ -25,6 +26,8 @@ mod damage;
 mod model;
 #[path = "journal_crash/power.rs"]
 mod power;
+#[path = "journal_crash/random_damage.rs"]
+mod random_damage;
 #[path = "journal_crash/search.rs"]
 mod search;
 #[path = "journal_crash/tally.rs"]

@@ -15,7 +15,11 @@ const LAST_BATCH: usize = 3;
 
 /// Judges a start on a damaged disk: what is not there is told, by the journal and to readers, and all else is. Gives
 /// whether something is lost.
-fn judge_damaged(journal: &Journal<SimDisk>, seen: &[Record], all: &[Record]) -> Result<bool, String> {
+pub(crate) fn judge_damaged(
+    journal: &Journal<SimDisk>,
+    seen: &[Record],
+    all: &[Record],
+) -> Result<bool, String> {
     let damage = journal.damage();
     let is_told = |message: &MessageRecord| {
         damage.iter().any(|range| range.after < message.seq && message.seq < range.next)
