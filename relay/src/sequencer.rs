@@ -262,6 +262,8 @@ impl<S: Storage> Sequencer<S> {
             Record::Message(MessageRecord { expires, .. }) | Record::Carried(CarriedId { expires, .. }) => {
                 is_in_force(*expires, now)
             }
+            // Where a log comes from is to be known as long as the log.
+            Record::Forked(_) => true,
         });
         match step {
             Ok(Retention::Nothing) | Err(JournalError::Full { .. }) => Ok(false),
@@ -453,5 +455,6 @@ fn visit(record: &Record, ids: &mut Ids, leaves: &mut Leaves, chains: &StoredCha
                 ids.insert(carried.id, stored, carried.expires, &candidate);
             }
         }
+        Record::Forked(_) => {}
     }
 }

@@ -68,6 +68,7 @@ fn kind_of(record: &Record) -> Kind {
         Record::Credential { .. } => Kind::Credential,
         Record::Message(_) => Kind::Message,
         Record::Carried(_) => Kind::Carried,
+        Record::Forked(_) => Kind::Forked,
     }
 }
 

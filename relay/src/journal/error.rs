@@ -87,6 +87,19 @@ pub enum JournalError {
         name: String,
     },
 
+    /// The folder is a copy: going on in it would give one place of one log to two messages.
+    #[error(
+        "this folder is a backup of log {log}; a relay does not go on with it: import it into an empty journal folder \
+         with `vigie journal import`"
+    )]
+    Backup {
+        /// The log that was copied.
+        log: LogId,
+    },
+    /// The folder has no journal. Only for those who look at one: a relay makes it.
+    #[error("there is no journal in this folder")]
+    NoJournal,
+
     // --- The process: stop, and start again.
     /// The disk failed. If this came from a write or a sync, the journal is poisoned from now on and nothing of this
     /// batch may be acknowledged; after a new start it is judged by what is on disk.

@@ -49,6 +49,10 @@ pub(super) enum Kind {
     Message,
     /// The id of a message that retention has removed.
     Carried,
+    /// Where an imported log comes from.
+    Forked,
+    /// This folder is a copy.
+    Backup,
     /// 4 (revocation) is reserved; it and all others are written by newer versions.
     Unknown(u8),
 }
@@ -60,6 +64,8 @@ impl Kind {
             2 => Self::Credential,
             3 => Self::Message,
             5 => Self::Carried,
+            6 => Self::Forked,
+            7 => Self::Backup,
             other => Self::Unknown(other),
         }
     }
@@ -70,6 +76,8 @@ impl Kind {
             Self::Credential => 2,
             Self::Message => 3,
             Self::Carried => 5,
+            Self::Forked => 6,
+            Self::Backup => 7,
             Self::Unknown(byte) => byte,
         }
     }

@@ -20,13 +20,16 @@
 //!
 //! On disk, top down: segments with a header (`segment.rs`), in them frames (`frame.rs`), of which marks prove that
 //! what lies before them was synced, and records (`record.rs`). Reading it all at the start: `recovery.rs`, one segment
-//! of it: `scan.rs`.
+//! of it: `scan.rs`. Looking at it without changing a byte: `survey.rs`; a copy of it: `backup.rs`. A log that was imported
+//! says from where, and a copy says that it is one, in frames that older versions refuse: `origin.rs`.
 
 mod storage;
 mod dir_storage;
+mod read_only;
 pub mod sim_disk;
 mod damage;
 mod error;
+mod origin;
 mod record;
 mod frame;
 mod segment;
@@ -34,21 +37,28 @@ mod channels;
 mod index;
 mod batch;
 mod reserve;
+mod folder;
 mod scan;
 mod recovery;
 mod writer;
 mod retention;
 mod reader;
+mod survey;
+mod backup;
 
+pub use backup::Copied;
 pub use damage::DamagedRange;
 pub use dir_storage::{DirFile, DirLock, DirStorage};
 pub use error::{JournalError, ReadError};
+pub use origin::ForkedFrom;
+pub use read_only::{ReadOnlyDir, ReadOnlyFile};
 pub use reader::{JournalReader, Page};
 pub use record::{CarriedId, MessageRecord, Record};
 pub use recovery::{Recovery, Visitor};
 pub use reserve::RESERVE_BYTES;
 pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};
 pub use storage::{Storage, StorageFile};
+pub use survey::{Met, Survey};
 pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES};
 
 #[cfg(test)]

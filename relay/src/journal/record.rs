@@ -12,6 +12,7 @@ use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::frame::{BODY_BYTES_MAX, HEADER_BYTES};
+use super::origin::ForkedFrom;
 
 /// Fields of a message before its channel: admitted, expires, id, credential, severity, length of the channel.
 const MESSAGE_FIXED_BYTES: usize = 8 + 8 + 32 + 32 + 1 + 2;
@@ -37,6 +38,8 @@ pub enum Record {
     Message(MessageRecord),
     /// What must be known of a message whose segment retention removes while its id is in force.
     Carried(CarriedId),
+    /// Where the log comes from: the first record of one that was imported.
+    Forked(ForkedFrom),
 }
 
 /// The id of a message that the journal no longer holds, with what a receipt needs.
@@ -94,6 +97,7 @@ impl Record {
             Self::Credential { jws, .. } => CredentialId::LEN + jws.len(),
             Self::Message(message) => MESSAGE_FIXED_BYTES + CHANNEL_BYTES_MAX + message.jws.len(),
             Self::Carried(_) => CARRIED_BYTES,
+            Self::Forked(_) => ForkedFrom::BYTES,
         };
         (body <= BODY_BYTES_MAX).then_some(HEADER_BYTES + body)
     }
@@ -103,7 +107,7 @@ impl Record {
         match self {
             Self::Credential { jws, .. } => jws.len(),
             Self::Message(message) => message.jws.len(),
-            Self::Carried(_) => 0,
+            Self::Carried(_) | Self::Forked(_) => 0,
         }
     }
 
@@ -116,6 +120,7 @@ impl Record {
             }
             Self::Message(message) => message.encode(out),
             Self::Carried(carried) => carried.encode(out),
+            Self::Forked(from) => from.encode(out),
         }
     }
 }

@@ -30,12 +30,13 @@ use super::batch::Batch;
 use super::channels::Names;
 use super::damage::DamagedRange;
 use super::error::JournalError;
+use super::folder::Folder;
 use super::frame::{self, FrameReader, MARK_BYTES, Purpose, Step};
 use super::index::{Indexed, Noted, Progress};
 use super::record::Record;
 use super::reserve;
 use super::scan::{Bound, CHUNK_BYTES, Scan, damaged, scan};
-use super::segment::{self, FileName, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
+use super::segment::{self, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
 use super::storage::{Storage, StorageFile};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -91,6 +92,9 @@ pub(super) fn load<S: Storage>(
     }
     let Opened { segments, given_up } = open_all(storage, &folder)?;
     let read = read_all(segments, visit)?;
+    if let (Some(_), Some(one)) = (read.last.backup, read.segments.last()) {
+        return Err(JournalError::Backup { log: one.segment.header.log });
+    }
     let damaged = given_up.iter().map(holds_damage).collect::<Result<Vec<_>, _>>()?;
     // From here on the folder is changed. The names may so far be in the page cache only.
     storage.sync_directory().map_err(JournalError::storage("sync the folder"))?;
@@ -101,30 +105,6 @@ pub(super) fn load<S: Storage>(
         segment::remove(storage, segment, damaged).map_err(JournalError::storage("remove a segment"))?;
     }
     finish(storage, segment_bytes, read)
-}
-
-/// The names that matter.
-#[derive(Debug, Default)]
-struct Folder {
-    segments: Vec<u64>,
-    unfinished: Vec<u64>,
-    look_alikes: Vec<String>,
-}
-
-impl Folder {
-    fn list<S: Storage>(storage: &S) -> Result<Self, JournalError> {
-        let mut folder = Self::default();
-        for name in storage.names().map_err(JournalError::storage("list the folder"))? {
-            match FileName::parse(&name) {
-                FileName::Segment(index) => folder.segments.push(index),
-                FileName::Unfinished(index) => folder.unfinished.push(index),
-                FileName::LooksLikeOne => folder.look_alikes.push(name),
-                FileName::Other => {}
-            }
-        }
-        folder.segments.sort_unstable();
-        Ok(folder)
-    }
 }
 
 fn create<S: Storage>(
@@ -153,22 +133,22 @@ fn create<S: Storage>(
 }
 
 /// The segments of a folder.
-struct Opened<F> {
+pub(super) struct Opened<F> {
     /// Those of the journal, ascending; the last one is readable.
-    segments: Vec<Found<F>>,
+    pub(super) segments: Vec<Found<F>>,
     /// Retention was about to remove them.
     given_up: Vec<Segment<F>>,
 }
 
 /// What is in the place of a segment.
-enum Found<F> {
+pub(super) enum Found<F> {
     Segment(Segment<F>),
     /// One or more that cannot be read, from this index on.
     Lost(Lost),
 }
 
 /// Why the first of some segments cannot be read: in words for a gap, and as the error that it may come to.
-struct Lost {
+pub(super) struct Lost {
     index: u64,
     offset: u64,
     what: &'static str,
@@ -176,7 +156,7 @@ struct Lost {
 }
 
 /// Opens all segments and judges how they fit together.
-fn open_all<S: Storage>(storage: &S, folder: &Folder) -> Result<Opened<S::File>, JournalError> {
+pub(super) fn open_all<S: Storage>(storage: &S, folder: &Folder) -> Result<Opened<S::File>, JournalError> {
     let Some((newest, older)) = folder.segments.split_last() else {
         return Err(JournalError::MissingSegment { segment: file_name(1) });
     };
@@ -261,12 +241,12 @@ fn holds_damage<F: StorageFile>(segment: &Segment<F>) -> Result<bool, JournalErr
 }
 
 /// All that could be read, before anything is changed.
-struct ReadAll<F> {
-    segments: Vec<Indexed<F>>,
+pub(super) struct ReadAll<F> {
+    pub(super) segments: Vec<Indexed<F>>,
     /// Of the last segment.
-    last: Scan,
-    damage: Vec<DamagedRange>,
-    names: Names,
+    pub(super) last: Scan,
+    pub(super) damage: Vec<DamagedRange>,
+    pub(super) names: Names,
 }
 
 /// How far the log had come before the next segment.
@@ -279,7 +259,7 @@ struct Before {
     lost: Option<DamagedRange>,
 }
 
-fn read_all<F: StorageFile>(
+pub(super) fn read_all<F: StorageFile>(
     found: Vec<Found<F>>,
     visit: &mut Visitor<'_>,
 ) -> Result<ReadAll<F>, JournalError> {

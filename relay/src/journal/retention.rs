@@ -19,10 +19,11 @@ use vigie_proto::time::Timestamp;
 use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, Step};
 use super::index::Retained;
+use super::origin::ForkedFrom;
 use super::record::{CarriedId, MessageRecord, Record, decode_credential};
 use super::segment::HEADER_BYTES;
 use super::storage::Storage;
-use super::writer::Journal;
+use super::writer::{Journal, JournalConfig};
 
 /// Default of `JournalConfig::retain_age`: a year and the month in which it is reviewed, and as long as a credential
 /// that delegates is valid by default.
@@ -61,9 +62,9 @@ pub enum Retention {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retiring {
     /// The last segment that goes.
-    through: u64,
+    pub(super) through: u64,
     /// The first sequence that stays.
-    first_kept: u64,
+    pub(super) first_kept: u64,
     /// What is before this place was carried.
     index: u64,
     offset: u64,
@@ -82,7 +83,7 @@ impl<S: Storage> Journal<S> {
     pub fn retain(&mut self, now: Timestamp, needed: &mut Needed<'_>) -> Result<Retention, JournalError> {
         self.check_poison()?;
         let segments = self.index.retained();
-        let due = self.due(&segments, now);
+        let due = due(&self.config, self.current.header.capacity, &segments, now);
         let Some(mut retiring) = self.retiring.or(due) else { return Ok(Retention::Nothing) };
         if let Some(further) = due.filter(|due| due.through > retiring.through) {
             (retiring.through, retiring.first_kept) = (further.through, further.first_kept);
@@ -97,30 +98,6 @@ impl<S: Storage> Journal<S> {
         let segments = self.begin_with(retiring.through + 1)?;
         self.retiring = None;
         Ok(Retention::Removed { segments })
-    }
-
-    /// The segments that may go: those before a segment that has messages, and may go with them.
-    fn due(&self, segments: &[Retained<S::File>], now: Timestamp) -> Option<Retiring> {
-        let aged = now.minus(self.config.retain_age).as_millis();
-        let mut bytes = self.current.header.capacity + segments.iter().map(|one| one.end).sum::<u64>();
-        let mut through = None;
-        for one in segments {
-            if one.has_messages {
-                let expired = one.expires <= now.as_millis();
-                if one.last_admitted >= aged && !(bytes > self.config.retain_bytes && expired) {
-                    break;
-                }
-                through = Some(one);
-            }
-            bytes -= one.end;
-        }
-        let (last, first) = (through?, segments.first()?);
-        Some(Retiring {
-            through: last.segment.header.index,
-            first_kept: last.next_base,
-            index: first.segment.header.index,
-            offset: HEADER_BYTES,
-        })
     }
 
     /// Carries on what is needed of the next few MiB.
@@ -170,18 +147,50 @@ impl<S: Storage> Journal<S> {
     }
 }
 
-fn record_of(frame: &Frame<'_>) -> Option<Record> {
+/// The segments that may go, before one of `capacity` bytes that is written: those that stand before a segment that has
+/// messages, and may go with them.
+pub(super) fn due<F>(
+    config: &JournalConfig,
+    capacity: u64,
+    segments: &[Retained<F>],
+    now: Timestamp,
+) -> Option<Retiring> {
+    let aged = now.minus(config.retain_age).as_millis();
+    let mut bytes = capacity + segments.iter().map(|one| one.end).sum::<u64>();
+    let mut through = None;
+    for one in segments {
+        if one.has_messages {
+            let expired = one.expires <= now.as_millis();
+            if one.last_admitted >= aged && !(bytes > config.retain_bytes && expired) {
+                break;
+            }
+            through = Some(one);
+        }
+        bytes -= one.end;
+    }
+    let (last, first) = (through?, segments.first()?);
+    Some(Retiring {
+        through: last.segment.header.index,
+        first_kept: last.next_base,
+        index: first.segment.header.index,
+        offset: HEADER_BYTES,
+    })
+}
+
+/// The record in a frame; `None` for what is none.
+pub(super) fn record_of(frame: &Frame<'_>) -> Option<Record> {
     match frame.kind {
         Kind::Credential => decode_credential(frame.body),
         Kind::Message => MessageRecord::decode(frame.sequence, frame.body).map(Record::Message),
         Kind::Carried => CarriedId::decode(frame.body).map(Record::Carried),
-        Kind::Mark | Kind::Unknown(_) => None,
+        Kind::Forked => ForkedFrom::decode(frame.body).map(Record::Forked),
+        Kind::Mark | Kind::Backup | Kind::Unknown(_) => None,
     }
 }
 
 fn carry_on(record: Record) -> Record {
     match record {
         Record::Message(message) => Record::Carried(CarriedId::from(&message)),
-        Record::Credential { .. } | Record::Carried(_) => record,
+        Record::Credential { .. } | Record::Carried(_) | Record::Forked(_) => record,
     }
 }

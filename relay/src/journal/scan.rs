@@ -13,6 +13,7 @@ use super::damage::DamagedRange;
 use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, Purpose, Step};
 use super::index::{Indexed, Noted, Place, Progress};
+use super::origin::{BackupMark, ForkedFrom};
 use super::record::{CarriedId, MessageRecord, Record, decode_credential};
 use super::recovery::Visitor;
 use super::segment::{HEADER_BYTES, Segment};
@@ -56,6 +57,8 @@ pub(super) struct Scan {
     pub(super) admitted_is_known: bool,
     /// Damage reaches up to the end, so that only the next segment says how far the log had come.
     pub(super) lost_end: bool,
+    /// It says that this folder is a copy.
+    pub(super) backup: Option<BackupMark>,
 }
 
 /// Reads the segment of `indexed`, whose log has come to `begins` before it.
@@ -135,6 +138,7 @@ impl Scan {
             damage: Vec::new(),
             admitted_is_known: true,
             lost_end: false,
+            backup: None,
         }
     }
 
@@ -220,7 +224,16 @@ impl Scan {
                 let carried = CarriedId::decode(frame.body).ok_or(Refused::Damaged("no carried id"))?;
                 self.unproven.push(Record::Carried(carried));
             }
-            Kind::Mark | Kind::Credential | Kind::Carried => return Err(Refused::Damaged("out of order")),
+            Kind::Forked if stays => {
+                let from = ForkedFrom::decode(frame.body).ok_or(Refused::Damaged("no origin"))?;
+                self.unproven.push(Record::Forked(from));
+            }
+            Kind::Backup if stays => {
+                self.backup = Some(BackupMark::decode(frame.body).ok_or(Refused::Damaged("no copy mark"))?);
+            }
+            Kind::Mark | Kind::Credential | Kind::Carried | Kind::Forked | Kind::Backup => {
+                return Err(Refused::Damaged("out of order"));
+            }
             Kind::Unknown(kind) => return Err(Refused::Newer(kind)),
         }
         self.end = frame.end();
@@ -243,7 +256,7 @@ impl Refused {
                 what: "a record of kind",
                 found: u32::from(kind),
                 // The kinds between are reserved.
-                known: if kind == 4 { 3 } else { 5 },
+                known: if kind == 4 { 3 } else { 7 },
             },
         }
     }

@@ -8,6 +8,7 @@ mod reading;
 mod refusals;
 mod reserve;
 mod retention;
+mod survey;
 
 use std::io;
 
