@@ -38,3 +38,44 @@ async fn a_national_alert_reaches_every_town_and_a_regional_one_its_own() {
     assert_eq!((&again["op"], &again["seq"]), (&"receipt".into(), &1.into()));
     relay.stop(std::time::Duration::from_secs(5)).unwrap();
 }
+
+/// What is grave in the street reaches region and nation at once; the rest is heard in its place, and by whoever watches
+/// that place from above. No neighbour hears any of it.
+#[tokio::test]
+async fn a_signal_is_heard_in_its_place_and_a_severe_one_also_above() {
+    let world = World::new();
+    let relay = world.relay();
+    let at = relay.local_addr();
+    let live = &world.live;
+    let mut readers = Vec::new();
+    for (person, filter, hears) in [
+        (&live.town, "signal/fr.idf.75.paris", vec![1, 2, 3]),
+        (&live.region, "signal/fr.idf", vec![2, 4]),
+        (&live.region, "signal/fr.idf.**", vec![1, 2, 3, 4, 6]),
+        (&live.nation, "signal/fr", vec![2, 5]),
+        (&live.neighbour, "signal/fr.idf.92.nanterre", vec![6]),
+        (&live.elsewhere, "signal/fr.naq.33.bordeaux", vec![7]),
+    ] {
+        let mut reader = Raw::log_in(&world, at, person).await;
+        assert_eq!(reader.subscribe(&[filter], None).await["op"], "subscribed", "{filter}");
+        readers.push((filter, reader, hears));
+    }
+    let mut field = Raw::log_in(&world, at, &live.field).await;
+    let mut nation = Raw::log_in(&world, at, &live.nation).await;
+    for (seq, severity) in [(1, Minor), (2, Severe)] {
+        let signal = live.field.say("signal/fr.idf.75.paris", "Fumée", severity);
+        assert_eq!(field.publish(&signal).await["seq"], seq);
+    }
+    // One more in each place: whoever is given it next was not given what came before.
+    let places = ["fr.idf.75.paris", "fr.idf", "fr", "fr.idf.92.nanterre", "fr.naq.33.bordeaux"];
+    for (seq, place) in (3..).zip(places) {
+        let last = live.nation.say(&format!("signal/{place}"), "Fin", Minor);
+        assert_eq!(nation.publish(&last).await["seq"], seq);
+    }
+    for (filter, mut reader, hears) in readers {
+        for seq in hears {
+            assert_eq!(reader.event().await["seq"], seq, "{filter}");
+        }
+    }
+    relay.stop(std::time::Duration::from_secs(5)).unwrap();
+}
