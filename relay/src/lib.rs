@@ -11,6 +11,7 @@
 
 pub mod net;
 mod slab;
+mod sync;
 pub mod worker;
 pub mod topic;
 pub mod event;

@@ -5,13 +5,14 @@
 //!
 //! Invariant: it never names a byte that was not synced. Under its lock one only looks; files are read after.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError};
 
 use vigie_proto::channel::Channel;
 
 use super::channels::{Names, Postings, View};
 use super::damage::DamagedRange;
 use super::segment::{HEADER_BYTES, Header, Segment};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// One place for so many bytes: a reader skips at most this much (20 µs of checksums) to find its message.
 const PLACE_BYTES: u64 = 64 * 1024;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::TcpStream;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,10 +15,14 @@ use crate::event::{Position, ReachReport, SharedBatch};
 use crate::journal::ReadError;
 use crate::net::accept::ConnectionGuard;
 use crate::sequencer::Answer;
+use crate::sync::{Mutex, MutexGuard};
+#[cfg(feature = "model")]
+use crate::sync::{Plant, Rare, meet, planted};
 use crate::worker::{ReadReply, SessionId};
 
-/// Batches that may wait for one worker: each is at most 16 MiB and usually a few KiB.
-const BATCHES_MAX: usize = 64;
+/// Batches that may wait for one worker: each is at most 16 MiB and usually a few KiB. Few in the model, so that they do
+/// become too many there.
+pub(crate) const BATCHES_MAX: usize = if cfg!(feature = "model") { 2 } else { 64 };
 
 /// Something for a worker.
 #[derive(Debug)]
@@ -49,6 +53,24 @@ struct Waiting {
     batches: usize,
 }
 
+impl Waiting {
+    /// Too many batches wait: this place stands for all of them, and for a jump that waits.
+    fn jump(&mut self, head: Position) {
+        #[cfg(feature = "model")]
+        meet(Rare::Jump);
+        let goes = |letter: &Letter| matches!(letter, Letter::Batch(_) | Letter::Jump(_));
+        #[cfg(feature = "model")]
+        let goes = |letter: &Letter| goes(letter) && !planted(Plant::BatchesKeptAtJump);
+        self.letters.retain(|letter| !goes(letter));
+        self.batches = 0;
+        #[cfg(feature = "model")]
+        if planted(Plant::JumpWithoutHead) {
+            return;
+        }
+        self.letters.push_back(Letter::Jump(head));
+    }
+}
+
 /// The way into a worker.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -65,16 +87,22 @@ impl Inbox {
 
     /// Puts in a batch, or only its head when too many wait.
     pub(crate) fn put_batch(&self, batch: SharedBatch) {
+        #[cfg(feature = "model")]
+        if planted(Plant::NotifyBeforePush) {
+            self.notify.notify_one();
+        }
         let mut waiting = self.lock();
         if waiting.batches < BATCHES_MAX {
             waiting.batches += 1;
             waiting.letters.push_back(Letter::Batch(batch));
         } else {
-            waiting.letters.retain(|letter| !matches!(letter, Letter::Batch(_) | Letter::Jump(_)));
-            waiting.letters.push_back(Letter::Jump(batch.head()));
-            waiting.batches = 0;
+            waiting.jump(batch.head());
         }
         drop(waiting);
+        #[cfg(feature = "model")]
+        if planted(Plant::NotifyBeforePush) {
+            return;
+        }
         self.notify.notify_one();
     }
 
@@ -93,7 +121,18 @@ impl Inbox {
         self.notify.notified().await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    /// How many batches, jumps and other letters wait.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn waiting(&self) -> [usize; 3] {
+        let waiting = self.lock();
+        let count =
+            |is_it: fn(&Letter) -> bool| waiting.letters.iter().filter(|letter| is_it(letter)).count();
+        let batches = count(|letter| matches!(letter, Letter::Batch(_)));
+        let jumps = count(|letter| matches!(letter, Letter::Jump(_)));
+        [batches, jumps, waiting.letters.len() - batches - jumps]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

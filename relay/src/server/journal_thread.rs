@@ -5,13 +5,13 @@
 //! it keeps, a step at a time. The thread ends when all workers have let go of the queue, or when the journal fails.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::inbox::{Inbox, Letter};
 use crate::clock::Clock;
 use crate::journal::{JournalError, Storage};
 use crate::sequencer::{Committed, Sequencer, Submission};
+use crate::sync::mpsc::{Receiver, RecvTimeoutError};
 
 /// Messages in one sync. Each may bring a whole chain that is not on disk yet, 8 × 1,280 bytes: 5 MiB at the worst.
 const BATCH_MESSAGES_MAX: usize = 512;

@@ -9,8 +9,7 @@ mod journal_thread;
 pub(crate) mod worker_thread;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +26,8 @@ use crate::journal::{DamagedRange, DirStorage, JournalError, JournalReader, Read
 use crate::net::accept::{Connections, accept};
 use crate::net::tls::server_config;
 use crate::sequencer::{Sequencer, Submission};
+use crate::sync::Mutex;
+use crate::sync::mpsc::{Receiver, sync_channel};
 use crate::worker::{ReadReply, ReadRequest, SessionId, WorkerConfig, read};
 use inbox::{Inbox, Letter};
 use worker_thread::Parts;
@@ -308,15 +309,25 @@ fn page_readers<S: Storage>(
     let reader = |index: usize| {
         let (journal, reads, inboxes) = (journal.clone(), Arc::clone(&reads), inboxes.to_vec());
         spawn(&format!("pages-{index}"), fail, move || {
-            loop {
-                let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok((worker, request)) = next else { return Ok(()) };
-                let reply = read_for(&journal, request);
-                inboxes[worker].put(Letter::Reply(Box::new(reply)));
-            }
+            read_pages(&journal, &reads, &inboxes);
+            Ok(())
         })
     };
     (0..PAGE_READERS).map(reader).collect()
+}
+
+/// Reads what is asked for until the workers have let go of the queue.
+fn read_pages<S: Storage>(
+    journal: &JournalReader<S>,
+    reads: &Mutex<Receiver<(usize, ReadRequest)>>,
+    inboxes: &[Arc<Inbox>],
+) {
+    loop {
+        let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((worker, request)) = next else { return };
+        let reply = read_for(journal, request);
+        inboxes[worker].put(Letter::Reply(Box::new(reply)));
+    }
 }
 
 fn read_for<S: Storage>(

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use crate::event::Position;
 use crate::net::connection;
 use crate::net::upgrade::UpgradeRules;
 use crate::sequencer::{Answer, Submission};
+use crate::sync::mpsc::{SyncSender, TrySendError};
 use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig};
 
 /// What a worker's thread is given.
@@ -67,21 +67,7 @@ const TIMER_TICK: Duration = Duration::from_millis(100);
 /// Runs until it is told to stop.
 pub(crate) fn run(parts: Parts) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let index = parts.config.index;
-    let worker = Worker::new(parts.config, parts.chains, parts.verdicts, parts.head);
-    let local = Rc::new(Local {
-        worker: RefCell::new(worker),
-        wakers: RefCell::default(),
-        inboxes: parts.inboxes,
-        index,
-        submissions: parts.submissions,
-        reads: parts.reads,
-        clock: parts.clock,
-        random: ring::rand::SystemRandom::new(),
-        tls: parts.tls,
-        binding: parts.binding,
-        upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins }),
-    });
+    let local = Rc::new(Local::new(parts));
     LocalSet::new().block_on(&runtime, async {
         tokio::task::spawn_local(keep_time(Rc::clone(&local)));
         read_letters(local).await;
@@ -95,11 +81,12 @@ async fn keep_time(local: Rc<Local>) {
         let next = local.worker.borrow().poll_timeout();
         let pause = next.map_or(TIMER_TICK, |at| at.since(now).min(TIMER_TICK));
         tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
-        local.with(|worker| worker.handle_timeout(local.clock.steady()));
+        local.handle_timeout();
     }
 }
 
-async fn read_letters(local: Rc<Local>) {
+/// Hands the worker its letters until it is told to stop.
+pub(crate) async fn read_letters(local: Rc<Local>) {
     let inbox = Arc::clone(&local.inboxes[local.index]);
     loop {
         for _ in 0..LETTERS_PER_TURN {
@@ -117,6 +104,25 @@ async fn read_letters(local: Rc<Local>) {
 }
 
 impl Local {
+    /// A worker without sessions.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let index = parts.config.index;
+        let worker = Worker::new(parts.config, parts.chains, parts.verdicts, parts.head);
+        Self {
+            worker: RefCell::new(worker),
+            wakers: RefCell::default(),
+            inboxes: parts.inboxes,
+            index,
+            submissions: parts.submissions,
+            reads: parts.reads,
+            clock: parts.clock,
+            random: ring::rand::SystemRandom::new(),
+            tls: parts.tls,
+            binding: parts.binding,
+            upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins }),
+        }
+    }
+
     fn handle_letter(self: &Rc<Self>, letter: Letter) {
         match letter {
             Letter::Connection { stream, guard, full } => {
@@ -227,6 +233,17 @@ impl Local {
 
     pub(crate) fn handle_frame(&self, id: SessionId, text: &str) {
         self.with(|worker| worker.handle_frame(id, text, self.clock.steady()));
+    }
+
+    /// Does what is due by now.
+    pub(crate) fn handle_timeout(&self) {
+        self.with(|worker| worker.handle_timeout(self.clock.steady()));
+    }
+
+    /// The last place that the worker has dispatched.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn head(&self) -> Position {
+        self.worker.borrow().head()
     }
 
     pub(crate) fn handle_pong(&self, id: SessionId) {

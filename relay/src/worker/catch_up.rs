@@ -22,6 +22,8 @@ use crate::event::{Event, Position};
 use crate::journal::{JournalReader, MessageRecord, ReadError, Storage};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
+#[cfg(feature = "model")]
+use crate::sync::{Plant, Rare, meet, planted};
 
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +228,8 @@ impl Worker {
         let head = self.head;
         let Some(session) = self.session(id) else { return };
         session.reading = false;
+        #[cfg(feature = "model")]
+        let number = replaced(session.subscription.as_ref(), number);
         if session.subscription.as_ref().is_none_or(|subscription| subscription.number != number) {
             // It was replaced while the page was read.
             return self.ask_for_page(id);
@@ -240,6 +244,8 @@ impl Worker {
         for record in &messages {
             // What this worker has not dispatched yet will come as a batch.
             if record.seq > head.seq {
+                #[cfg(feature = "model")]
+                meet(Rare::PageCut);
                 return self.stand_and_catch_up(id, head.max(after));
             }
             if !self.offer_behind(id, record) {
@@ -254,6 +260,10 @@ impl Worker {
         }
         // Nothing that concerns the session lies between its last message and `end`.
         position = position.max(end.min(head));
+        #[cfg(feature = "model")]
+        if planted(Plant::PagePastHead) {
+            position = position.max(end);
+        }
         #[cfg(feature = "sabotage")]
         if position.seq < head.seq && Sabotage::CursorOffByOneAtTheHandOver.is_planted() {
             position.seq = position.seq.next();
@@ -318,6 +328,14 @@ impl Worker {
     fn turn_live(&mut self, id: SessionId, after: Position) {
         let Some(session) = self.session(id) else { return };
         session.stand(Standing::Live(after));
+        #[cfg(feature = "model")]
+        if planted(Plant::LiveOneEventLate) {
+            session.stand(Standing::Live(Position { seq: after.seq.next(), ..after }));
+        }
+        #[cfg(feature = "model")]
+        if after.seq > self.head.seq {
+            meet(Rare::LiveAhead);
+        }
         let now = self.last_now;
         self.push_mark(id, now);
     }
@@ -375,6 +393,18 @@ impl Worker {
             }
             Purpose::Subscription { .. } => self.handle_violation(id, Code::GoingAway),
         }
+    }
+}
+
+/// The number of the subscription that a page counts as read for.
+#[cfg(feature = "model")]
+fn replaced(subscription: Option<&super::session::Subscription>, number: u64) -> u64 {
+    match subscription {
+        Some(now) if now.number != number => {
+            meet(Rare::Replaced);
+            if planted(Plant::PageOfReplaced) { now.number } else { number }
+        }
+        Some(_) | None => number,
     }
 }
 

@@ -39,6 +39,8 @@ use crate::event::{Event, Position, ReachReport, SharedBatch};
 use crate::sabotage::Sabotage;
 use crate::sequencer::Submission;
 use crate::slab::Slab;
+#[cfg(feature = "model")]
+use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
 pub use catch_up::{ReadFrom, ReadReply, ReadRequest, read};
@@ -251,7 +253,11 @@ impl Worker {
             .map(|(index, session)| SessionId { index, generation: session.generation })
             .collect();
         let left_at = self.head;
-        self.ring = Ring::new(self.config.ring_bytes_max, head.seq);
+        let ring = Ring::new(self.config.ring_bytes_max, head.seq);
+        #[cfg(feature = "model")]
+        let ring =
+            if planted(Plant::RingKeptAtJump) { std::mem::replace(&mut self.ring, ring) } else { ring };
+        self.ring = ring;
         self.head = head;
         for id in live {
             if let Some(session) = self.session(id)
@@ -341,6 +347,10 @@ impl Worker {
         let Some(session) = self.session(id) else { return Vec::new() };
         session.woken = false;
         let output = session.outbox.take(max_bytes);
+        #[cfg(feature = "model")]
+        if planted(Plant::BehindForgotten) {
+            return output;
+        }
         self.catch_up(id);
         output
     }

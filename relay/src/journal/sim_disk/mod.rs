@@ -13,9 +13,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::storage::{Storage, StorageFile};
+use crate::sync::{Mutex, MutexGuard};
 
 mod crash;
 
