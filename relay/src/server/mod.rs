@@ -7,6 +7,9 @@
 pub(crate) mod inbox;
 mod journal_thread;
 pub(crate) mod worker_thread;
+#[cfg(test)]
+#[cfg(feature = "model")]
+mod model;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
