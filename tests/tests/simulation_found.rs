@@ -251,6 +251,7 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
         let mut damaged = sound.clone();
         damaged[place] ^= 0x10;
         world.disk.set_content(&name, damaged);
+        world.relay.forget_pages();
         let reader = world.log_in(0, &town);
         let (channels, after) = (vec!["alert/fr.idf.75.paris".into()], Some("start".into()));
         let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();

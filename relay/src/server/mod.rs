@@ -6,13 +6,14 @@
 
 pub(crate) mod inbox;
 mod journal_thread;
+mod page_readers;
 pub(crate) mod worker_thread;
 #[cfg(test)]
 #[cfg(feature = "model")]
 mod model;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,14 +26,14 @@ use vigie_proto::session::relay::Rules;
 use crate::clock::Clock;
 use crate::config::RelayConfig;
 use crate::event::Position;
-use crate::journal::{DamagedRange, DirStorage, JournalError, JournalReader, ReadError, Storage};
+use crate::journal::{DamagedRange, DirStorage, JournalError, Storage};
 use crate::net::accept::{Connections, accept};
 use crate::net::tls::server_config;
 use crate::sequencer::{Sequencer, Submission};
-use crate::sync::Mutex;
 use crate::sync::mpsc::{Receiver, sync_channel};
-use crate::worker::{ReadReply, ReadRequest, SessionId, WorkerConfig, read};
+use crate::worker::{Pages, ReadRequest, WorkerConfig};
 use inbox::{Inbox, Letter};
+use page_readers::READS_MAX;
 use worker_thread::Parts;
 
 /// Why a relay did not start, or stopped.
@@ -79,12 +80,6 @@ impl RelayError {
     }
 }
 
-/// Threads that read pages for those who are behind.
-const PAGE_READERS: usize = 2;
-
-/// Reads that may wait, over all workers: past it a session is told to come back later.
-const READS_MAX: usize = 16_384;
-
 /// A running relay. Dropping it stops it without grace.
 #[derive(Debug)]
 pub struct Relay {
@@ -114,7 +109,8 @@ impl Relay {
         let (log, journal_damage) = (sequencer.log(), sequencer.journal().damage().to_vec());
         let connections: Arc<Connections> = Arc::default();
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
-        let mut others = page_readers(sequencer.journal().reader(), reads, &inboxes, &fail)?;
+        let mut others =
+            page_readers::spawn_all(Pages::new(sequencer.journal().reader()), reads, &inboxes, &fail)?;
         for part in parts {
             let name = format!("worker-{}", part.config.index);
             others.push(spawn(&name, &fail, move || worker_thread::run(part))?);
@@ -299,46 +295,6 @@ fn spawn<R: Send + 'static>(
 
 fn join<R>(thread: JoinHandle<R>) -> std::io::Result<R> {
     thread.join().map_err(|_| std::io::Error::other("a thread of the relay panicked"))
-}
-
-/// Pages are read beside the workers, so that a slow disk delays only those who are behind.
-fn page_readers<S: Storage>(
-    journal: JournalReader<S>,
-    reads: Receiver<(usize, ReadRequest)>,
-    inboxes: &[Arc<Inbox>],
-    fail: &watch::Sender<bool>,
-) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
-    let reads = Arc::new(Mutex::new(reads));
-    let reader = |index: usize| {
-        let (journal, reads, inboxes) = (journal.clone(), Arc::clone(&reads), inboxes.to_vec());
-        spawn(&format!("pages-{index}"), fail, move || {
-            read_pages(&journal, &reads, &inboxes);
-            Ok(())
-        })
-    };
-    (0..PAGE_READERS).map(reader).collect()
-}
-
-/// Reads what is asked for until the workers have let go of the queue.
-fn read_pages<S: Storage>(
-    journal: &JournalReader<S>,
-    reads: &Mutex<Receiver<(usize, ReadRequest)>>,
-    inboxes: &[Arc<Inbox>],
-) {
-    loop {
-        let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((worker, request)) = next else { return };
-        let reply = read_for(journal, request);
-        inboxes[worker].put(Letter::Reply(Box::new(reply)));
-    }
-}
-
-fn read_for<S: Storage>(
-    journal: &JournalReader<S>,
-    request: ReadRequest,
-) -> Result<ReadReply, (SessionId, ReadError)> {
-    let session = request.session();
-    read(journal, request).map_err(|error| (session, error))
 }
 
 /// Runs the journal; when it fails, everyone is told, and the owner of the relay.

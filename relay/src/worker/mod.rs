@@ -14,6 +14,7 @@
 mod catch_up;
 mod deadlines;
 mod outbox;
+mod page;
 mod requests;
 mod ring;
 mod session;
@@ -43,9 +44,9 @@ use crate::slab::Slab;
 use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
-pub use catch_up::{ReadFrom, ReadReply, ReadRequest, read};
 use deadlines::CLOSE_WITHIN;
 pub use outbox::Output;
+pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};
 use ring::Ring;
 use session::{Session, Stage};
 
@@ -98,7 +99,7 @@ pub enum Effect {
     Wake(SessionId),
     /// Hand it to the journal thread; if there is no room, answer `busy` by [`Worker::handle_answer`].
     Submit(Submission),
-    /// Read from the journal ([`read`]) on another thread, and bring the reply to [`Worker::handle_reply`].
+    /// Read from the journal ([`Pages::read`]) on another thread, and bring the reply to [`Worker::handle_reply`].
     Read(ReadRequest),
     /// Bring it to the author's worker, [`Worker::handle_reach`].
     Reach(ReachReport),

@@ -8,7 +8,7 @@ use vigie_proto::session::relay::Request;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
-use super::catch_up::{Purpose, ReadFrom, ReadRequest};
+use super::page::{Purpose, ReadFrom, ReadRequest};
 use super::session::{Stage, Standing, Subscription, UNANSWERED_MAX};
 use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
@@ -131,7 +131,8 @@ impl Worker {
         let filters = reader.filters().to_vec();
         session.subscriptions += 1;
         let number = session.subscriptions;
-        session.subscription = Some(Subscription { reader, standing, number, begins, unanswered });
+        session.subscription =
+            Some(Subscription { reader, standing, number, begins, next_bytes: 0, unanswered });
         self.topics.leave(id.index);
         self.topics.enter(id.index, &filters);
         if begins.is_some() {

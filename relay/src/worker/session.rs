@@ -5,8 +5,8 @@ use vigie_proto::id::{CredentialId, Sequence};
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn};
 use vigie_proto::time::Timestamp;
 
-use super::catch_up::ReadFrom;
 use super::outbox::Outbox;
+use super::page::ReadFrom;
 use crate::event::Position;
 
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub(super) struct Subscription {
     pub(super) number: u64,
     /// Where it begins, until the journal has said which place that is.
     pub(super) begins: Option<ReadFrom>,
+    /// Length of the next event, when it is known that it found no room: no page is asked for before there is. Else 0.
+    pub(super) next_bytes: usize,
     /// The requests to answer once that is known: this one, and those that it replaced before theirs was. At most
     /// [`UNANSWERED_MAX`].
     pub(super) unanswered: Vec<u64>,
@@ -114,6 +116,18 @@ impl Session {
     /// Everything up to this place was given; what follows will be read back.
     pub(super) fn turn_behind(&mut self, after: Position) {
         self.stand(Standing::Behind(after));
+    }
+
+    /// The next event is so long and found no room.
+    pub(super) fn await_room(&mut self, bytes: usize) {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.next_bytes = bytes;
+        }
+    }
+
+    /// The room that the next event needs, as far as is known.
+    pub(super) fn awaited_room(&self) -> usize {
+        self.subscription.as_ref().map_or(0, |subscription| subscription.next_bytes)
     }
 
     /// Up to where it was given everything; `head` is the worker's.

@@ -22,7 +22,7 @@ use vigie_relay::event::{Position, ReachReport, SharedBatch};
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::journal::{JournalConfig, JournalError, JournalReader, ReadError};
 use vigie_relay::sequencer::{Answer, Committed, Sequencer, Submission};
-use vigie_relay::worker::{Effect, Output, ReadReply, ReadRequest, SessionId, Worker, WorkerConfig, read};
+use vigie_relay::worker::{Effect, Output, Pages, ReadReply, ReadRequest, SessionId, Worker, WorkerConfig};
 
 use super::coverage::Coverage;
 use super::random::Chance;
@@ -137,6 +137,7 @@ pub type Seat = (usize, SessionId);
 pub struct SimRelay {
     sequencer: Sequencer<SimDisk>,
     reader: JournalReader<SimDisk>,
+    pages: Pages<SimDisk>,
     clock: Arc<Clock>,
     bounds: Bounds,
     workers: Vec<Worker>,
@@ -195,6 +196,7 @@ impl SimRelay {
             workers: (0..bounds.workers).map(worker).collect(),
             inboxes: (0..bounds.workers).map(|_| VecDeque::new()).collect(),
             reader: sequencer.journal().reader(),
+            pages: Pages::new(sequencer.journal().reader()),
             sequencer,
             clock,
             bounds: bounds.clone(),
@@ -373,8 +375,13 @@ impl SimRelay {
         let place = chance.below(self.reads.len().min(2));
         let Some((worker, request)) = self.reads.remove(place) else { return };
         let session = request.session();
-        let reply = read(&self.reader, request).map_err(|error| (session, error));
+        let reply = self.pages.read(request).map_err(|error| (session, error));
         self.inboxes[worker].push_back(Letter::Reply(Box::new(reply)));
+    }
+
+    /// Lets go of the pages that are kept in memory, so that what is read next comes from the disk.
+    pub fn forget_pages(&mut self) {
+        self.pages = Pages::new(self.reader.clone());
     }
 
     /// When a worker wants to be woken, in true time.

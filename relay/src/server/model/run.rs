@@ -28,11 +28,12 @@ use crate::journal::sim_disk::SimDisk;
 use crate::journal::{JournalConfig, JournalReader};
 use crate::sequencer::{Sequencer, Submission, Ticket};
 use crate::server::inbox::{BATCHES_MAX, Inbox, Letter};
+use crate::server::journal_thread;
+use crate::server::page_readers::{PAGE_READERS, read_pages};
 use crate::server::worker_thread::{Local, Parts, read_letters};
-use crate::server::{PAGE_READERS, journal_thread, read_pages};
 use crate::sync::Mutex;
 use crate::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use crate::worker::{ReadRequest, Worker, WorkerConfig};
+use crate::worker::{Pages, ReadRequest, Worker, WorkerConfig};
 
 pub(super) const RELAY: &str = "relay.model";
 pub(super) const BINDING: Binding = Binding::Certificate([7; 32]);
@@ -282,9 +283,10 @@ fn page_readers(
     inboxes: &[Arc<Inbox>],
 ) -> Vec<thread::JoinHandle<()>> {
     let reads = Arc::new(Mutex::new(reads));
+    let pages = Pages::new(journal.clone());
     let reader = |_| {
-        let (journal, reads, inboxes) = (journal.clone(), Arc::clone(&reads), inboxes.to_vec());
-        thread::spawn(move || read_pages(&journal, &reads, &inboxes))
+        let (pages, reads, inboxes) = (pages.clone(), Arc::clone(&reads), inboxes.to_vec());
+        thread::spawn(move || read_pages(&pages, &reads, &inboxes))
     };
     (0..PAGE_READERS).map(reader).collect()
 }
