@@ -73,7 +73,7 @@ impl ByHand {
             }
             texts.extend(some.into_iter().filter_map(|output| match output {
                 Output::Text(text) => Some(String::from_utf8(text.to_vec()).unwrap()),
-                Output::Ping | Output::Close(_) => None,
+                Output::Ping(_) | Output::Close(_) => None,
             }));
         }
     }

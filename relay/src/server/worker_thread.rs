@@ -246,8 +246,8 @@ impl Local {
         self.worker.borrow().head()
     }
 
-    pub(crate) fn handle_pong(&self, id: SessionId) {
-        self.with(|worker| worker.handle_pong(id, self.clock.steady()));
+    pub(crate) fn handle_pong(&self, id: SessionId, number: u64) {
+        self.with(|worker| worker.handle_pong(id, number, self.clock.steady()));
     }
 
     pub(crate) fn handle_violation(&self, id: SessionId, code: Code) {

@@ -16,6 +16,13 @@ use crate::sabotage::Sabotage;
 /// hold its place for ever; an honest one on a bad line reads an outbox of 256 KiB in this time at 9 KiB/s.
 pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
+/// The slowest line that is waited for, in bytes a second: a phone at the edge of a 2G cell. What was given and not
+/// answered for yet may take this long before the ping behind it is even seen, and the pong can come.
+const SLOWEST_LINE: u64 = 1024;
+
+/// The most that is waited for on that account: two messages of the largest kind, about what a socket holds.
+const ON_ITS_WAY_MAX: u64 = 512 * 1024;
+
 impl Worker {
     /// When [`Worker::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
@@ -37,7 +44,13 @@ impl Worker {
 
     fn handle_deadline(&mut self, id: SessionId, now: Timestamp) -> Timestamp {
         let Some(session) = self.session(id) else { return Timestamp::FAR_FUTURE };
-        let last_heard = session.last_heard;
+        if session.outbox.bytes() > 0 {
+            // The socket takes no more. Whether the peer acknowledges any of it, TCP knows and we do not: it ends the
+            // connection after 30 s without (`UNACKNOWLEDGED_MAX`). The pong that is missing may stand behind all that.
+            session.last_heard = now;
+        }
+        let on_its_way = (session.outbox.given() - session.come_through).min(ON_ITS_WAY_MAX);
+        let (last_heard, next_mark) = (session.last_heard, session.next_mark);
         let state = match &session.stage {
             Stage::LoggedIn(state) => state,
             Stage::AwaitLogin(_) => return self.end(id, Code::LoginTimeout),
@@ -53,11 +66,19 @@ impl Worker {
         if now >= ends {
             return self.end(id, Code::SessionExpired);
         }
-        if now.since(last_heard) > interval * STALE_MARK_INTERVALS_TENTHS / 10 {
+        let silent_from = last_heard.plus(may_be_silent_for(interval, on_its_way));
+        if now > silent_from {
             return self.end(id, Code::Unresponsive);
         }
-        self.push_mark(id, now);
-        now.plus(interval).min(ends)
+        let mut next = next_mark;
+        if now >= next_mark {
+            self.push_mark(id, now);
+            next = now.plus(interval);
+            if let Some(session) = self.session(id) {
+                session.next_mark = next;
+            }
+        }
+        next.min(ends).min(silent_from.plus(Duration::from_millis(1)))
     }
 
     /// Tells why and closes; the next deadline is that of the close.
@@ -91,4 +112,11 @@ impl Worker {
         session.outbox.push_ping();
         self.wake(id);
     }
+}
+
+/// How long nothing may come from a peer: 2.4 mark intervals, since each mark goes with a ping, and the time that what is
+/// on its way to it takes on the slowest line. So one that asked for marks every 300 s, to save its battery, is found to
+/// be gone after 12 minutes; with the 5 s by default, after 12 s.
+fn may_be_silent_for(interval: Duration, on_its_way: u64) -> Duration {
+    interval * STALE_MARK_INTERVALS_TENTHS / 10 + Duration::from_millis(on_its_way * 1_000 / SLOWEST_LINE)
 }

@@ -197,10 +197,11 @@ impl Worker {
         self.sessions.remove(id.index);
     }
 
-    /// The peer showed that it is there (a pong).
-    pub fn handle_pong(&mut self, id: SessionId, now: Timestamp) {
+    /// The peer showed that it is there: a pong with the number of its [`Output::Ping`]; 0 for any other sign of life.
+    pub fn handle_pong(&mut self, id: SessionId, number: u64, now: Timestamp) {
         if let Some(session) = self.session(id) {
             session.last_heard = now;
+            session.come_through = session.come_through.max(number.min(session.outbox.given()));
         }
     }
 

@@ -13,8 +13,9 @@ use super::LocalEvent;
 pub enum Output {
     /// A text message.
     Text(Bytes),
-    /// A ping.
-    Ping,
+    /// A ping with the number of bytes of text that the session was given before it. The pong brings it back, and so
+    /// says how much of that has come through: [`Worker::handle_pong`](super::Worker::handle_pong).
+    Ping(u64),
     /// Close the connection with this code; nothing follows.
     Close(Code),
 }
@@ -32,6 +33,8 @@ enum Waiting {
 pub(super) struct Outbox {
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// Sum of the lengths of all that was taken, ever.
+    given: u64,
     closed: bool,
 }
 
@@ -44,6 +47,11 @@ impl Outbox {
     /// Sum of the lengths of what waits.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that were taken from it, since the session began.
+    pub(super) const fn given(&self) -> u64 {
+        self.given
     }
 
     pub(super) fn push_event(&mut self, event: Rc<LocalEvent>) {
@@ -85,12 +93,13 @@ impl Outbox {
             let output = match next {
                 Waiting::Event(event) => Output::Text(event.frame().clone()),
                 Waiting::Text(text) => Output::Text(text),
-                Waiting::Ping => Output::Ping,
+                Waiting::Ping => Output::Ping(self.given),
                 Waiting::Close(code) => Output::Close(code),
             };
             if let Output::Text(text) = &output {
                 bytes += text.len();
                 self.bytes -= text.len();
+                self.given += u64::try_from(text.len()).unwrap_or(u64::MAX);
             }
             taken.push(output);
         }

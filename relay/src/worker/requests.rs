@@ -52,10 +52,12 @@ impl Worker {
             mark_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             relay: self.config.relay,
         };
-        let next = now.plus(interval).min(state.ends());
+        let next = now.plus(interval);
+        let ends = state.ends();
         let Some(session) = self.session(id) else { return };
         session.stage = Stage::LoggedIn(Box::new(state));
-        self.set_deadline(id, next);
+        session.next_mark = next;
+        self.set_deadline(id, next.min(ends));
         self.push_text(id, welcome.to_text());
     }
 

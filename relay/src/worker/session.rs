@@ -67,6 +67,10 @@ pub(super) struct Session {
     pub(super) overdue: bool,
     /// When anything last came from the peer.
     pub(super) last_heard: Timestamp,
+    /// Of the bytes that it was given, those that a pong has answered for: the rest may still be on its way.
+    pub(super) come_through: u64,
+    /// When the next mark is due.
+    pub(super) next_mark: Timestamp,
     /// Where it stands in the worker's deadlines.
     pub(super) deadline: Timestamp,
     /// The last event that a look-up met it for.
@@ -89,6 +93,8 @@ impl Session {
             leaving: false,
             overdue: false,
             last_heard: now,
+            come_through: 0,
+            next_mark: Timestamp::FAR_FUTURE,
             deadline,
             last_met: Sequence::START,
             woken: false,

@@ -357,7 +357,7 @@ impl Sim {
         for one in output {
             match one {
                 Output::Text(text) => texts.push(text),
-                Output::Ping => items.push(ToClient::Ping),
+                Output::Ping(_) => items.push(ToClient::Ping),
                 Output::Close(code) => items.push(ToClient::Close(code)),
             }
         }

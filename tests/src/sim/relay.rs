@@ -253,7 +253,7 @@ impl SimRelay {
     /// A pong came.
     pub fn handle_pong(&mut self, (worker, id): Seat, tally: &mut Coverage) {
         let now = self.clock.steady();
-        self.with(worker, tally, |worker| worker.handle_pong(id, now));
+        self.with(worker, tally, |worker| worker.handle_pong(id, u64::MAX, now));
     }
 
     /// The connection is gone.

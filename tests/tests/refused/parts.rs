@@ -94,7 +94,7 @@ impl Parts {
             match output {
                 Output::Text(text) => frames.push(serde_json::from_slice(&text).unwrap()),
                 Output::Close(code) => close = Some(code),
-                Output::Ping => {}
+                Output::Ping(_) => {}
             }
         }
         frames.retain(|frame: &Value| !["mark", "chain", "reach"].map(Value::from).contains(&frame["op"]));

@@ -83,7 +83,7 @@ impl Visitor {
             let mut next = Next::Read;
             for output in outputs {
                 match output {
-                    Output::Ping => local.handle_pong(id),
+                    Output::Ping(number) => local.handle_pong(id, number),
                     Output::Close(_) => next = Next::Leave,
                     Output::Text(text) => {
                         let text = std::str::from_utf8(&text).expect("frames are text");
