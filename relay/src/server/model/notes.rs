@@ -39,6 +39,10 @@ pub(super) enum Note {
         claimed_head: u64,
         head: u64,
     },
+    /// The chain under which all events speak.
+    Chain,
+    /// It was closed although all its reads had room: a slow reader is not cut off.
+    Closed,
     /// Nothing was removed or damaged: there is no reason for one.
     Gap,
 }
@@ -50,6 +54,7 @@ struct Place {
     asked: Vec<(u64, usize, Start)>,
     /// What it hears, since `subscribed`.
     filters: Option<usize>,
+    has_chain: bool,
     /// Where a request wanted to begin that was replaced before its place was known: the next one goes on from there.
     replaced: Option<Start>,
     /// Everything up to here was given.
@@ -81,7 +86,7 @@ fn is_replaced(note: &Note, then: &[Note]) -> bool {
     match next {
         Some(Note::Subscribed { seq: next, .. }) => next == seq,
         Some(Note::Session) | None => true,
-        Some(Note::Asked { .. } | Note::Event { .. } | Note::Mark { .. } | Note::Gap) => false,
+        Some(_) => false,
     }
 }
 
@@ -122,6 +127,9 @@ fn step(
             if !may_hear(&cast.readers[filters], &record.channel, record.severity) {
                 return Err("an event for others".to_owned());
             }
+            if !place.has_chain {
+                return Err("an event before its chain".to_owned());
+            }
             if seq > head {
                 return Err("an event past what its worker has dispatched".to_owned());
             }
@@ -141,6 +149,8 @@ fn step(
             }
             place.passes(seq, messages, cast)?;
         }
+        Note::Chain => place.has_chain = true,
+        Note::Closed => return Err("cut off for being slow".to_owned()),
         Note::Gap => return Err("a gap in a whole log".to_owned()),
     }
     Ok(())

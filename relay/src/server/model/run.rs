@@ -73,6 +73,8 @@ impl TimeSource for Time {
 pub(super) struct Shared {
     pub(super) cast: Arc<Cast>,
     pub(super) time: Time,
+    /// So few reads may wait that some are refused, and their sessions closed.
+    pub(super) refuses_reads: bool,
     /// The sequence of the last message.
     pub(super) last: u64,
     published: watch::Sender<u64>,
@@ -201,6 +203,7 @@ pub(super) fn run(cast: &Arc<Cast>) {
     let shared = Arc::new(Shared {
         cast: Arc::clone(cast),
         time,
+        refuses_reads: bounds.reads_max < VISITORS,
         last: bounds.messages as u64 + 1,
         published: watch::Sender::new(0),
         done,

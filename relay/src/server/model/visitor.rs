@@ -84,7 +84,12 @@ impl Visitor {
             for output in outputs {
                 match output {
                     Output::Ping(number) => local.handle_pong(id, number),
-                    Output::Close(_) => next = Next::Leave,
+                    Output::Close(_) => {
+                        next = Next::Leave;
+                        if login.is_none() && !shared.refuses_reads {
+                            self.write(Note::Closed);
+                        }
+                    }
                     Output::Text(text) => {
                         let text = std::str::from_utf8(&text).expect("frames are text");
                         if let Some(state) = &mut login {
@@ -190,6 +195,7 @@ impl Visitor {
                 self.cursor = Some(at);
                 (Note::Mark { at, claimed_head: claimed.get(), head }, seq)
             }
+            ServerFrame::Chain { .. } => (Note::Chain, Default::default()),
             ServerFrame::Gap { .. } => (Note::Gap, Default::default()),
             _ => return,
         };
