@@ -2,8 +2,9 @@
 //!
 //! Off the fan-out path, so sharded maps serve both. No guard of them outlives its statement.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -23,6 +24,10 @@ pub const STORED_CREDENTIALS_MAX: usize = 65_536;
 /// Of each bound a sixteenth is left for cancels and what is urgent.
 const RESERVE: usize = 16;
 
+/// Chains that retention removed and that are still given with what was read before: at most 10 KiB each. More than the
+/// messages of a ring speak under, unless each brings its own.
+const RETIRED_MAX: usize = 1_024;
+
 /// Verdicts kept: as many as two chains for each of 10,000 sessions; past it all are forgotten and made again.
 const VERDICTS_MAX: usize = 20_000;
 
@@ -33,6 +38,8 @@ pub struct StoredChains {
     frames: DashMap<CredentialId, Bytes>,
     /// How many are on disk below each, at any depth.
     below: DashMap<CredentialId, usize>,
+    /// Ready frames of chains that retention removed, the oldest first.
+    retired: Mutex<VecDeque<(CredentialId, Bytes)>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +96,23 @@ impl StoredChains {
         self.credentials.insert(id, Stored { credential, above });
     }
 
+    /// Retention removed the last messages under these credentials. Those that wait in a ring or in a page that was read
+    /// before are given all the same, and not without their chain.
+    pub fn retire(&self, ids: impl IntoIterator<Item = CredentialId>) {
+        let ids: Vec<_> = ids.into_iter().collect();
+        let frames: Vec<_> = ids.iter().filter_map(|id| Some((*id, self.frame(*id)?))).collect();
+        let mut retired = self.retired();
+        retired.extend(frames);
+        let over = retired.len().saturating_sub(RETIRED_MAX);
+        retired.drain(..over);
+        drop(retired);
+        ids.iter().for_each(|id| self.remove(id));
+    }
+
+    fn retired(&self) -> MutexGuard<'_, VecDeque<(CredentialId, Bytes)>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// No record on disk needs the credential any more.
     pub fn remove(&self, id: &CredentialId) {
         self.frames.remove(id);
@@ -133,7 +157,9 @@ impl StoredChains {
         if let Some(frame) = self.frames.get(&leaf).map(|entry| entry.clone()) {
             return Some(frame);
         }
-        let links = self.chain(leaf)?;
+        let Some(links) = self.chain(leaf) else {
+            return self.retired().iter().find(|(id, _)| *id == leaf).map(|(_, frame)| frame.clone());
+        };
         let chain = links.iter().map(|link| (&**link).into()).collect();
         let frame = Bytes::from(ServerFrame::Chain { chain, re: None }.to_text());
         self.frames.insert(leaf, frame.clone());

@@ -45,8 +45,6 @@ impl Leaves {
     /// The segments are gone.
     pub(super) fn drop_forgotten(&mut self, first_kept: Sequence, chains: &StoredChains) {
         self.used_at.retain(|_, seq| *seq >= first_kept);
-        for id in self.forgotten.drain() {
-            chains.remove(&id);
-        }
+        chains.retire(self.forgotten.drain());
     }
 }
