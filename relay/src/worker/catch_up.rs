@@ -212,7 +212,13 @@ impl Worker {
         let mut given = 0;
         let mut whole = true;
         for record in &past.messages {
-            if given == limit || record.seq > head.seq {
+            if record.seq > head.seq {
+                // The page is right up to here, and this worker has not dispatched what follows.
+                position = position.max(head);
+                whole = false;
+                break;
+            }
+            if given == limit {
                 whole = false;
                 break;
             }
