@@ -16,10 +16,11 @@ use vigie_proto::verify;
 use vigie_relay::journal::Storage as _;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::worker::Output;
+use vigie_tests::sim::bounds::Bounds;
 use vigie_tests::sim::coverage::Coverage;
 use vigie_tests::sim::people::{BEGIN, Command, Person};
 use vigie_tests::sim::random::Chance;
-use vigie_tests::sim::relay::{BINDING, Bounds, MachineTime, NAME, Seat, SimRelay};
+use vigie_tests::sim::relay::{BINDING, MachineTime, NAME, Seat, SimRelay};
 use vigie_tests::world;
 
 /// A relay of two workers that a test drives step by step.
@@ -122,7 +123,7 @@ fn a_cursor_ahead_of_a_worker_is_not_forgotten() {
     world.relay.handle_frame(reader, &subscribe, &mut world.tally);
     world.relay.read_page(&mut Chance::new(1));
     world.letters(1);
-    world.relay.tell();
+    world.relay.tell(&mut world.tally);
     world.letters(1);
 
     let (mut subscribed, mut marks) = (0, 0);
@@ -143,7 +144,7 @@ fn a_cursor_ahead_of_a_worker_is_not_forgotten() {
     // What comes after is given as ever.
     world.publish(author, "second");
     world.relay.commit().unwrap();
-    world.relay.tell();
+    world.relay.tell(&mut world.tally);
     world.letters(1);
     let events = world.output(reader).iter().filter(|text| text.contains(r#""op":"event","seq":2"#)).count();
     assert_eq!(events, 1);
@@ -180,7 +181,7 @@ fn a_stopping_relay_answers_what_is_on_its_way_to_the_disk() {
     assert!(told.len() == 1 && told[0].contains("going_away"), "{told:?}");
     assert!(!world.relay.may_read(author), "nothing new is heard");
     world.relay.commit().unwrap();
-    world.relay.tell();
+    world.relay.tell(&mut world.tally);
     world.letters(0);
     let outputs = world.relay.take_output(author, usize::MAX, &mut world.tally);
     assert!(
@@ -201,7 +202,7 @@ fn a_page_that_does_not_fit_is_asked_for_again_only_when_the_outbox_drains() {
     for text in ["é", "è", "ê"] {
         world.publish(author, &text.repeat(2_500));
         world.relay.commit().unwrap();
-        world.relay.tell();
+        world.relay.tell(&mut world.tally);
         world.letters(0);
     }
     let reader = world.log_in(0, &town);
@@ -239,7 +240,7 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
     for number in 0..100 {
         world.publish(author, &format!("{number} {}", "é".repeat(400)));
         world.relay.commit().unwrap();
-        world.relay.tell();
+        world.relay.tell(&mut world.tally);
         world.letters(0);
         world.output(author);
     }
@@ -286,7 +287,7 @@ fn damage_is_told_in_pages_of_history() {
     for number in 0..20 {
         world.publish(author, &format!("{number} {}", "é".repeat(400)));
         world.relay.commit().unwrap();
-        world.relay.tell();
+        world.relay.tell(&mut world.tally);
         world.letters(0);
         world.output(author);
     }

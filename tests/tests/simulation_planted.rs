@@ -12,10 +12,10 @@ use vigie_tests::sim::checker::Promise;
 use vigie_tests::sim::{Plant, run};
 
 /// Seeds in which a planted bug must be caught, the same as in a usual run.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 1_000;
 
 /// Once it was caught this often, enough is known of how it shows.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 3;
 
 /// Runs until the bug was caught often enough; each catch must break one of these promises.
 fn caught(plant: Plant, shows_as: &[Promise]) {
@@ -86,4 +86,39 @@ fn a_sync_that_does_nothing_is_caught() {
 #[test]
 fn two_events_that_change_places_are_caught() {
     caught(Plant::Reordered, &[Promise::Order]);
+}
+
+#[test]
+fn ids_that_retention_forgets_are_caught() {
+    caught(Plant::IdsForgottenAtRetention, &[Promise::OnePlace, Promise::HonestReceipts]);
+}
+
+#[test]
+fn a_retention_that_takes_too_much_is_caught() {
+    caught(Plant::RemovedTooEarly, &[Promise::NothingIsLost]);
+}
+
+#[test]
+fn a_chain_that_retention_did_not_keep_is_caught() {
+    caught(Plant::ChainNotKeptAtRetention, &[Promise::NothingElse]);
+}
+
+#[test]
+fn a_gap_that_is_not_told_is_caught() {
+    caught(Plant::GapNotTold, &[Promise::Complete, Promise::HonestGaps]);
+}
+
+#[test]
+fn damage_that_is_not_told_is_caught() {
+    caught(Plant::DamageNotTold, &[Promise::Complete]);
+}
+
+#[test]
+fn a_slow_reader_that_is_dropped_is_caught() {
+    caught(Plant::SlowReaderDropped, &[Promise::NotCutOff]);
+}
+
+#[test]
+fn a_cursor_of_another_log_taken_for_an_own_one_is_caught() {
+    caught(Plant::OtherLogTakenForOwn, &[Promise::HonestGaps]);
 }

@@ -24,6 +24,9 @@ use crate::world;
 /// After its expiry a publish is still answered with its first receipt, for 120 s; clocks may be wrong by half of that.
 const ASKED_AGAIN_AFTER_EXPIRY: Duration = Duration::from_secs(30);
 
+/// Receipts that a killed program may have forgotten.
+const FORGOTTEN_MAX: usize = 6;
+
 /// What an author may say.
 #[derive(Clone, Debug)]
 pub struct Voice {
@@ -64,6 +67,8 @@ pub struct Author {
     /// When it will say something, in order.
     plan: VecDeque<Millis>,
     pending: Vec<Pending>,
+    /// What has its receipt, the newest last: should the program be killed, it may not know that any more.
+    done: VecDeque<Pending>,
     numbers: u64,
     /// The chains that the session knows.
     given: Vec<CredentialId>,
@@ -72,7 +77,16 @@ pub struct Author {
 impl Author {
     /// An author who will say something at these moments.
     pub fn new(id: AuthorId, plane: Plane, voice: Voice, plan: VecDeque<Millis>) -> Self {
-        Self { id, plane, voice, plan, pending: Vec::new(), numbers: 0, given: Vec::new() }
+        Self {
+            id,
+            plane,
+            voice,
+            plan,
+            pending: Vec::new(),
+            done: VecDeque::new(),
+            numbers: 0,
+            given: Vec::new(),
+        }
     }
 
     /// Nothing is left to say or to hear about.
@@ -90,6 +104,20 @@ impl Author {
         for pending in &mut self.pending {
             if matches!(pending.state, State::InFlight(_)) {
                 pending.state = State::Due(now);
+            }
+        }
+    }
+
+    /// The program is killed and started again. What it has taken over is on its disk, as in the outbox of the SDK; what
+    /// became of that is written without a sync, so some receipts are forgotten, and asked for again.
+    pub fn handle_kill(&mut self, now: Millis, chance: &mut Chance) {
+        for pending in &mut self.pending {
+            pending.state = State::Due(now + chance.within(0..=3_000));
+        }
+        for mut forgotten in self.done.drain(..) {
+            if chance.one_in(2) && self.pending.iter().all(|pending| pending.token != forgotten.token) {
+                forgotten.state = State::Due(now + chance.within(0..=30_000));
+                self.pending.push(forgotten);
             }
         }
     }
@@ -169,9 +197,13 @@ impl Author {
                 let pending = &mut self.pending[place];
                 pending.has_receipt = true;
                 if around.chance.one_in(4) {
-                    pending.state = State::Due(now + around.chance.within(0..=20_000));
+                    pending.state = State::Due(now + around.chance.within(0..=40_000));
                 } else {
-                    self.pending.remove(place);
+                    let done = self.pending.remove(place);
+                    self.done.push_back(done);
+                    if self.done.len() > FORGOTTEN_MAX {
+                        self.done.pop_front();
+                    }
                 }
             }
             ServerFrame::Refused { re: Some(re), code, .. } => {

@@ -53,7 +53,12 @@ pub struct Client {
     pub dial_at: Millis,
     /// It reads nothing before this.
     pub stalled_until: Millis,
-    mark_interval: Duration,
+    /// It drains its line no faster than so many bytes in a second, until then.
+    pub drip: Option<(usize, Millis)>,
+    /// It has read as much as it can until then.
+    pub busy_until: Millis,
+    /// How often it asks for a mark.
+    pub mark_interval: Duration,
     login: Option<Login>,
 }
 
@@ -81,6 +86,8 @@ impl Client {
             link: None,
             dial_at: begins,
             stalled_until: 0,
+            drip: None,
+            busy_until: 0,
             mark_interval: Duration::from_millis(*chance.pick(&[1_000, 2_000, 5_000])),
             login: None,
         }
@@ -96,6 +103,13 @@ impl Client {
             binding: relay::BINDING,
             mark_interval: self.mark_interval,
         }));
+    }
+
+    /// It has read so many bytes off its line.
+    pub fn handle_drained(&mut self, bytes: usize, now: Millis) {
+        if let Some((rate, _)) = self.drip.filter(|(_, until)| now < *until) {
+            self.busy_until = now + bytes as u64 * 1_000 / rate as u64;
+        }
     }
 
     /// The link is gone, or nobody answered.

@@ -27,18 +27,42 @@ coverage! {
     crashes,
     /// Power cuts of a relay that recovers from one.
     crashes_in_recovery,
+    /// Of these, the third in a row.
+    crashes_in_recovery_three_deep,
+    /// Power cuts while the journal rests or retention is at work.
+    crashes_at_rest,
     /// Unsynced writes of which a crash left nothing.
     lost_writes,
     /// Unsynced writes of which a crash left a part.
     torn_writes,
+    /// Bytes or names that a crash left although something older was lost.
+    reordered_writes,
+    /// Changes of names that a crash undid.
+    lost_names,
     /// Writes or syncs that failed while a batch was made durable.
     failed_syncs,
     /// Refusals because the disk had no room for another segment.
     disk_full,
+    /// Batches that were stored on the reserve of a full disk.
+    stored_on_reserve,
     /// Stops in order.
     clean_stops,
     /// Journals lost whole.
     journals_lost,
+    /// Journals restored from an older copy, under a new name.
+    journals_restored,
+    /// Places in the log that retention removed.
+    removed,
+    /// Publishes answered with the receipt of a place that retention removed.
+    replays_of_removed,
+    /// Sealed segments damaged while no relay had them open.
+    damaged_at_rest,
+    /// Sealed segments damaged while a relay served from them.
+    damaged_while_running,
+    /// Of these two, in the header.
+    damaged_headers,
+    /// Starts that had to wait until damage was mended from a copy.
+    damage_mended,
     /// Clock steps of less than 120 s.
     clock_steps,
     /// Refusals because the clock jumped by more.
@@ -47,10 +71,16 @@ coverage! {
     cuts,
     /// Readers that stopped reading for a while.
     slow_readers,
+    /// Readers that drained their line a few bytes at a time for a while.
+    dripping_readers,
     /// Workers that left their letters unread for a while.
     lagging_workers,
     /// Programs started anew with a saved cursor.
     reader_restarts,
+    /// Of these, with a cursor that lagged behind what they had been given.
+    reader_kills,
+    /// Programs of authors killed: what waits is on their disk, what became of it not always.
+    author_kills,
     /// Live sessions that turned behind.
     turns_behind,
     /// Pages read from the journal for subscriptions.
@@ -75,6 +105,14 @@ coverage! {
     gaps_other_log,
     /// Gaps told because the cursor is ahead.
     gaps_ahead,
+    /// Gaps told because retention removed what was there.
+    gaps_removed,
+    /// Gaps told because the disk damaged a range.
+    gaps_damaged,
+    /// Gaps told in pages of history.
+    gaps_in_pages,
+    /// Messages given without their chain, which was lost by damage.
+    chains_lost,
     /// Messages signed well.
     published,
     /// Messages signed badly, and bytes of others.

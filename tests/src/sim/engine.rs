@@ -13,6 +13,7 @@ use vigie_relay::event::SharedBatch;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::worker::Output;
 
+use super::bounds::{Bounds, WORKERS_MAX};
 use super::cast::{self, Cast};
 use super::client::{Client, Reaction, Surroundings, Work};
 use super::coverage::Coverage;
@@ -22,7 +23,7 @@ use super::network::{Link, Millis, ToClient, ToRelay};
 use super::people::BEGIN;
 use super::plant::Plant;
 use super::random::{Chance, mix};
-use super::relay::{Bounds, MachineTime, SimRelay};
+use super::relay::{MachineTime, SimRelay};
 
 /// After everything is healed, all must have caught up in this time: the longest marks are 5 s apart, the longest
 /// message lives an hour but its author has its receipt in seconds.
@@ -43,6 +44,7 @@ enum Step {
     Timeout(usize),
     Commit,
     Tell,
+    Rest,
     ReadPage,
     Tick(usize),
     Restart,
@@ -61,6 +63,14 @@ pub struct Sim {
     pub(super) cast: Cast,
     pub(super) bounds: Bounds,
     pub(super) disk: SimDisk,
+    /// A copy of the disk, as an operator keeps one.
+    pub(super) copy: Option<SimDisk>,
+    /// What was damaged, as it was before: file and content.
+    pub(super) sound: BTreeMap<String, Vec<u8>>,
+    /// Recoveries in a row that the power was cut in.
+    pub(super) recoveries_cut: usize,
+    /// Retention has removed something.
+    pub(super) removed: bool,
     /// The disk before the last batch, for a planted bug.
     pub(super) disk_before: Option<SimDisk>,
     pub(super) armed: Option<Armed>,
@@ -75,7 +85,7 @@ pub struct Sim {
     socket_frames: usize,
     write_bytes: usize,
     /// Until when each worker leaves its letters unread.
-    pub(super) lags_until: [Millis; super::relay::WORKERS_MAX],
+    pub(super) lags_until: [Millis; WORKERS_MAX],
     overheard: Vec<Arc<str>>,
     restless: Option<String>,
 }
@@ -99,6 +109,10 @@ impl Sim {
             time: MachineTime::default(),
             bounds: Bounds::new(&mut chance),
             disk,
+            copy: None,
+            sound: BTreeMap::new(),
+            recoveries_cut: 0,
+            removed: false,
             disk_before: None,
             armed: None,
             relay: None,
@@ -110,7 +124,7 @@ impl Sim {
             links_made: 0,
             socket_frames: *chance.pick(&[1, 3, 16]),
             write_bytes: *chance.pick(&[1, 3_000, 16 * 1024]),
-            lags_until: [0; super::relay::WORKERS_MAX],
+            lags_until: [0; WORKERS_MAX],
             overheard: Vec::new(),
             restless: None,
             cast,
@@ -186,9 +200,10 @@ impl Sim {
             Step::ClientLearns(link) => self.end_for_client(link),
             Step::RelayLearns(link) => self.end_for_relay(link),
             Step::Letter(worker) => self.letter(worker),
-            Step::Timeout(worker) => self.with_relay(|relay, _, tally| relay.handle_timeout(worker, tally)),
+            Step::Timeout(worker) => self.time_out(worker),
             Step::Commit => self.commit(),
-            Step::Tell => self.with_relay(|relay, _, _| relay.tell()),
+            Step::Tell => self.with_relay(|relay, _, tally| relay.tell(tally)),
+            Step::Rest => self.rest(),
             Step::ReadPage => self.with_relay(|relay, chance, _| relay.read_page(chance)),
             Step::Tick(client) => self.tick(client),
             Step::Restart => self.restart(),
@@ -215,7 +230,8 @@ impl Sim {
         };
         for (name, link) in &self.links {
             if let (Some(due), Some(client)) = (link.down.next_due(), link.client) {
-                at(due.max(self.cast.clients[client].stalled_until), Step::ClientReads(*name));
+                let client = &self.cast.clients[client];
+                at(due.max(client.stalled_until).max(client.busy_until), Step::ClientReads(*name));
             }
             if let (Some(due), Some(_)) = (link.up.next_due(), link.seat) {
                 at(due, Step::RelayReads(*name));
@@ -258,6 +274,9 @@ impl Sim {
                 if relay.has_untold() {
                     at(now, Step::Tell);
                 }
+                if let Some(due) = relay.next_rest() {
+                    at(u64::try_from(due.as_millis()).unwrap_or(u64::MAX / 2), Step::Rest);
+                }
                 if relay.has_reads() {
                     at(now, Step::ReadPage);
                 }
@@ -299,8 +318,9 @@ impl Sim {
         let (Some(item), Some(client)) = (link.down.take(), link.client) else { return };
         match item {
             ToClient::Close(_) => self.end_for_client(name),
-            ToClient::Ping => self.send(name, ToRelay::Pong),
+            ToClient::Ping(number) => self.send(name, ToRelay::Pong(number)),
             ToClient::Text(text) => {
+                self.cast.clients[client].handle_drained(text.len(), self.now);
                 let text = String::from_utf8_lossy(&text);
                 let Reaction { send, hang_up } =
                     self.with_client(client, |client, around| client.handle_text(&text, around));
@@ -325,12 +345,24 @@ impl Sim {
         }
     }
 
+    fn time_out(&mut self, worker: usize) {
+        for link in self.links.values_mut().filter(|link| link.seat.is_some_and(|seat| seat.0 == worker)) {
+            link.silence = link.silence.max(self.now - link.heard_at);
+        }
+        self.with_relay(|relay, _, tally| relay.handle_timeout(worker, tally));
+    }
+
     fn relay_reads(&mut self, name: usize) {
         let Some(link) = self.links.get_mut(&name) else { return };
         let (Some(item), Some(seat)) = (link.up.take(), link.seat) else { return };
+        link.heard_at = self.now;
+        let plant = self.plant;
         self.with_relay(|relay, _, tally| match item {
-            ToRelay::Text(text) => relay.handle_frame(seat, &text, tally),
-            ToRelay::Pong => relay.handle_pong(seat, tally),
+            ToRelay::Text(text) => {
+                let text = plant.mishear(text, relay);
+                relay.handle_frame(seat, &text, tally);
+            }
+            ToRelay::Pong(number) => relay.handle_pong(seat, number, tally),
         });
     }
 
@@ -339,7 +371,11 @@ impl Sim {
         let write_bytes = self.write_bytes;
         loop {
             let Some(seat) = self.links.get(&name).and_then(|link| link.seat) else { return };
-            let output = self.with_relay(|relay, _, tally| relay.take_output(seat, write_bytes, tally));
+            let turned_behind = self.tally.turns_behind;
+            let mut output = self.with_relay(|relay, _, tally| relay.take_output(seat, write_bytes, tally));
+            if self.plant == Plant::SlowReaderDropped && self.tally.turns_behind > turned_behind {
+                output.push(Output::Close(Code::Unresponsive));
+            }
             if output.is_empty() {
                 return;
             }
@@ -357,20 +393,27 @@ impl Sim {
         for one in output {
             match one {
                 Output::Text(text) => texts.push(text),
-                Output::Ping(_) => items.push(ToClient::Ping),
+                Output::Ping(number) => items.push(ToClient::Ping(number)),
                 Output::Close(code) => items.push(ToClient::Close(code)),
             }
         }
         // A ping has no place among the texts that matters; a close is the last of all.
+        link.planted.removed = self.removed;
         let texts = link.planted.distort(self.plant, texts);
         for item in texts.into_iter().map(ToClient::Text).chain(items) {
             let closes = match item {
                 ToClient::Close(code) => Some(code),
-                ToClient::Text(_) | ToClient::Ping => None,
+                ToClient::Text(_) | ToClient::Ping(_) => None,
             };
             let arrives = link.arrival(self.now, &mut self.chance);
             link.down.push(item, arrives);
             if let Some(code) = closes {
+                let silent = Duration::from_millis(link.silence);
+                let client = link.client.map(|client| &self.cast.clients[client]);
+                if let Some(Client { work: Work::Reads(reader), mark_interval, .. }) = client {
+                    let (reader, mark_interval) = (reader.id(), *mark_interval);
+                    self.history.note(Did::Dropped { reader, code, silent, mark_interval });
+                }
                 self.tally.sessions_expired += u64::from(code == Code::SessionExpired);
                 self.tally.unresponsive += u64::from(code == Code::Unresponsive);
                 return self.end_for_relay(name);
@@ -445,7 +488,7 @@ impl Sim {
         let worker = self.chance.below(relay.workers());
         let seat = relay.accept(worker, Nonce::from_bytes(self.chance.bytes()), &mut self.tally);
         self.links_made += 1;
-        self.links.insert(self.links_made, Link::new(index, seat, &mut self.chance));
+        self.links.insert(self.links_made, Link::new(index, seat, self.now, &mut self.chance));
         self.cast.clients[index].handle_dialled(self.links_made, self.history.now);
     }
 

@@ -1,17 +1,14 @@
-//! What goes wrong: power, disk, network, clocks, slow readers; and what it takes to come back.
+//! What goes wrong, drawn under the seed: network, clocks, slow readers, killed clients; what is done to power and disk is
+//! in `disasters.rs`.
 
 use std::io::ErrorKind;
 
-use vigie_relay::journal::JournalError;
-use vigie_relay::journal::sim_disk::SimDisk;
-
+use super::bounds::WORKERS_MAX;
 use super::client::Work;
 use super::engine::Sim;
-use super::history::{Did, Ending};
-use super::network::{Millis, ToClient};
-use super::plant::Plant;
+use super::history::Did;
+use super::network::Millis;
 use super::random::Chance;
-use super::relay::{SimRelay, WORKERS_MAX};
 
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +33,20 @@ pub enum Fault {
     WorkerLags(usize, Millis),
     /// The relay's clock is so far from the truth.
     Clock(i64),
+    /// A reader drains so many bytes in a second, for so long.
+    Drip(usize, Millis),
+    /// The program of an author is killed, and starts again with what is on its disk.
+    AuthorKilled,
+    /// So much is left on the disk.
+    Room(u64),
+    /// The disk is large again.
+    AllRoom,
+    /// A byte of a sealed segment changes.
+    Damage,
+    /// The operator copies the disk.
+    Copy,
+    /// The disk is lost, and a new journal is made of the copy.
+    Restore,
 }
 
 /// What the disk will do to the relay.
@@ -65,9 +76,26 @@ pub fn draw(ends: Millis, chance: &mut Chance) -> Vec<(Millis, Fault)> {
     add(5, chance, &|chance| Fault::Stall(chance.within(500..=15_000)));
     add(3, chance, &|chance| Fault::WorkerLags(chance.below(WORKERS_MAX), chance.within(5..=5_000)));
     add(4, chance, &|_| Fault::ReaderRestarts);
+    add(3, chance, &|chance| Fault::Drip(*chance.pick(&[100, 400, 3_000]), chance.within(1_000..=20_000)));
+    add(2, chance, &|_| Fault::AuthorKilled);
     add(3, chance, &|chance| Fault::Clock(i64::try_from(chance.below(100_000)).unwrap_or(0) - 50_000));
     if chance.one_in(6) {
         faults.push((chance.within(0..=ends), Fault::JournalLost));
+    }
+    if chance.one_in(3) {
+        for _ in 0..chance.within(1..=2) {
+            faults.push((chance.within(ends / 4..=ends), Fault::Damage));
+        }
+    }
+    if chance.one_in(3) {
+        let at = chance.within(0..=ends);
+        faults.push((at, Fault::Room(chance.within(0..=6_000))));
+        faults.push((at + chance.within(500..=15_000), Fault::AllRoom));
+    }
+    if chance.one_in(4) {
+        let at = chance.within(ends / 8..=ends);
+        faults.push((chance.within(0..=at), Fault::Copy));
+        faults.push((at, Fault::Restore));
     }
     if chance.one_in(4) {
         let at = chance.within(0..=ends);
@@ -107,13 +135,41 @@ impl Sim {
             }
             Fault::ReaderRestarts => self.restart_some_reader(),
             Fault::Clock(offset) => self.step_clock(offset),
+            Fault::Drip(rate, length) => {
+                if let Some(client) = self.some_reader() {
+                    self.tally.dripping_readers += 1;
+                    self.cast.clients[client].drip = Some((rate, self.now + length));
+                }
+            }
+            Fault::AuthorKilled => self.kill_some_author(),
+            Fault::Room(bytes) => self.disk.set_room(Some(self.disk.used() + bytes)),
+            Fault::AllRoom => self.disk.set_room(None),
+            Fault::Damage => self.damage_some_segment(),
+            Fault::Copy => self.copy = Some(self.disk.crash(self.chance.number())),
+            Fault::Restore => self.restore(),
         }
     }
 
     fn some_reader(&mut self) -> Option<usize> {
-        let is_reader = |index: &usize| matches!(self.cast.clients[*index].work, Work::Reads(_));
-        let readers: Vec<_> = (0..self.cast.clients.len()).filter(is_reader).collect();
-        (!readers.is_empty()).then(|| *self.chance.pick(&readers))
+        self.some_client(|work| matches!(work, Work::Reads(_)))
+    }
+
+    fn some_client(&mut self, is_one: impl Fn(&Work) -> bool) -> Option<usize> {
+        let clients = self.cast.clients.iter().enumerate();
+        let some: Vec<_> =
+            clients.filter(|(_, client)| is_one(&client.work)).map(|(index, _)| index).collect();
+        (!some.is_empty()).then(|| *self.chance.pick(&some))
+    }
+
+    fn kill_some_author(&mut self) {
+        let Some(index) = self.some_client(|work| matches!(work, Work::Publishes(_))) else { return };
+        if let Some(name) = self.cast.clients[index].link {
+            self.end_for_client(name);
+        }
+        if let Work::Publishes(author) = &mut self.cast.clients[index].work {
+            author.handle_kill(self.now, &mut self.chance);
+            self.tally.author_kills += 1;
+        }
     }
 
     fn cut_some_link(&mut self) {
@@ -136,7 +192,7 @@ impl Sim {
         let id = self.cast.next_reader;
         self.cast.next_reader += 1;
         if let Work::Reads(reader) = &mut self.cast.clients[index].work {
-            reader.start_anew(id, &mut self.chance, &mut self.history);
+            reader.start_anew(id, &mut self.tally, &mut self.chance, &mut self.history);
             self.tally.reader_restarts += 1;
         }
     }
@@ -151,166 +207,6 @@ impl Sim {
         self.time.set_offset(offset);
     }
 
-    /// The power goes: every session, everything in memory, and what was not synced.
-    fn power_cut(&mut self) {
-        if self.relay.take().is_none() {
-            return;
-        }
-        self.tally.crashes += 1;
-        self.lose_links();
-        let disk = if self.plant == Plant::ReceiptBeforeAppend { self.disk_before.take() } else { None };
-        self.disk = disk.unwrap_or_else(|| self.disk.clone());
-        self.crash_disk();
-        self.history.note(Did::Ended(Ending::PowerCut));
-        self.come_back_later();
-    }
-
-    fn crash_disk(&mut self) {
-        self.disk = self.disk.crash(self.chance.number());
-        let damage = self.disk.damage();
-        self.tally.lost_writes += damage.lost;
-        self.tally.torn_writes += damage.torn;
-        self.armed = None;
-    }
-
-    fn lose_links(&mut self) {
-        let names: Vec<_> = self.links.keys().copied().collect();
-        for name in names {
-            if let Some(link) = self.links.get_mut(&name) {
-                link.cut(self.now, &mut self.chance);
-            }
-            self.end_for_relay(name);
-        }
-    }
-
-    fn lose_journal(&mut self) {
-        if self.relay.take().is_none() {
-            return;
-        }
-        self.lose_links();
-        self.disk = SimDisk::new();
-        if self.plant == Plant::SyncDoesNothing {
-            self.disk.dangerous_ignore_syncs();
-        }
-        (self.armed, self.disk_before) = (None, None);
-        self.tally.journals_lost += 1;
-        self.history.note(Did::JournalLost);
-        self.history.note(Did::Ended(Ending::PowerCut));
-        self.come_back_later();
-    }
-
-    fn come_back_later(&mut self) {
-        self.restart_at = self.now + self.chance.within(0..=3_000);
-        // Whoever starts a relay looks at the clock first.
-        self.time.set_offset(0);
-    }
-
-    /// The sequencer decides, and the disk may have its own idea.
-    pub(super) fn commit(&mut self) {
-        if self.plant == Plant::ReceiptBeforeAppend {
-            self.disk_before = Some(self.disk.restart());
-        }
-        let outcome = match &mut self.relay {
-            Some(relay) => relay.commit(),
-            None => Ok(()),
-        };
-        if let Err(error) = outcome {
-            self.handle_disk_error(&error);
-        }
-    }
-
-    fn handle_disk_error(&mut self, error: &JournalError) {
-        match self.armed {
-            Some(Armed::PowerCut) => self.power_cut(),
-            Some(Armed::Failure) => self.fail(),
-            None => self.give_up(format!("the journal failed on a good disk: {error}")),
-        }
-    }
-
-    /// The journal failed: the relay says so and ends.
-    fn fail(&mut self) {
-        self.tally.failed_syncs += 1;
-        self.with_relay(|relay, _, tally| relay.handle_storage_failure(tally));
-        self.say_goodbye();
-        self.relay = None;
-        self.history.note(Did::Ended(Ending::StorageFailed));
-        // Its operator starts it again as it is, or the machine with it.
-        if self.chance.one_in(2) {
-            self.disk = self.disk.restart();
-            self.armed = None;
-        } else {
-            self.crash_disk();
-        }
-        self.come_back_later();
-    }
-
-    fn stop(&mut self) {
-        let outcome = match &mut self.relay {
-            Some(relay) => relay.handle_shutdown(&mut self.tally),
-            None => return,
-        };
-        if let Err(error) = outcome {
-            return self.handle_disk_error(&error);
-        }
-        self.say_goodbye();
-        match self.relay.take().map(SimRelay::close) {
-            Some(Err(_)) if self.armed == Some(Armed::PowerCut) => self.crash_disk(),
-            Some(Err(error)) if self.armed.is_none() => {
-                self.give_up(format!("the journal did not close on a good disk: {error}"));
-            }
-            Some(_) | None => {
-                self.disk = self.disk.restart();
-                self.armed = None;
-            }
-        }
-        self.disk_before = None;
-        self.tally.clean_stops += 1;
-        self.history.note(Did::Ended(Ending::Stopped));
-        self.come_back_later();
-    }
-
-    /// All that waits is written, and every link ends after it.
-    fn say_goodbye(&mut self) {
-        let names: Vec<_> = self.links.keys().copied().collect();
-        for name in names {
-            self.write(name, true);
-            if let Some(link) = self.links.get_mut(&name) {
-                let arrives = link.arrival(self.now, &mut self.chance);
-                link.down.push(ToClient::Close(vigie_proto::refusal::Code::GoingAway), arrives);
-            }
-            self.end_for_relay(name);
-        }
-    }
-
-    /// The relay starts, perhaps not for long.
-    pub(super) fn restart(&mut self) {
-        if !self.healed && self.chance.one_in(3) {
-            self.disk.power_off_at(self.disk.operations().len() + 1 + self.chance.below(8));
-            self.armed = Some(Armed::PowerCut);
-        }
-        let log = self.new_log();
-        match SimRelay::start(&self.disk, log, &self.cast.roots, &self.bounds, &self.time) {
-            Ok(relay) => {
-                self.history.note(Did::Started { log: relay.log(), head: relay.head().seq });
-                self.relay = Some(relay);
-            }
-            Err(_) if self.armed == Some(Armed::PowerCut) => {
-                self.tally.crashes_in_recovery += 1;
-                self.crash_disk();
-                self.history.note(Did::Ended(Ending::PowerCutInRecovery));
-                self.come_back_later();
-            }
-            Err(_) if self.armed == Some(Armed::Failure) => {
-                self.tally.failed_syncs += 1;
-                self.disk = self.disk.restart();
-                self.armed = None;
-                self.history.note(Did::Ended(Ending::StorageFailed));
-                self.come_back_later();
-            }
-            Err(error) => self.give_up(format!("the relay does not start: {error}")),
-        }
-    }
-
     /// From here on nothing is done to anyone.
     pub(super) fn heal(&mut self) {
         self.healed = true;
@@ -319,9 +215,10 @@ impl Sim {
         // Calls are numbered from 1: these never come.
         self.disk.power_off_at(0);
         self.disk.fail_at(0, ErrorKind::Other);
+        self.disk.set_room(None);
         self.armed = None;
         for client in &mut self.cast.clients {
-            client.stalled_until = 0;
+            (client.stalled_until, client.busy_until, client.drip) = (0, 0, None);
         }
         self.lags_until = [0; WORKERS_MAX];
         self.history.note(Did::Healed);

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie_proto::channel::{Channel, Plane};
 use vigie_proto::cursor::Cursor;
@@ -171,7 +172,9 @@ pub enum Did {
         reader: ReaderId,
         /// Why.
         reason: GapReason,
-        /// What was asked for.
+        /// Whether it lies in the page of history that was asked for, and not in the subscription.
+        in_page: bool,
+        /// Where the reader stood.
         from: Option<Cursor>,
         /// After what it goes on.
         to: Option<Cursor>,
@@ -198,6 +201,19 @@ pub enum Did {
         reader: ReaderId,
         /// Why.
         code: Code,
+        /// The bytes.
+        token: Arc<str>,
+    },
+    /// The relay closed the session of a reader.
+    Dropped {
+        /// Whose.
+        reader: ReaderId,
+        /// Why.
+        code: Code,
+        /// The longest that the relay had heard nothing of it.
+        silent: Duration,
+        /// How often marks were asked for.
+        mark_interval: Duration,
     },
     /// A relay started on a journal.
     Started {
@@ -205,10 +221,41 @@ pub enum Did {
         log: LogId,
         /// Its last place.
         head: Sequence,
+        /// The first place that it may have.
+        first: Sequence,
+        /// What retention may take.
+        keeps: Keeps,
+    },
+    /// A journal was made of a copy of another: it has nothing before this place.
+    Imported {
+        /// Its log.
+        log: LogId,
+        /// Its first place.
+        first: Sequence,
+    },
+    /// Retention made a step.
+    Retained {
+        /// Of which log.
+        log: LogId,
+        /// The first place that is left.
+        first: Sequence,
+        /// The latest of the relay's time by which it was asked to.
+        now: Timestamp,
+        /// The most that all files together were then.
+        used: u64,
+    },
+    /// A sealed segment was damaged: no place in it is certain any more, and what else stands in it neither.
+    Damaged {
+        /// Of which log.
+        log: LogId,
+        /// Its first place.
+        from: Sequence,
+        /// The first place behind it.
+        to: Sequence,
     },
     /// The relay ended.
     Ended(Ending),
-    /// The whole journal is gone, by a disaster outside of the relay.
+    /// The whole journal, or all of it since a copy was made, is gone, by a disaster outside of the relay.
     JournalLost,
     /// From here on nothing is done to anyone.
     Healed,
@@ -221,6 +268,16 @@ pub enum Did {
     },
     /// It did not come to rest.
     Restless(String),
+}
+
+/// What retention may take: what was admitted longer ago than `age`, and, while there is more than `bytes`, what has
+/// expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeps {
+    /// How long everything is kept.
+    pub age: Duration,
+    /// Below this, what has expired is kept too.
+    pub bytes: u64,
 }
 
 /// How a relay ended.

@@ -20,10 +20,12 @@ pub mod author;
 pub mod reader;
 pub mod client;
 pub mod network;
+pub mod bounds;
 pub mod relay;
 pub mod plant;
 pub mod cast;
 pub mod faults;
+mod disasters;
 pub mod engine;
 
 pub mod checker;

@@ -17,8 +17,8 @@ pub type Millis = u64;
 pub enum ToClient {
     /// A text frame.
     Text(Bytes),
-    /// A ping.
-    Ping,
+    /// A ping, with how much was given before it.
+    Ping(u64),
     /// The end, and why.
     Close(Code),
 }
@@ -28,8 +28,8 @@ pub enum ToClient {
 pub enum ToRelay {
     /// A text frame.
     Text(String),
-    /// A pong.
-    Pong,
+    /// A pong, with what its ping said.
+    Pong(u64),
 }
 
 /// One direction.
@@ -95,6 +95,10 @@ pub struct Link {
     pub client_learns: Option<Millis>,
     /// When the relay learns it.
     pub relay_learns: Option<Millis>,
+    /// When the relay last heard of the client.
+    pub heard_at: Millis,
+    /// The longest silence that the relay met when it looked.
+    pub silence: Millis,
     /// What a planted bug keeps.
     pub planted: super::plant::Planted,
     slowest: Millis,
@@ -102,7 +106,7 @@ pub struct Link {
 
 impl Link {
     /// A link of its own speed.
-    pub fn new(client: usize, seat: Seat, chance: &mut Chance) -> Self {
+    pub fn new(client: usize, seat: Seat, now: Millis, chance: &mut Chance) -> Self {
         Self {
             client: Some(client),
             seat: Some(seat),
@@ -110,6 +114,8 @@ impl Link {
             down: Way::default(),
             client_learns: None,
             relay_learns: None,
+            heard_at: now,
+            silence: 0,
             planted: super::plant::Planted::default(),
             slowest: *chance.pick(&[1, 30, 400]),
         }

@@ -10,8 +10,10 @@ use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::refusal::Code;
 
 use super::client::{Surroundings, millis};
+use super::coverage::Coverage;
 use super::history::{Did, History, ReaderId};
 use super::network::Millis;
 use super::random::Chance;
@@ -60,6 +62,8 @@ pub struct ReadingClient {
     reads: Reads,
     /// A mark of this session said that nothing is left to give.
     caught_up: bool,
+    /// Up to where its program has handled what it was given, and said so to its disk.
+    committed: Option<Cursor>,
 }
 
 impl ReadingClient {
@@ -74,15 +78,26 @@ impl ReadingClient {
             Plane::Live => Reads::Live(Reader::new(roots.clone(), parsed, start)),
             Plane::Exercise => Reads::Exercise(Reader::new(roots.clone(), parsed, start)),
         };
-        Self { id, wishes, filters, roots: roots.clone(), reads, caught_up: false }
+        Self { id, wishes, filters, roots: roots.clone(), reads, caught_up: false, committed: None }
     }
 
     /// The program ends, and one begins that knows the cursor and nothing else. Now and then what it knows is not true
     /// of this log: that is how the log looks when it was restored from an old copy.
-    pub fn start_anew(&mut self, id: ReaderId, chance: &mut Chance, history: &mut History) {
+    ///
+    /// Killed, it knows the cursor that it committed last; ended in order, the last one.
+    pub fn start_anew(
+        &mut self,
+        id: ReaderId,
+        tally: &mut Coverage,
+        chance: &mut Chance,
+        history: &mut History,
+    ) {
         history.note(Did::Left { reader: self.id });
         let restored = chance.below(6);
-        let start = match self.cursor() {
+        let killed = chance.one_in(2);
+        let known = if killed { self.committed } else { self.cursor() };
+        tally.reader_kills += u64::from(known.is_some() && known != self.cursor());
+        let start = match known {
             None => self.wishes.start,
             Some(Cursor { log, seq, admitted }) if restored == 0 => {
                 Start::After(Cursor { log, seq: Sequence::new(seq.get() + 1_000), admitted })
@@ -93,6 +108,7 @@ impl ReadingClient {
             Some(cursor) => Start::After(cursor),
         };
         *self = Self::new(id, Wishes { start, ..self.wishes.clone() }, &self.roots, history);
+        self.committed = if let Start::After(cursor) = start { Some(cursor) } else { None };
     }
 
     /// Where it stands.
@@ -191,12 +207,21 @@ impl ReadingClient {
     /// A frame came. False when the link is of no use any more.
     pub fn handle_frame(&mut self, frame: ServerFrame<'_>, around: &mut Surroundings<'_>) -> bool {
         self.note_wire(&frame, around);
-        let (id, history) = (self.id, &mut *around.history);
-        match &mut self.reads {
-            Reads::Live(reader) => note_shown(id, reader, frame, history),
-            Reads::Exercise(reader) => note_shown(id, reader, frame, history),
+        let id = self.id;
+        let goes_on = match &mut self.reads {
+            Reads::Live(reader) => note_shown(id, reader, frame, around),
+            Reads::Exercise(reader) => note_shown(id, reader, frame, around),
             Reads::ByHand(reader) => reader.handle_frame(&frame),
+        };
+        if around.chance.one_in(8) {
+            self.committed = self.cursor();
         }
+        goes_on
+    }
+
+    /// Its name in the history.
+    pub const fn id(&self) -> ReaderId {
+        self.id
     }
 
     fn note_wire(&mut self, frame: &ServerFrame<'_>, around: &mut Surroundings<'_>) {
@@ -217,13 +242,17 @@ impl ReadingClient {
                 self.caught_up |= seq == head;
                 Did::Marked { reader, cursor, head: *head }
             }
-            ServerFrame::Gap { re: None, reason, from, to } => {
+            ServerFrame::Gap { re, reason, from, to } => {
                 match reason {
                     GapReason::OtherLog => around.tally.gaps_other_log += 1,
                     GapReason::Ahead => around.tally.gaps_ahead += 1,
+                    GapReason::Removed => around.tally.gaps_removed += 1,
+                    GapReason::Damaged => around.tally.gaps_damaged += 1,
                     _ => {}
                 }
-                Did::GapTold { reader, reason: *reason, from: from.parse().ok(), to: to.parse().ok() }
+                around.tally.gaps_in_pages += u64::from(re.is_some());
+                let (from, to) = (from.parse().ok(), to.parse().ok());
+                Did::GapTold { reader, reason: *reason, in_page: re.is_some(), from, to }
             }
             ServerFrame::Past { seq, admitted, jws, .. } => {
                 around.tally.past_given += 1;
@@ -278,9 +307,10 @@ fn note_shown<P: OnPlane>(
     id: ReaderId,
     reader: &mut Reader<P>,
     frame: ServerFrame<'_>,
-    history: &mut History,
+    around: &mut Surroundings<'_>,
 ) -> bool {
     let refused = matches!(&frame, ServerFrame::Refused { re, .. } if *re == Some(reader.request()));
+    let history = &mut *around.history;
     for delivery in reader.handle_frame(frame, history.now) {
         #[expect(
             clippy::wildcard_enum_match_arm,
@@ -293,7 +323,11 @@ fn note_shown<P: OnPlane>(
                 token: Arc::from(message.token()),
                 cursor: message.cursor(),
             }),
-            Delivery::Suspect(suspect) => history.note(Did::Suspected { reader: id, code: suspect.code }),
+            Delivery::Suspect(suspect) => {
+                around.tally.chains_lost += u64::from(suspect.code == Code::UnknownCredential);
+                let token = Arc::clone(&suspect.token);
+                history.note(Did::Suspected { reader: id, code: suspect.code, token });
+            }
             _ => {}
         }
     }

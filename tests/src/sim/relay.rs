@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use vigie_proto::chain::Roots;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::id::{LogId, Nonce};
+use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 use vigie_proto::session::relay::Rules;
@@ -20,15 +20,20 @@ use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::clock::{Clock, TimeSource};
 use vigie_relay::event::{Position, ReachReport, SharedBatch};
 use vigie_relay::journal::sim_disk::SimDisk;
-use vigie_relay::journal::{JournalConfig, JournalError, JournalReader, ReadError};
+use vigie_relay::journal::{JournalError, JournalReader, ReadError};
 use vigie_relay::sequencer::{Answer, Committed, Sequencer, Submission};
 use vigie_relay::worker::{Effect, Output, Pages, ReadReply, ReadRequest, SessionId, Worker, WorkerConfig};
 
+use super::bounds::Bounds;
 use super::coverage::Coverage;
+use super::plant::Plant;
 use super::random::Chance;
 
 /// The name that clients dial.
 pub const NAME: &str = "relay.sim";
+
+/// After this long without a publish the journal rests.
+const REST_AFTER: Duration = Duration::from_millis(10);
 
 /// What proofs are bound to.
 pub const BINDING: Binding = Binding::Certificate([7; 32]);
@@ -64,64 +69,6 @@ impl TimeSource for MachineTime {
     }
 }
 
-/// Workers of a relay at most.
-pub const WORKERS_MAX: usize = 3;
-
-/// The bounds of a relay: small in many simulations, so that what happens at them does happen.
-#[derive(Clone, Debug)]
-pub struct Bounds {
-    /// Workers.
-    pub workers: usize,
-    /// See [`WorkerConfig`].
-    pub outbox_bytes_max: usize,
-    /// See [`WorkerConfig`].
-    pub ring_bytes_max: usize,
-    /// See [`WorkerConfig`].
-    pub in_flight_max: usize,
-    /// Batches that may wait for a worker.
-    pub batches_max: usize,
-    /// Publishes that may wait for the sequencer.
-    pub submissions_max: usize,
-    /// Reads that may wait.
-    pub reads_max: usize,
-    /// Publishes in one sync.
-    pub batch_messages_max: usize,
-    /// Bytes of a segment.
-    pub segment_bytes: u64,
-}
-
-impl Bounds {
-    /// One worker, and room for everything.
-    pub const fn roomy() -> Self {
-        Self {
-            workers: 1,
-            outbox_bytes_max: 256 * 1024,
-            ring_bytes_max: 4 * 1024 * 1024,
-            in_flight_max: 32,
-            batches_max: 64,
-            submissions_max: 64,
-            reads_max: 64,
-            batch_messages_max: 64,
-            segment_bytes: 256 * 1024,
-        }
-    }
-
-    /// Under the seed.
-    pub fn new(chance: &mut Chance) -> Self {
-        Self {
-            workers: chance.below(WORKERS_MAX) + 1,
-            outbox_bytes_max: *chance.pick(&[2_000, 4_000, 10_000, 256 * 1024]),
-            ring_bytes_max: *chance.pick(&[1, 3_000, 12_000, 4 * 1024 * 1024]),
-            in_flight_max: *chance.pick(&[1, 4, 32]),
-            batches_max: *chance.pick(&[1, 2, 64]),
-            submissions_max: *chance.pick(&[2, 64]),
-            reads_max: *chance.pick(&[1, 64, 64]),
-            batch_messages_max: *chance.pick(&[1, 4, 64]),
-            segment_bytes: *chance.pick(&[4 * 1024, 16 * 1024, 256 * 1024]),
-        }
-    }
-}
-
 enum Letter {
     Answers(Vec<Answer>),
     Batch(SharedBatch),
@@ -138,6 +85,7 @@ pub struct SimRelay {
     sequencer: Sequencer<SimDisk>,
     reader: JournalReader<SimDisk>,
     pages: Pages<SimDisk>,
+    time: MachineTime,
     clock: Arc<Clock>,
     bounds: Bounds,
     workers: Vec<Worker>,
@@ -150,8 +98,27 @@ pub struct SimRelay {
     woken: BTreeSet<Seat>,
     /// Sessions that were served from the ring or the journal last.
     behind: BTreeSet<Seat>,
+    /// When the journal rests next, by the monotonic clock.
+    rests_at: Duration,
+    /// What retention was asked for so far: a step that found no room is carried on later.
+    asked: (Timestamp, u64),
     /// What was dispatched last, for a planted bug.
     pub last_batch: Option<SharedBatch>,
+    /// The planted bug.
+    pub plant: Plant,
+}
+
+/// What a step of retention was asked to, and what it came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Retained {
+    /// The latest time by which it was asked, since the relay started.
+    pub now: Timestamp,
+    /// The most that it found on the disk, in bytes.
+    pub used: u64,
+    /// The first sequence that is left.
+    pub first: Sequence,
+    /// Whether anything was done.
+    pub worked: bool,
 }
 
 impl std::fmt::Debug for SimRelay {
@@ -173,8 +140,7 @@ impl SimRelay {
         time: &MachineTime,
     ) -> Result<Self, JournalError> {
         let clock = Arc::new(Clock::new(Box::new(time.clone())));
-        let mut config = JournalConfig::new();
-        config.segment_bytes = bounds.segment_bytes;
+        let config = bounds.journal();
         let sequencer = Sequencer::open(disk.clone(), config, new_log, clock.steady(), bounds.workers)?;
         let rules = Arc::new(Rules {
             roots: roots.clone(),
@@ -198,6 +164,7 @@ impl SimRelay {
             reader: sequencer.journal().reader(),
             pages: Pages::new(sequencer.journal().reader()),
             sequencer,
+            time: time.clone(),
             clock,
             bounds: bounds.clone(),
             submissions: VecDeque::new(),
@@ -205,7 +172,10 @@ impl SimRelay {
             reads: VecDeque::new(),
             woken: BTreeSet::new(),
             behind: BTreeSet::new(),
+            rests_at: time.monotonic() + REST_AFTER,
+            asked: (Timestamp::EPOCH, 0),
             last_batch: None,
+            plant: Plant::None,
         })
     }
 
@@ -218,6 +188,17 @@ impl SimRelay {
     pub fn head(&self) -> Cursor {
         let Position { seq, admitted } = self.sequencer.head();
         Cursor { log: self.log(), seq, admitted }
+    }
+
+    /// The first place that the journal may have.
+    pub fn first(&self) -> Sequence {
+        self.sequencer.journal().first_seq()
+    }
+
+    /// The cursor at this place, if there is a message. For a planted bug.
+    pub fn own_cursor(&self, seq: Sequence) -> Option<Cursor> {
+        let admitted = self.reader.admitted_at(seq).ok()??;
+        Some(Cursor { log: self.log(), seq, admitted })
     }
 
     /// Nothing waits between its parts.
@@ -251,9 +232,9 @@ impl SimRelay {
     }
 
     /// A pong came.
-    pub fn handle_pong(&mut self, (worker, id): Seat, tally: &mut Coverage) {
+    pub fn handle_pong(&mut self, (worker, id): Seat, number: u64, tally: &mut Coverage) {
         let now = self.clock.steady();
-        self.with(worker, tally, |worker| worker.handle_pong(id, u64::MAX, now));
+        self.with(worker, tally, |worker| worker.handle_pong(id, number, now));
     }
 
     /// The connection is gone.
@@ -303,7 +284,35 @@ impl SimRelay {
         let some = self.submissions.len().min(self.bounds.batch_messages_max);
         let batch: Vec<_> = self.submissions.drain(..some).collect();
         self.untold = Some(self.sequencer.commit(batch, self.clock.admission())?);
+        self.rests_at = self.time.monotonic() + REST_AFTER;
         Ok(())
+    }
+
+    /// When the journal will rest, if nothing comes until then.
+    pub fn next_rest(&self) -> Option<Duration> {
+        (self.untold.is_none() && self.submissions.is_empty()).then_some(self.rests_at)
+    }
+
+    /// Nothing waits: the journal rests, and a step of retention is made on a disk that has so much on it. Tells what that
+    /// came to, whatever it was.
+    pub fn rest(&mut self, used: u64) -> (Option<Retained>, Result<(), JournalError>) {
+        self.rests_at = self.time.monotonic() + self.bounds.retain_every;
+        if let Err(error) = self.sequencer.rest() {
+            return (None, Err(error));
+        }
+        let Ok(now) = self.clock.admission() else { return (None, Ok(())) };
+        let first = self.first();
+        self.asked = (self.asked.0.max(now), self.asked.1.max(used));
+        let step = self.sequencer.retain(self.plant.time_of_retention(now));
+        let more = matches!(step, Ok(true));
+        if more {
+            self.rests_at = self.time.monotonic();
+        }
+        let worked = more || step.is_err() || self.first() != first;
+        let (now, used) = self.asked;
+        let retained = Retained { now, used, first: self.first(), worked };
+        let failed = step.err().filter(|_| self.sequencer.journal().is_poisoned());
+        (Some(retained), failed.map_or(Ok(()), Err))
     }
 
     /// Whether something was decided that nobody was told.
@@ -312,8 +321,11 @@ impl SimRelay {
     }
 
     /// Everyone is told what the sequencer decided.
-    pub fn tell(&mut self) {
+    pub fn tell(&mut self, tally: &mut Coverage) {
         let Some(committed) = self.untold.take() else { return };
+        let first = self.first();
+        let removed = |answer: &&Answer| answer.outcome.as_ref().is_ok_and(|stored| stored.seq < first);
+        tally.replays_of_removed += committed.answers.iter().filter(removed).count() as u64;
         for index in 0..self.workers.len() {
             let mine = |answer: &&Answer| answer.ticket.worker == index;
             let answers: Vec<_> = committed.answers.iter().filter(mine).cloned().collect();
@@ -411,10 +423,10 @@ impl SimRelay {
 
     /// It is asked to stop: all sessions are told, and what waits is settled.
     pub fn handle_shutdown(&mut self, tally: &mut Coverage) -> Result<(), JournalError> {
-        self.tell();
+        self.tell(tally);
         while self.has_submissions() {
             self.commit()?;
-            self.tell();
+            self.tell(tally);
         }
         for index in 0..self.workers.len() {
             while self.has_letter(index) {

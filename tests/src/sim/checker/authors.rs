@@ -63,7 +63,11 @@ impl Checker {
         }
         // The id of what is in the log is known until 120 s after it expires.
         let remembered = self.now < signed.expires.plus(CLOCK_WRONG_MAX / 2);
-        let has_place = self.running.and_then(|log| self.logs.get(&log)?.of.get(token));
+        let log = self.running.and_then(|log| self.logs.get(&log));
+        let has_place = log.and_then(|log| {
+            let seq = log.of.get(token)?;
+            (!log.kept.may_be_forgotten(*seq)).then_some(*seq)
+        });
         if let (Code::Expired, true, Some(seq)) = (code, remembered, has_place) {
             let what = format!("{} stands at {seq}, but is refused as expired", self.name(token));
             return self.broken(Promise::HonestReceipts, what);

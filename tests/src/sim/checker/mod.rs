@@ -4,12 +4,15 @@
 //! bytes, places by log and sequence. It asks none of the code it judges: who hears what is decided here by a naive model
 //! on text (`hearing.rs`).
 //!
-//! What it holds to: authors in `authors.rs` (receipts), readers in `readers.rs` (deliveries), and between them the one
-//! log, here: a place names one message, a message has one place, time in the log does not run back, and what anyone was
-//! told is in it for good.
+//! What it holds to: authors in `authors.rs` (receipts), readers in `readers.rs` (deliveries) and `gaps.rs` (what they
+//! could not be given), what retention and damage may take of a log in `keeping.rs`, and between them the one log, here: a
+//! place names one message, a message has one place, time in the log does not run back, and what anyone was told is in it
+//! for good.
 
 mod authors;
+mod gaps;
 mod hearing;
+mod keeping;
 mod pages;
 mod readers;
 
@@ -60,6 +63,8 @@ pub enum Promise {
     Complete,
     /// Gaps are told for a reason, and skip no more than they must.
     HonestGaps,
+    /// A reader that is slow is not cut off; one that is silent is.
+    NotCutOff,
     /// When all is healed, everyone catches up.
     CatchesUp,
 }
@@ -95,6 +100,7 @@ impl Signed {
 struct Log {
     places: BTreeMap<Sequence, (Arc<str>, Timestamp)>,
     of: BTreeMap<Arc<str>, Sequence>,
+    kept: keeping::Kept,
 }
 
 /// The judge.
@@ -117,6 +123,7 @@ pub fn judge(history: &[Record]) -> Vec<Violation> {
         checker.now = record.at;
         checker.handle(&record.did);
     }
+    checker.judge_removals();
     checker.judge_completeness();
     checker.violations
 }
@@ -144,7 +151,17 @@ impl Checker {
             }
             Did::Receipt { author, token, id, cursor } => self.handle_receipt(*author, token, *id, *cursor),
             Did::Refused { token, code, .. } => self.handle_refusal(token, *code),
-            Did::Started { log, head } => self.handle_start(*log, *head),
+            Did::Started { log, head, first, keeps } => {
+                self.handle_start(*log, *head);
+                self.logs.entry(*log).or_default().kept.handle_start(*first, *keeps);
+            }
+            Did::Imported { log, first } => self.logs.entry(*log).or_default().kept.handle_import(*first),
+            Did::Retained { log, first, now, used } => {
+                self.logs.entry(*log).or_default().kept.handle_step(*first, *now, *used);
+            }
+            Did::Damaged { log, from, to } => {
+                self.logs.entry(*log).or_default().kept.handle_damage(*from, *to);
+            }
             Did::JournalLost => self.lost = true,
             Did::Ended(_) | Did::Healed => {}
             Did::Restless(why) => self.broken(Promise::CatchesUp, why.clone()),
@@ -160,6 +177,7 @@ impl Checker {
             | Did::Marked { .. }
             | Did::GapTold { .. }
             | Did::Shown { .. }
+            | Did::Dropped { .. }
             | Did::Left { .. }
             | Did::Suspected { .. } => self.handle_reader(did),
         }
@@ -224,7 +242,9 @@ impl Checker {
             }
         }
         let first = *known.of.entry(Arc::clone(token)).or_insert(seq);
-        if first != seq {
+        if first != seq && known.kept.may_be_forgotten(first) {
+            known.of.insert(Arc::clone(token), seq);
+        } else if first != seq && !known.kept.may_be_forgotten(seq) {
             broken.push((Promise::OnePlace, format!("{name} is told at {first} and at {seq}")));
         }
         for (promise, what) in broken {

@@ -10,6 +10,7 @@ use vigie_proto::frame::Start;
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
+use super::gaps::Told;
 use super::{Checker, Promise};
 use crate::sim::history::ReaderId;
 
@@ -19,6 +20,10 @@ struct Page {
     after: Sequence,
     limit: usize,
     given: BTreeSet<Sequence>,
+    /// What it was told that it cannot be given.
+    told: Vec<Told>,
+    /// It asked for all that there is, and that begins here.
+    there_is_from: Sequence,
 }
 
 /// The pages of one reader.
@@ -44,12 +49,32 @@ impl Pages {
             Start::After(cursor) => cursor.seq,
             Start::Beginning | Start::Here => Sequence::START,
         };
-        self.asked = Some(Page { filters: filters.to_vec(), after, limit, given: BTreeSet::new() });
+        self.asked = Some(Page {
+            filters: filters.to_vec(),
+            after,
+            limit,
+            given: BTreeSet::new(),
+            told: Vec::new(),
+            there_is_from: Sequence::START,
+        });
         Vec::new()
     }
 
-    pub(super) fn handle_end(&mut self, next: Option<Cursor>, end: bool) -> Vec<(Promise, String)> {
-        let (Some(page), Some(next)) = (self.asked.take(), next) else {
+    pub(super) fn handle_gap(&mut self, told: Told) -> Vec<(Promise, String)> {
+        let Some(page) = &mut self.asked else {
+            return vec![(Promise::HonestGaps, "a gap of a page that nobody asked for".to_owned())];
+        };
+        page.told.push(told);
+        Vec::new()
+    }
+
+    fn handle_end(
+        &mut self,
+        next: Option<Cursor>,
+        end: bool,
+        first: impl Fn(LogId) -> Sequence,
+    ) -> Vec<(Promise, String)> {
+        let (Some(mut page), Some(next)) = (self.asked.take(), next) else {
             return vec![(
                 Promise::Order,
                 "a page that nobody asked for, or without a next place".to_owned(),
@@ -63,12 +88,25 @@ impl Pages {
         if next.seq == page.after && !end {
             broken.push((Promise::CatchesUp, format!("a page of history stays at {last}")));
         }
+        if page.after == Sequence::START {
+            page.there_is_from = first(next.log);
+        }
         self.whole.push((page, next.log, next.seq));
         broken
     }
 }
 
 impl Checker {
+    pub(super) fn handle_page_end(
+        &self,
+        pages: &mut Pages,
+        next: Option<Cursor>,
+        end: bool,
+    ) -> Vec<(Promise, String)> {
+        let first = |log| self.logs.get(&log).map_or(Sequence::START, |log| log.kept.first());
+        pages.handle_end(next, end, first)
+    }
+
     pub(super) fn handle_past(
         &self,
         pages: &mut Pages,
@@ -98,12 +136,13 @@ impl Checker {
     /// At the end: everything that anyone was told of the log, from one end of each page to the other.
     pub(super) fn judge_pages(&self, pages: &Pages, reader: ReaderId) -> Vec<String> {
         let mut broken = Vec::new();
-        for (page, log, next) in &pages.whole {
-            let Some(log) = self.logs.get(log) else { continue };
+        for (page, id, next) in &pages.whole {
+            let Some(log) = self.logs.get(id) else { continue };
             let concerned = log.places.range(page.after.next()..).take_while(|(seq, _)| *seq <= next);
             for (seq, (token, _)) in concerned {
                 let heard = self.signed.get(token).is_some_and(|signed| signed.is_heard_by(&page.filters));
-                if heard && !page.given.contains(seq) {
+                let excused = *seq < page.there_is_from || page.told.iter().any(|gap| gap.excuses(log, *seq));
+                if heard && !page.given.contains(seq) && !excused {
                     let name = self.name(token);
                     broken.push(format!("reader {reader}: {name} at {seq} is missing in a page of history"));
                 }

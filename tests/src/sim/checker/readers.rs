@@ -6,49 +6,53 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{GapReason, Start};
+use vigie_proto::frame::Start;
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::refusal::Code;
 use vigie_proto::time::Timestamp;
 
+use super::gaps::Told;
 use super::pages::Pages;
 use super::{Checker, Promise};
 use crate::sim::history::{Did, ReaderId};
 
-/// How far before the `admitted` of a foreign cursor a reader is served again.
-const OVERLAP: Duration = Duration::from_secs(300);
-
 /// What a session was given, from one place of a log on.
 #[derive(Debug)]
-struct Stretch {
+pub(super) struct Stretch {
     filters: Vec<String>,
-    log: LogId,
+    pub(super) log: LogId,
     floor: Sequence,
-    last: Sequence,
+    pub(super) last: Sequence,
     given: BTreeSet<Sequence>,
+    /// What it was told that it cannot be given.
+    pub(super) told: Vec<Told>,
+    /// It asked for all that there is, and that begins here.
+    there_is_from: Sequence,
     /// Where it began from now: when that was told.
     now_was: Option<Timestamp>,
 }
 
 #[derive(Debug)]
-struct View {
+pub(super) struct View {
     plane: Plane,
     by_sdk: bool,
     /// What was asked and not answered, in order.
-    asked: VecDeque<(Start, Vec<String>)>,
-    gap: Option<Cursor>,
+    pub(super) asked: VecDeque<(Start, Vec<String>)>,
+    /// Gaps with nothing between them and now.
+    pub(super) gaps: Vec<Told>,
     /// The last one belongs to the session of now, if `subscribed` has come on it.
-    stretches: Vec<Stretch>,
-    open: bool,
-    past: Pages,
+    pub(super) stretches: Vec<Stretch>,
+    pub(super) open: bool,
+    pub(super) past: Pages,
     left: bool,
     cursor: Option<Cursor>,
     shown: BTreeSet<Arc<str>>,
     given: BTreeSet<Arc<str>>,
+    /// Given without the chain that would prove it.
+    without_chain: BTreeSet<Arc<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,13 +68,14 @@ impl Checker {
                 by_sdk: *by_sdk,
                 asked: VecDeque::new(),
                 past: Pages::default(),
-                gap: None,
+                gaps: Vec::new(),
                 stretches: Vec::new(),
                 open: false,
                 left: false,
                 cursor: None,
                 shown: BTreeSet::new(),
                 given: BTreeSet::new(),
+                without_chain: BTreeSet::new(),
             };
             self.readers.views.insert(*reader, view);
             return;
@@ -95,16 +100,34 @@ impl Checker {
             Did::Past { seq, admitted, token, .. } => {
                 self.handle_past(&mut view.past, view.plane, *seq, *admitted, token)
             }
-            Did::PageEnded { next, end, .. } => view.past.handle_end(*next, *end),
+            Did::PageEnded { next, end, .. } => self.handle_page_end(&mut view.past, *next, *end),
             Did::ReaderRefused { code, .. } => view.handle_refusal(*code),
             Did::Subscribed { log, seq, .. } => self.handle_subscribed(view, *log, *seq),
             Did::Given { seq, admitted, token, .. } => self.handle_given(view, *seq, *admitted, token),
             Did::Marked { cursor, head, .. } => view.handle_mark(*cursor, *head),
-            Did::GapTold { reason, from, to, .. } => self.handle_gap(view, *reason, *from, *to),
+            Did::GapTold { reason, in_page, from, to, .. } => {
+                self.handle_gap(view, *reason, *in_page, *from, *to)
+            }
             Did::Shown { plane, token, .. } => self.handle_shown(view, *plane, token),
             Did::Left { .. } => {
                 view.left = true;
                 Vec::new()
+            }
+            // What stood in a damaged segment is lost, the credential that a message speaks under too; the message is
+            // given all the same, and never shown.
+            Did::Suspected { code: Code::UnknownCredential, token, .. }
+                if self.logs.values().any(|log| log.kept.has_started_on_damage()) =>
+            {
+                view.without_chain.insert(Arc::clone(token));
+                Vec::new()
+            }
+            Did::Dropped { code, silent, mark_interval, .. } => {
+                let alive = *code == Code::Unresponsive && *silent <= *mark_interval * 2;
+                let cut_off = format!(
+                    "cut off as unresponsive, and was never silent for more than {} ms",
+                    silent.as_millis()
+                );
+                Vec::from_iter(alive.then_some((Promise::NotCutOff, cut_off)))
             }
             Did::Suspected { code, .. } => {
                 vec![(Promise::NothingElse, format!("was given what does not verify: {code}"))]
@@ -115,6 +138,9 @@ impl Checker {
             | Did::Refused { .. }
             | Did::Reads { .. }
             | Did::Started { .. }
+            | Did::Imported { .. }
+            | Did::Retained { .. }
+            | Did::Damaged { .. }
             | Did::Ended(_)
             | Did::JournalLost
             | Did::Healed
@@ -128,20 +154,23 @@ impl Checker {
         let Some((asked, filters)) = view.asked.pop_front() else {
             return vec![(Promise::Order, "`subscribed`, and nothing was asked".to_owned())];
         };
+        let gaps = std::mem::take(&mut view.gaps);
+        let led_to = gaps.last().filter(|gap| gap.to.log == log).map(|gap| gap.to.seq);
+        let from_start = gaps.iter().any(|gap| gap.from.seq == Sequence::START).then_some(led_to).flatten();
         // A request that was replaced before it was carried out is answered with what its successor asked for.
-        let replaced =
-            view.asked.iter().any(|(start, _)| *start == Start::Beginning) && seq == Sequence::START;
+        let replaced = view.asked.iter().any(|(start, _)| *start == Start::Beginning)
+            && (seq == Sequence::START || from_start == Some(seq));
         let asked = if replaced { Start::Beginning } else { asked };
-        let expected = match (view.gap.take(), asked) {
-            (Some(gap), _) if gap.log == log => Some(gap.seq),
-            (Some(_), _) => None,
-            (None, Start::Beginning) => Some(Sequence::START),
-            (None, Start::After(cursor)) if cursor.log == log => Some(cursor.seq),
-            (None, Start::After(_)) => {
+        let expected = match asked {
+            Start::Beginning if from_start == Some(seq) => None,
+            Start::Beginning => Some(Sequence::START),
+            Start::After(_) if !gaps.is_empty() => led_to,
+            Start::After(cursor) if cursor.log == log => Some(cursor.seq),
+            Start::After(_) => {
                 broken.push((Promise::HonestGaps, "a cursor of another log, and no gap was told".to_owned()));
                 None
             }
-            (None, Start::Here) => None,
+            Start::Here => None,
         };
         if let Some(expected) = expected.filter(|expected| *expected != seq) {
             broken.push((
@@ -164,8 +193,10 @@ impl Checker {
             None if asked == Start::Here => now_was = Some(self.now),
             Some(_) | None => {}
         }
-        let (last, given) = (seq, BTreeSet::new());
-        view.stretches.push(Stretch { filters, log, floor: seq, last, given, now_was });
+        let (last, given, told) = (seq, BTreeSet::new(), Vec::new());
+        let first = self.logs.get(&log).map_or(Sequence::START, |log| log.kept.first());
+        let there_is_from = if seq == Sequence::START { first } else { Sequence::START };
+        view.stretches.push(Stretch { filters, log, floor: seq, last, given, told, there_is_from, now_was });
         view.open = true;
         broken
     }
@@ -177,6 +208,7 @@ impl Checker {
         admitted: Timestamp,
         token: &Arc<str>,
     ) -> Vec<(Promise, String)> {
+        view.gaps.clear();
         let name = self.name(token);
         let filters = view.stretches.last().map_or(&[][..], |stretch| &stretch.filters);
         let mut broken = self.judge_giving(view.plane, filters, token);
@@ -224,43 +256,6 @@ impl Checker {
         } else if !signed.is_heard_by(filters) {
             broken.push((Promise::NothingElse, format!("was given {name}, which it does not hear")));
         }
-        broken
-    }
-
-    fn handle_gap(
-        &self,
-        view: &mut View,
-        reason: GapReason,
-        from: Option<Cursor>,
-        to: Option<Cursor>,
-    ) -> Vec<(Promise, String)> {
-        let asked = view.asked.front().map(|(start, _)| *start);
-        let (Some(from), Some(to), Some(Start::After(asked))) = (from, to, asked) else {
-            return vec![(
-                Promise::HonestGaps,
-                "a gap without cursors, or where none was asked with".to_owned(),
-            )];
-        };
-        let mut broken = Vec::new();
-        if from != asked || view.gap.is_some() {
-            broken.push((Promise::HonestGaps, "a gap that does not begin where it was asked to".to_owned()));
-        }
-        let known = self.logs.get(&to.log);
-        let ahead = || known.is_none_or(|log| log.places.range(from.seq..).next().is_none());
-        // No relay of these simulations removes anything, and no disk of theirs damages what was synced.
-        let reason_holds = (reason == GapReason::OtherLog && (from.log != to.log || is_another_past(known, from)))
-            // A cursor that a relay gave is a place that it had: never ahead.
-            || (reason == GapReason::Ahead && from.log == to.log && ahead());
-        if !reason_holds {
-            broken.push((Promise::HonestGaps, format!("a gap for {reason:?}")));
-        }
-        let from_here = from.admitted.minus(OVERLAP);
-        let skipped = known
-            .and_then(|log| log.places.range(..=to.seq).find(|(_, (_, admitted))| *admitted >= from_here));
-        if let Some((seq, _)) = skipped {
-            broken.push((Promise::HonestGaps, format!("place {seq} is skipped, though it is recent enough")));
-        }
-        view.gap = Some(to);
         broken
     }
 
@@ -313,7 +308,9 @@ impl Checker {
                 let concerned = log.places.range(stretch.floor.next()..);
                 for (seq, (token, _)) in concerned.take_while(|(seq, _)| **seq <= stretch.last) {
                     let Some(signed) = self.signed.get(token) else { continue };
-                    if signed.is_heard_by(&stretch.filters) && !stretch.given.contains(seq) {
+                    let excused =
+                        *seq < stretch.there_is_from || stretch.told.iter().any(|gap| gap.excuses(log, *seq));
+                    if signed.is_heard_by(&stretch.filters) && !stretch.given.contains(seq) && !excused {
                         let name = self.name(token);
                         broken.push(format!(
                             "reader {reader} stands at {}, but was not given {name} at {seq}",
@@ -323,7 +320,9 @@ impl Checker {
                 }
             }
             broken.extend(self.judge_pages(&view.past, *reader));
-            for token in view.given.difference(&view.shown).filter(|_| view.by_sdk) {
+            let shown =
+                |token: &&Arc<str>| view.shown.contains(*token) || view.without_chain.contains(*token);
+            for token in view.given.iter().filter(|token| view.by_sdk && !shown(token)) {
                 broken.push(format!("reader {reader} was not shown {}", self.name(token)));
             }
         }
@@ -331,12 +330,6 @@ impl Checker {
             self.broken(Promise::Complete, what);
         }
     }
-}
-
-/// Whether the log is not known to have had this place at this time.
-fn is_another_past(known: Option<&super::Log>, from: Cursor) -> bool {
-    let place = known.and_then(|log| log.places.get(&from.seq));
-    place.is_none_or(|(_, admitted)| *admitted != from.admitted)
 }
 
 fn reader_of(did: &Did) -> Option<ReaderId> {
@@ -353,12 +346,16 @@ fn reader_of(did: &Did) -> Option<ReaderId> {
         | Did::GapTold { reader, .. }
         | Did::Shown { reader, .. }
         | Did::Left { reader }
+        | Did::Dropped { reader, .. }
         | Did::Suspected { reader, .. } => Some(*reader),
         Did::Signed { .. }
         | Did::Sent { .. }
         | Did::Receipt { .. }
         | Did::Refused { .. }
         | Did::Started { .. }
+        | Did::Imported { .. }
+        | Did::Retained { .. }
+        | Did::Damaged { .. }
         | Did::Ended(_)
         | Did::JournalLost
         | Did::Healed
@@ -379,7 +376,8 @@ impl View {
             if let (Some(cursor), true) = (self.cursor, start != self.cursor.map_or(start, Start::After)) {
                 broken.push((Promise::Complete, format!("stands at {}, but asks for {start:?}", cursor.seq)));
             }
-            (self.gap, self.open) = (None, false);
+            self.gaps.clear();
+            self.open = false;
             self.asked.clear();
             self.past.forget();
         }
@@ -397,6 +395,7 @@ impl View {
     }
 
     fn handle_mark(&mut self, mark: Cursor, head: Sequence) -> Vec<(Promise, String)> {
+        self.gaps.clear();
         let Some(stretch) = self.stretches.last_mut().filter(|_| self.open) else {
             return vec![(Promise::Order, "a mark before `subscribed`".to_owned())];
         };
