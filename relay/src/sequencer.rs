@@ -81,6 +81,8 @@ pub struct Sequencer<S: Storage> {
     leaves: Leaves,
     head: Position,
     workers: usize,
+    /// The disk had no room when it was last needed.
+    full: bool,
     #[cfg(feature = "sabotage")]
     held: Vec<Record>,
 }
@@ -125,6 +127,7 @@ impl<S: Storage> Sequencer<S> {
             leaves,
             head,
             workers,
+            full: false,
             #[cfg(feature = "sabotage")]
             held: Vec::new(),
         })
@@ -149,6 +152,17 @@ impl<S: Storage> Sequencer<S> {
     /// The chains on disk, shared with the workers.
     pub fn chains(&self) -> Arc<StoredChains> {
         Arc::clone(&self.chains)
+    }
+
+    /// Whether the disk had no room when it was last needed: until [`Sequencer::rest`] finds some, only what may use the
+    /// reserve is sure to be stored.
+    pub const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// How many ids are in force, of at most [`IDS_IN_FORCE_MAX`].
+    pub fn ids_in_force(&self) -> usize {
+        self.ids.len()
     }
 
     /// The journal's reading end, for those who are behind.
@@ -189,6 +203,7 @@ impl<S: Storage> Sequencer<S> {
         refused: &Plan,
         answers: Vec<Answer>,
     ) -> Result<Committed, JournalError> {
+        self.full = true;
         self.withdraw(refused);
         let mut plan = Plan::default();
         let mut answers: Vec<_> = answers
@@ -225,12 +240,15 @@ impl<S: Storage> Sequencer<S> {
     pub fn rest(&mut self) -> Result<(), JournalError> {
         #[cfg(feature = "sabotage")]
         self.journal.append(&std::mem::take(&mut self.held))?;
+        let mut full = false;
         for step in [Journal::write_footer, Journal::keep_reserve, Journal::prepare_next] {
             match step(&mut self.journal) {
-                Err(JournalError::Full { .. }) | Ok(()) => {}
+                Ok(()) => {}
+                Err(JournalError::Full { .. }) => full = true,
                 Err(error) => return Err(error),
             }
         }
+        self.full = full;
         Ok(())
     }
 

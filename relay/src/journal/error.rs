@@ -155,7 +155,7 @@ pub(super) fn is_no_space(error: &io::Error) -> bool {
 }
 
 impl ReadError {
-    /// What a start found to be lost, for a reader that has come to `after`.
+    /// What is lost, for a reader that has come to `after`.
     pub(super) fn lost(lost: DamagedRange, after: u64) -> Self {
         let DamagedRange { segment, offset, what, next, .. } = lost;
         Self::Damaged { segment, offset, what, after: Sequence::new(after), next }

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use vigie_proto::channel::Channel;
 
 use super::channels::{Names, Postings, View};
-use super::damage::DamagedRange;
+use super::damage::{DamageMet, DamagedRange};
 use super::segment::{HEADER_BYTES, Header, Segment};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -116,6 +116,8 @@ struct State<F> {
 /// The index of a journal. Shared by the writer and all readers.
 #[derive(Debug)]
 pub(super) struct Index<F> {
+    /// What readers met.
+    pub(super) damage_met: Arc<DamageMet>,
     state: RwLock<State<F>>,
 }
 
@@ -163,7 +165,7 @@ pub(super) struct Stretch<F> {
 
 impl<F> Index<F> {
     pub(super) fn new(segments: Vec<Indexed<F>>, progress: Progress, names: Names) -> Self {
-        Self { state: RwLock::new(State { segments, progress, names }) }
+        Self { damage_met: Arc::default(), state: RwLock::new(State { segments, progress, names }) }
     }
 
     /// The channel of a number; `None` for a number that stands for more than one.

@@ -45,9 +45,10 @@ mod retention;
 mod reader;
 mod survey;
 mod backup;
+mod usage;
 
 pub use backup::Copied;
-pub use damage::DamagedRange;
+pub use damage::{DAMAGE_MET_MAX, DamageMet, DamagedRange};
 pub use dir_storage::{DirFile, DirLock, DirStorage};
 pub use error::{JournalError, ReadError};
 pub use origin::ForkedFrom;
@@ -59,6 +60,7 @@ pub use reserve::RESERVE_BYTES;
 pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};
 pub use storage::{Storage, StorageFile};
 pub use survey::{Met, Survey};
+pub use usage::Usage;
 pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES};
 
 #[cfg(test)]

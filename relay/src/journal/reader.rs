@@ -12,6 +12,7 @@ use vigie_proto::channel::Channel;
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
+use super::damage::{DamageMet, DamagedRange};
 use super::error::ReadError;
 use super::frame::{Frame, FrameReader, Kind, Step};
 use super::index::{Behind, Index, Progress, Stretch};
@@ -58,6 +59,11 @@ impl<S: Storage> JournalReader<S> {
     /// The last sequence that is synced; [`Sequence::START`] when there is none.
     pub fn head(&self) -> Sequence {
         Sequence::new(self.index.progress().last)
+    }
+
+    /// The damage that readers of this journal met since it was opened: for the operator.
+    pub fn damage_met(&self) -> Arc<DamageMet> {
+        Arc::clone(&self.index.damage_met)
     }
 
     /// The messages after `seq`, as many as fit in `max_bytes` of signed bytes, and at least one if there is any. A page
@@ -260,13 +266,9 @@ impl<S: Storage> JournalReader<S> {
 
     fn damaged(&self, stretch: &Stretch<S::File>, offset: u64, what: &'static str, after: u64) -> ReadError {
         let next = self.index.resumes_after(stretch.segment.header.index, offset);
-        ReadError::Damaged {
-            segment: stretch.segment.name(),
-            offset,
-            what,
-            after: Sequence::new(after),
-            next: Sequence::new(next),
-        }
+        let met = DamagedRange::new(stretch.segment.name(), offset, what, after, next);
+        self.index.damage_met.note(&met);
+        ReadError::lost(met, after)
     }
 }
 

@@ -91,7 +91,7 @@ pub struct Journal<S: Storage> {
     /// Where the next batch goes; everything before is synced.
     position: u64,
     progress: Progress,
-    next: Option<Prepared<S::File>>,
+    pub(super) next: Option<Prepared<S::File>>,
     batch: Batch,
     /// Nothing came after the footer that this process wrote last.
     settled: bool,
@@ -100,13 +100,13 @@ pub struct Journal<S: Storage> {
     damage: Vec<DamagedRange>,
     /// Set while retention carries on what is needed of the segments that go.
     pub(super) retiring: Option<Retiring>,
-    reserve: Reserve,
+    pub(super) reserve: Reserve,
     _lock: S::Lock,
 }
 
 /// What is known of the reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reserve {
+pub(super) enum Reserve {
     NotLookedAt,
     Whole,
     /// An urgent batch took of it: only once it is whole again, there is room for others.

@@ -138,6 +138,11 @@ impl Ids {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.in_force.len()
+    }
+
     /// Sets how many signed bytes may be in force; what is there already stays.
     pub(super) fn set_bytes_max(&mut self, bytes: u64) {
         self.max.bytes = bytes;

@@ -12,6 +12,7 @@
 //! piece of code, in `catch_up.rs`.
 
 mod catch_up;
+mod counts;
 mod deadlines;
 mod outbox;
 mod page;
@@ -44,6 +45,7 @@ use crate::slab::Slab;
 use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
+pub use counts::WorkerCounts;
 use deadlines::CLOSE_WITHIN;
 pub use outbox::Output;
 pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};
@@ -123,6 +125,8 @@ pub struct Worker {
     /// The latest time that any call brought: for marks that no timer asked for.
     last_now: Timestamp,
     going_away: Option<Duration>,
+    /// What is counted as it happens; the sessions in it stay zero.
+    counts: WorkerCounts,
 }
 
 /// A verdict cache that workers share.
@@ -150,6 +154,7 @@ impl Worker {
             effects: VecDeque::new(),
             last_now: Timestamp::EPOCH,
             going_away: None,
+            counts: WorkerCounts::default(),
         }
     }
 
@@ -248,6 +253,7 @@ impl Worker {
 
     /// The queue from the journal was full: events up to this place were not handed over. Live sessions turn behind.
     pub fn handle_jump(&mut self, head: Position) {
+        self.counts.jumps += 1;
         let live: Vec<_> = self
             .sessions
             .iter()
@@ -427,6 +433,8 @@ impl Worker {
         let stranger = !matches!(session.stage, Stage::LoggedIn(_));
         let code = rejection.refusal.code;
         tracing::debug!(session = id.index, code = code.as_str(), "refused");
+        self.counts.requests_refused += u64::from(rejection.re.is_some());
+        self.counts.logins_refused += u64::from(stranger && rejection.re.is_none());
         self.push_text(id, rejection.to_frame().to_text());
         if stranger || !matches!(code.ends(), Ends::Request) {
             self.close(id, code);
