@@ -1,5 +1,6 @@
 //! What a relay is made of: one plain value, whoever made it (a file, a test, another program).
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub struct RelayConfig {
     pub bytes_in_force_max: u64,
     /// What a stopping relay tells its clients to wait before they come back. Default 2 s.
     pub retry_hint: Duration,
+    /// Where to answer for the relay's health, in plain HTTP: a listener that is bound already, on loopback or a network
+    /// of operators ([`health`](crate::health)). Default none.
+    pub health: Option<TcpListener>,
     /// Time. Default: the machine's clocks.
     pub clock: Clock,
 }
@@ -84,6 +88,7 @@ impl RelayConfig {
             submissions_max: 4_096,
             bytes_in_force_max: BYTES_IN_FORCE_MAX,
             retry_hint: Duration::from_secs(2),
+            health: None,
             clock: Clock::default(),
         }
     }

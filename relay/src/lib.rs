@@ -19,6 +19,7 @@ pub mod chains;
 pub mod sequencer;
 pub mod journal;
 pub mod clock;
+pub mod health;
 pub mod config;
 pub mod server;
 #[cfg(feature = "sabotage")]

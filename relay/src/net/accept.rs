@@ -23,6 +23,11 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        *self.open()
+    }
+
     /// Waits until none is open, at most this long; how many are open then.
     pub(crate) fn wait_until_none(&self, at_most: Duration) -> usize {
         let waited = self.none_left.wait_timeout_while(self.open(), at_most, |open| *open > 0);
@@ -77,7 +82,7 @@ pub(crate) async fn accept(
             }
         };
         // Past the bound a newcomer is told so with a 503; far past it, it is dropped unheard.
-        let open = *connections.open();
+        let open = connections.count();
         if open >= connections_max.saturating_mul(2) {
             continue;
         }

@@ -5,10 +5,11 @@
 //! it keeps, a step at a time. The thread ends when all workers have let go of the queue, or when the journal fails.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::inbox::{Inbox, Letter};
 use crate::clock::Clock;
+use crate::health::JournalWatch;
 use crate::journal::{JournalError, Storage};
 use crate::sequencer::{Committed, Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -26,6 +27,9 @@ const REST_AFTER: Duration = Duration::from_millis(10);
 /// A journal at rest looks this often whether something has become old enough to go: ages are counted in days.
 const RETAIN_EVERY: Duration = Duration::from_secs(60);
 
+/// A journal at rest shows this often that its thread moves, and looks for room again where there was none.
+const MOVE_EVERY: Duration = Duration::from_secs(1);
+
 /// Where publishes never pause that long, it is done once in so many syncs: a step costs about as much as a few of them.
 const SYNCS_WITHOUT_REST_MAX: u32 = 256;
 
@@ -38,15 +42,18 @@ pub(crate) fn run<S: Storage>(
     queue: &Receiver<Submission>,
     inboxes: &[Arc<Inbox>],
     clock: &Clock,
+    mut watch: JournalWatch,
 ) -> Result<(), JournalError> {
     let mut wait = REST_AFTER;
     let mut syncs_without_rest = 0;
+    let mut retain_at = Instant::now();
     loop {
         match queue.recv_timeout(wait) {
             Ok(first) => {
                 let committed = sequencer.commit(gather(first, queue), clock.admission())?;
+                watch.settled(&sequencer, &committed);
                 tell(committed, inboxes);
-                wait = REST_AFTER;
+                (wait, retain_at) = (REST_AFTER, Instant::now());
                 syncs_without_rest += 1;
                 if syncs_without_rest == SYNCS_WITHOUT_REST_MAX {
                     syncs_without_rest = 0;
@@ -57,7 +64,14 @@ pub(crate) fn run<S: Storage>(
             Err(RecvTimeoutError::Timeout) => {
                 syncs_without_rest = 0;
                 sequencer.rest()?;
-                wait = if retain(&mut sequencer, clock)? { Duration::ZERO } else { RETAIN_EVERY };
+                watch.look(&sequencer);
+                wait = MOVE_EVERY;
+                if retain_at <= Instant::now() {
+                    match retain(&mut sequencer, clock)? {
+                        true => wait = Duration::ZERO,
+                        false => retain_at = Instant::now() + RETAIN_EVERY,
+                    }
+                }
             }
             Err(RecvTimeoutError::Disconnected) => return sequencer.close(),
         }

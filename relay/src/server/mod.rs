@@ -12,10 +12,11 @@ pub(crate) mod worker_thread;
 #[cfg(feature = "model")]
 mod model;
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
@@ -26,6 +27,7 @@ use vigie_proto::session::relay::Rules;
 use crate::clock::Clock;
 use crate::config::RelayConfig;
 use crate::event::Position;
+use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
 use crate::journal::{DamagedRange, DirStorage, JournalError, Storage};
 use crate::net::accept::{Connections, accept};
 use crate::net::tls::server_config;
@@ -85,7 +87,8 @@ impl RelayError {
 pub struct Relay {
     address: SocketAddr,
     log: LogId,
-    journal_damage: Vec<DamagedRange>,
+    health: Arc<Health>,
+    health_listener: Option<HealthThread>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
     inboxes: Vec<Arc<Inbox>>,
@@ -95,37 +98,63 @@ pub struct Relay {
     failed: watch::Receiver<bool>,
 }
 
+/// The thread of the health listener.
+#[derive(Debug)]
+struct HealthThread {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<std::io::Result<()>>,
+}
+
 impl Relay {
     /// Opens the journal and begins to serve.
     ///
     /// # Errors
     /// [`RelayError`]; nothing runs then.
-    pub fn start(listener: TcpListener, config: RelayConfig) -> Result<Self, RelayError> {
+    pub fn start(listener: TcpListener, mut config: RelayConfig) -> Result<Self, RelayError> {
         let address = listener.local_addr()?;
         let (stop_accepting, stop) = watch::channel(false);
         let (fail, failed) = watch::channel(false);
         let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
-        let Assembled { sequencer, submissions, reads, parts, clock } = assemble(config)?;
-        let (log, journal_damage) = (sequencer.log(), sequencer.journal().damage().to_vec());
+        let (health_listener, folder) = (config.health.take(), File::open(&config.journal).ok());
+        let Assembled { sequencer, submissions, reads, parts, clock, syncs } = assemble(config)?;
+        let log = sequencer.log();
         let connections: Arc<Connections> = Arc::default();
+        let health = Arc::new(Health::new(Origin {
+            sequencer: &sequencer,
+            syncs,
+            clock: Arc::clone(&clock),
+            workers: parts.len(),
+            connections: Arc::clone(&connections),
+            connections_max,
+            ended: failed.clone(),
+        }));
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
         let mut others =
             page_readers::spawn_all(Pages::new(sequencer.journal().reader()), reads, &inboxes, &fail)?;
         for part in parts {
             let name = format!("worker-{}", part.config.index);
-            others.push(spawn(&name, &fail, move || worker_thread::run(part))?);
+            let gauge = health.worker(part.config.index);
+            others.push(spawn(&name, &fail, move || worker_thread::run(part, gauge))?);
         }
-        let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, &fail)?;
+        let watched = (Arc::clone(&health), folder);
+        let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, &fail, watched)?;
         let (letters, counted) = (inboxes.clone(), Arc::clone(&connections));
         others.push(spawn("accept", &fail, move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(accept(listener, letters, counted, connections_max, stop))
         })?);
         let journal = Some(journal);
+        // Without it the relay is as good: alerts do not wait for someone who wants to know how they go.
+        let not_told =
+            |error: &std::io::Error| tracing::error!(%error, "the relay runs without its health listener");
+        let spawn_health = |listener| HealthThread::spawn(listener, &health).inspect_err(not_told).ok();
+        let health_listener = health_listener.and_then(spawn_health);
         Ok(Self {
             address,
             log,
-            journal_damage,
+            health,
+            health_listener,
             retry_hint,
             stop_accepting,
             inboxes,
@@ -149,7 +178,17 @@ impl Relay {
     /// What its journal could not read at the start although it was on disk once: empty for a sound one. Readers get a
     /// gap `damaged` there, and all else.
     pub fn journal_damage(&self) -> &[DamagedRange] {
-        &self.journal_damage
+        self.health.damage_found()
+    }
+
+    /// Where it answers for its health; `None` where [`RelayConfig::health`] is none.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health_listener.as_ref().map(|listener| listener.address)
+    }
+
+    /// How it is: what `GET /status` of the health listener tells. Makes no thread of the relay wait.
+    pub fn status(&self) -> Status {
+        self.health.status()
     }
 
     /// Waits until the journal fails or a thread of the relay panics; for ever when neither happens. Then call
@@ -174,6 +213,7 @@ impl Relay {
 
     fn shut_down(&mut self, grace: Duration) -> Result<(), RelayError> {
         let Some(journal) = self.journal.take() else { return Ok(()) };
+        self.health.note_stopping();
         self.stop_accepting.send_replace(true);
         for inbox in &self.inboxes {
             inbox.put(Letter::Shutdown(self.retry_hint));
@@ -187,11 +227,33 @@ impl Relay {
         }
         let ended: Vec<_> = self.others.drain(..).map(join).collect();
         // The workers have let go of the queue, so the journal thread drains it and ends, whatever became of them.
-        join(journal)??;
+        let journal = join(journal);
+        // The last to go: it has told until here that the relay stops.
+        if let Some(listener) = self.health_listener.take() {
+            listener.stop();
+        }
+        journal??;
         for outcome in ended {
             outcome??;
         }
         Ok(())
+    }
+}
+
+impl HealthThread {
+    fn spawn(listener: TcpListener, health: &Arc<Health>) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let thread = listener::spawn(listener, Arc::clone(health), stopped)?;
+        Ok(Self { address, stop, thread })
+    }
+
+    fn stop(self) {
+        self.stop.send_replace(true);
+        // What goes wrong here has cost nobody a message.
+        if let Err(error) = join(self.thread).and_then(|outcome| outcome) {
+            tracing::warn!(%error, "the health listener ended badly");
+        }
     }
 }
 
@@ -205,11 +267,12 @@ impl Drop for Relay {
 
 /// Everything that threads are given, before any of them runs.
 struct Assembled {
-    sequencer: Sequencer<DirStorage>,
+    sequencer: Sequencer<TimedStorage<DirStorage>>,
     submissions: Receiver<Submission>,
     reads: Receiver<(usize, ReadRequest)>,
     parts: Vec<Parts>,
     clock: Arc<Clock>,
+    syncs: Arc<SyncTimes>,
 }
 
 fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
@@ -220,6 +283,8 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place.
     let storage = DirStorage::open(&config.journal)
         .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
+    let syncs = Arc::new(SyncTimes::new(Instant::now()));
+    let storage = TimedStorage::new(storage, Arc::clone(&syncs));
     let mut sequencer =
         Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
     sequencer.set_bytes_in_force_max(config.bytes_in_force_max);
@@ -252,7 +317,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     };
     let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };
     let parts = (0..workers).map(for_worker).collect();
-    Ok(Assembled { sequencer, submissions, reads, parts, clock })
+    Ok(Assembled { sequencer, submissions, reads, parts, clock, syncs })
 }
 
 fn new_log_id() -> std::io::Result<LogId> {
@@ -304,12 +369,14 @@ fn spawn_journal<S: Storage>(
     inboxes: Vec<Arc<Inbox>>,
     clock: Arc<Clock>,
     fail: &watch::Sender<bool>,
+    (health, folder): (Arc<Health>, Option<File>),
 ) -> std::io::Result<JoinHandle<Result<(), JournalError>>> {
     let told = fail.clone();
     spawn("journal", fail, move || {
-        let outcome = journal_thread::run(sequencer, &submissions, &inboxes, &clock);
+        let outcome = journal_thread::run(sequencer, &submissions, &inboxes, &clock, health.journal(folder));
         if let Err(error) = &outcome {
             tracing::error!(%error, "the journal failed: nothing without a receipt is stored");
+            health.note_journal_failure();
             for inbox in &inboxes {
                 inbox.put(Letter::Failed);
             }

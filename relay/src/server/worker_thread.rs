@@ -21,11 +21,12 @@ use super::inbox::{Inbox, Letter};
 use crate::chains::{SharedVerdicts, StoredChains};
 use crate::clock::Clock;
 use crate::event::Position;
+use crate::health::Gauge;
 use crate::net::connection;
 use crate::net::upgrade::UpgradeRules;
 use crate::sequencer::{Answer, Submission};
 use crate::sync::mpsc::{SyncSender, TrySendError};
-use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig};
+use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig, WorkerCounts};
 
 /// What a worker's thread is given.
 #[derive(Clone)]
@@ -64,19 +65,27 @@ const LETTERS_PER_TURN: usize = 32;
 /// The longest sleep of the timer task: sessions that come in the meantime have deadlines of their own.
 const TIMER_TICK: Duration = Duration::from_millis(100);
 
-/// Runs until it is told to stop.
-pub(crate) fn run(parts: Parts) -> std::io::Result<()> {
+/// How often the worker shows how many sessions it has: each time it looks at all of them, 0.1 ms for a thousand.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs until it is told to stop, and shows in `gauge` how it stands.
+pub(crate) fn run(parts: Parts, gauge: Arc<Gauge<WorkerCounts>>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = Rc::new(Local::new(parts));
     LocalSet::new().block_on(&runtime, async {
-        tokio::task::spawn_local(keep_time(Rc::clone(&local)));
+        tokio::task::spawn_local(keep_time(Rc::clone(&local), gauge));
         read_letters(local).await;
     });
     Ok(())
 }
 
-async fn keep_time(local: Rc<Local>) {
+async fn keep_time(local: Rc<Local>, gauge: Arc<Gauge<WorkerCounts>>) {
+    let mut show_at = tokio::time::Instant::now();
     loop {
+        if show_at <= tokio::time::Instant::now() {
+            gauge.show(local.worker.borrow().counts());
+            show_at = tokio::time::Instant::now() + SHOW_EVERY;
+        }
         let now = local.clock.steady();
         let next = local.worker.borrow().poll_timeout();
         let pause = next.map_or(TIMER_TICK, |at| at.since(now).min(TIMER_TICK));

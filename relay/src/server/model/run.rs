@@ -24,6 +24,7 @@ use super::notes::{Note, judge};
 use super::visitor::Visitor;
 use crate::chains::SharedVerdicts;
 use crate::clock::{Clock, TimeSource};
+use crate::health::JournalWatch;
 use crate::journal::sim_disk::SimDisk;
 use crate::journal::{JournalConfig, JournalReader};
 use crate::sequencer::{Sequencer, Submission, Ticket};
@@ -220,7 +221,7 @@ pub(super) fn run(cast: &Arc<Cast>) {
     }
     let (told, clock) = (inboxes.clone(), Arc::clone(&part.clock));
     threads.push(thread::spawn(move || {
-        journal_thread::run(sequencer, &submissions, &told, &clock).expect("the disk is whole");
+        journal_thread::run(sequencer, &submissions, &told, &clock, JournalWatch::unseen()).expect("the disk is whole");
     }));
     drop(part);
     publish(&shared, bounds.messages, &tickets, submit, &inboxes);

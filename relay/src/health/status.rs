@@ -1,0 +1,446 @@
+//! A [`Status`]: how the relay is at one moment, and what of it is red.
+//!
+//! Its members are those of the JSON that `GET /status` gives, in the same order and with the same names. They are
+//! stable: later versions add members and codes, and change no meaning.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::time::Timestamp;
+
+use crate::journal::DamagedRange;
+
+/// A thread that has not moved for so long is taken for dead: restart the relay. Long, since a restart cures no slow disk
+/// and costs every client its connection.
+pub const LIVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// A thread that has not moved for so long keeps the relay from being ready: new clients are better off elsewhere.
+pub const READY_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a relay is. Made by `Relay::status`, read from JSON by whoever asks the listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// The identity of the log.
+    pub log: LogId,
+    /// When the relay was started.
+    pub started: Timestamp,
+    /// For how long it has run, in milliseconds.
+    pub uptime_ms: u64,
+    /// Whether all its threads moved within [`LIVE_WITHIN`]: what `/livez` tells.
+    pub live: bool,
+    /// Whether it takes messages and gives them: what `/readyz` tells.
+    pub ready: bool,
+    /// Why it is not ready; empty when it is.
+    pub reasons: Vec<Reason>,
+    /// What somebody must look at although the relay goes on.
+    pub warnings: Vec<Warning>,
+    /// Its clock against the monotonic one.
+    pub clock: ClockState,
+    /// The journal.
+    pub journal: JournalStatus,
+    /// How long the disk takes.
+    pub sync: SyncStatus,
+    /// What became of messages since the start.
+    pub publishes: PublishStatus,
+    /// Connections that are open, logged in or not.
+    pub connections: u64,
+    /// Past so many a newcomer is sent away.
+    pub connections_max: u64,
+    /// Sessions by what they are.
+    pub sessions: SessionStatus,
+    /// Requests of sessions that were refused since the start, for whatever reason.
+    pub requests_refused: u64,
+    /// Log-ins that were refused, or did not come in time, since the start.
+    pub logins_refused: u64,
+    /// How often a worker had too many batches waiting and was given their end alone: its sessions then read the journal.
+    pub jumps: u64,
+    /// Threads that must move for the relay to be live.
+    pub threads: Vec<ThreadStatus>,
+    /// What of the journal cannot be read, in no particular order.
+    pub damage: Vec<Damage>,
+    /// More damage was met than `damage` lists.
+    pub damage_left_out: bool,
+}
+
+/// Of [`Status`]: the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JournalStatus {
+    /// The last sequence; 0 before the first message.
+    pub head_seq: Sequence,
+    /// When it was admitted; 0 before the first message.
+    pub head_admitted: Timestamp,
+    /// The lowest sequence that the journal may still have.
+    pub first_seq: Sequence,
+    /// Files that hold it.
+    pub segments: u64,
+    /// What they take on the disk, reserved or written.
+    pub bytes: u64,
+    /// What its disk has left for this relay; missing where the system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    /// Whether the room for cancels and urgent messages is all there.
+    pub reserve_whole: bool,
+    /// Whether the disk had no room when it was last needed: soon, if not yet, only cancels and what is urgent are stored.
+    pub full: bool,
+    /// Whether the disk failed: nothing is stored any more.
+    pub failed: bool,
+    /// Ids in force.
+    pub ids: u64,
+    /// Past so many (but for a sixteenth that is kept for cancels and urgent messages) messages are refused as `full`.
+    pub ids_max: u64,
+}
+
+/// Of [`Status`]: how long the disk takes to make something durable (`fdatasync`), in microseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SyncStatus {
+    /// The last time.
+    pub last_us: u64,
+    /// The longest of the last minute; 0 when there was none.
+    pub worst_minute_us: u64,
+}
+
+/// Of [`Status`]: what became of messages that were well signed and inside their grants, since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PublishStatus {
+    /// Receipts given; the same message again gets one again.
+    pub receipts: u64,
+    /// Refused by the journal: `full`, `clock_suspect`, expired while waiting, and the like.
+    pub refused: u64,
+    /// Batches: each is one write and one sync.
+    pub batches: u64,
+}
+
+/// Of [`Status`]: sessions by what they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// Upgraded and not logged in yet.
+    pub strangers: u64,
+    /// Logged in.
+    pub logged_in: u64,
+    /// Of those, how many are given each message as it comes.
+    pub live: u64,
+    /// Of those, how many are given older messages from the journal first.
+    pub behind: u64,
+}
+
+/// Of [`Status`]: one thread of the relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ThreadStatus {
+    /// `journal`, or `worker-` and a number.
+    pub name: String,
+    /// For how long it has not moved, in milliseconds; missing when it has not moved at all since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_ms: Option<u64>,
+}
+
+/// Of [`Status`]: messages that were on disk and cannot be read. Readers are told of a gap (`damaged`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Damage {
+    /// When it was found.
+    pub found: Found,
+    /// Name of the file, in the folder of the journal.
+    pub segment: String,
+    /// Byte in the file.
+    pub offset: u64,
+    /// What was found there.
+    pub what: String,
+    /// The last sequence before it that was read.
+    pub after_seq: Sequence,
+    /// The next sequence that may be read.
+    pub next_seq: Sequence,
+}
+
+/// When damage was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Found {
+    /// When the relay was started.
+    AtStart,
+    /// By a reader, while it runs: damage that is new since the start.
+    Reading,
+}
+
+/// The relay's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClockState {
+    /// It is believed.
+    Ok,
+    /// It jumped: nothing is admitted until it is back.
+    Suspect,
+}
+
+macro_rules! codes {
+    ($(#[$of:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal, $en:literal, $fr:literal;)* }) => {
+        $(#[$of])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* #[doc = concat!("`", $code, "`")] #[serde(rename = $code)] $variant,)*
+            /// One that this version does not know.
+            #[serde(other, rename = "unknown")]
+            Unknown,
+        }
+
+        impl $name {
+            /// Its stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* Self::Unknown => "unknown" }
+            }
+
+            /// What is the matter and what to do, in English.
+            pub const fn english(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $en,)*
+                    Self::Unknown => "a newer relay says what this program does not know: see --json",
+                }
+            }
+
+            /// The same in French.
+            pub const fn french(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $fr,)*
+                    Self::Unknown => "un relais plus récent dit ce que ce programme ignore : voyez --json",
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Why a relay is not ready.
+    Reason {
+        /// Not all threads have moved yet.
+        Starting = "starting",
+            "the relay is starting; wait",
+            "le relais démarre ; attendez";
+        /// It was asked to stop.
+        Stopping = "stopping",
+            "the relay is stopping; its clients are told to come back",
+            "le relais s'arrête ; il dit à ses clients de revenir";
+        /// A thread of it ended that must not.
+        ThreadEnded = "thread_ended",
+            "a part of the relay broke down; its log says which; restart it",
+            "une partie du relais s'est effondrée ; son journal d'exécution dit laquelle ; redémarrez-le";
+        /// A thread has not moved for [`READY_WITHIN`].
+        ThreadSilent = "thread_silent",
+            "a part of the relay stands still; look at the disk and the load, then restart it",
+            "une partie du relais est immobile ; examinez le disque et la charge, puis redémarrez-le";
+        /// The disk failed.
+        JournalFailed = "journal_failed",
+            "the disk failed, so nothing is stored any more; look at it before restarting",
+            "le disque est tombé en panne, plus rien n'est enregistré ; examinez-le avant de redémarrer";
+        /// The disk has no room.
+        JournalFull = "journal_full",
+            "the journal's disk is full: soon, if not yet, only cancels and urgent messages are stored; free some space",
+            "le disque du journal est plein : bientôt, sinon déjà, seuls annulations et messages urgents sont enregistrés ; faites de la place";
+        /// As many ids are in force as may be.
+        IdsFull = "ids_full",
+            "as many messages are in force as may be: others are refused until some expire",
+            "autant de messages sont en vigueur qu'il est permis : les autres sont refusés jusqu'à ce que certains expirent";
+        /// The clock jumped.
+        ClockSuspect = "clock_suspect",
+            "the clock jumped, so no message is admitted; set it right, or restart the relay if it is right now",
+            "l'horloge a sauté, aucun message n'est admis ; mettez-la à l'heure, ou redémarrez le relais si elle l'est";
+    }
+}
+
+codes! {
+    /// What somebody must look at although the relay goes on.
+    Warning {
+        /// A part of the journal cannot be read.
+        JournalDamaged = "journal_damaged",
+            "a part of the journal cannot be read, and readers are told so; check the disk, put the file back from a copy",
+            "une partie du journal est illisible, et les lecteurs l'apprennent ; vérifiez le disque, remettez le fichier d'une copie";
+        /// The room for urgent messages is not all there.
+        ReserveUsed = "reserve_used",
+            "the room kept for cancels and urgent messages is not whole; free some space",
+            "la place gardée pour annulations et messages urgents n'est pas entière ; faites de la place";
+    }
+}
+
+/// What decides whether a relay is live and ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) stopping: bool,
+    /// A thread panicked, or the journal failed.
+    pub(super) ended: bool,
+}
+
+impl Status {
+    /// Judges itself: `live`, `ready`, reasons and warnings follow from the rest.
+    pub(super) fn judged(mut self, facts: Facts) -> Self {
+        let silent = |longer: Duration| {
+            let longer = u64::try_from(longer.as_millis()).unwrap_or(u64::MAX);
+            let silent = move |thread: &ThreadStatus| thread.silent_ms.unwrap_or(self.uptime_ms) > longer;
+            self.threads.iter().any(silent)
+        };
+        let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
+        let reasons = [
+            (self.threads.iter().any(|thread| thread.silent_ms.is_none()), Reason::Starting),
+            (facts.stopping, Reason::Stopping),
+            (facts.ended && !self.journal.failed, Reason::ThreadEnded),
+            (silent(READY_WITHIN), Reason::ThreadSilent),
+            (self.journal.failed, Reason::JournalFailed),
+            (self.journal.full, Reason::JournalFull),
+            (ids_left <= self.journal.ids_max / 16, Reason::IdsFull),
+            (self.clock == ClockState::Suspect, Reason::ClockSuspect),
+        ];
+        let warnings = [
+            (!self.damage.is_empty(), Warning::JournalDamaged),
+            (!self.journal.reserve_whole, Warning::ReserveUsed),
+        ];
+        self.live = !facts.ended && !silent(LIVE_WITHIN);
+        self.reasons = reasons.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect();
+        self.warnings =
+            warnings.into_iter().filter_map(|(holds, warning)| holds.then_some(warning)).collect();
+        self.ready = self.reasons.is_empty();
+        self
+    }
+
+    /// The threads that have not moved for so long.
+    pub fn silent_threads(&self, longer: Duration) -> impl Iterator<Item = &ThreadStatus> {
+        let longer = u64::try_from(longer.as_millis()).unwrap_or(u64::MAX);
+        self.threads.iter().filter(move |thread| thread.silent_ms.unwrap_or(self.uptime_ms) > longer)
+    }
+}
+
+impl Damage {
+    pub(super) fn new(found: Found, range: &DamagedRange) -> Self {
+        Self {
+            found,
+            segment: range.segment.clone(),
+            offset: range.offset,
+            what: range.what.to_owned(),
+            after_seq: range.after,
+            next_seq: range.next,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Status {
+        let thread = |name: &str| ThreadStatus { name: name.to_owned(), silent_ms: Some(100) };
+        Status {
+            version: "0".to_owned(),
+            log: LogId::from_bytes([7; 16]),
+            started: Timestamp::EPOCH,
+            uptime_ms: 60_000,
+            live: false,
+            ready: false,
+            reasons: Vec::new(),
+            warnings: Vec::new(),
+            clock: ClockState::Ok,
+            journal: JournalStatus {
+                head_seq: Sequence::START,
+                head_admitted: Timestamp::EPOCH,
+                first_seq: Sequence::new(1),
+                segments: 1,
+                bytes: 1,
+                free_bytes: None,
+                reserve_whole: true,
+                full: false,
+                failed: false,
+                ids: 1,
+                ids_max: 160,
+            },
+            sync: SyncStatus { last_us: 1, worst_minute_us: 1 },
+            publishes: PublishStatus { receipts: 0, refused: 0, batches: 0 },
+            connections: 0,
+            connections_max: 1,
+            sessions: SessionStatus { strangers: 0, logged_in: 0, live: 0, behind: 0 },
+            requests_refused: 0,
+            logins_refused: 0,
+            jumps: 0,
+            threads: vec![thread("worker-0"), thread("journal")],
+            damage: Vec::new(),
+            damage_left_out: false,
+        }
+    }
+
+    const CALM: Facts = Facts { stopping: false, ended: false };
+
+    /// What a change to a sound relay makes of it: live, its reasons, its warnings.
+    fn made(change: impl FnOnce(&mut Status, &mut Facts)) -> (bool, Vec<&'static str>, Vec<&'static str>) {
+        let (mut status, mut facts) = (sound(), CALM);
+        change(&mut status, &mut facts);
+        let status = status.judged(facts);
+        assert_eq!(status.ready, status.reasons.is_empty());
+        let reasons = status.reasons.iter().map(|reason| reason.as_str()).collect();
+        (status.live, reasons, status.warnings.iter().map(|warning| warning.as_str()).collect())
+    }
+
+    #[test]
+    fn each_fault_is_red_for_its_own_reason_and_a_sound_relay_for_none() {
+        let red = |reason| (true, vec![reason], vec![]);
+        assert_eq!(made(|_, _| {}), (true, vec![], vec![]));
+        assert_eq!(made(|_, facts| facts.stopping = true), red("stopping"));
+        assert_eq!(made(|status, _| status.clock = ClockState::Suspect), red("clock_suspect"));
+        assert_eq!(made(|status, _| status.journal.full = true), red("journal_full"));
+        assert_eq!(made(|status, _| status.journal.ids = 149), (true, vec![], vec![]));
+        assert_eq!(made(|status, _| status.journal.ids = 150), red("ids_full"));
+        assert_eq!(
+            made(|status, _| status.journal.reserve_whole = false),
+            (true, vec![], vec!["reserve_used"])
+        );
+        let ended = |status: &mut Status, facts: &mut Facts, failed| {
+            (status.journal.failed, facts.ended) = (failed, true);
+        };
+        assert_eq!(made(|s, facts| ended(s, facts, false)), (false, vec!["thread_ended"], vec![]));
+        assert_eq!(made(|s, facts| ended(s, facts, true)), (false, vec!["journal_failed"], vec![]));
+    }
+
+    #[test]
+    fn damage_is_told_and_keeps_nobody_away() {
+        let range = DamagedRange {
+            segment: "1.seg".to_owned(),
+            offset: 9,
+            what: "checksum",
+            after: Sequence::new(3),
+            next: Sequence::new(5),
+        };
+        let told = made(|status, _| status.damage.push(Damage::new(Found::AtStart, &range)));
+        assert_eq!(told, (true, vec![], vec!["journal_damaged"]));
+    }
+
+    #[test]
+    fn a_thread_that_stands_still_is_first_not_ready_and_then_not_live() {
+        let silent = |ms| {
+            let mut name = String::new();
+            let told = made(|status, _| {
+                status.threads[1].silent_ms = ms;
+                name = status.silent_threads(READY_WITHIN).map(|thread| thread.name.clone()).collect();
+            });
+            (told.0, told.1, name)
+        };
+        assert_eq!(silent(Some(5_000)), (true, vec![], String::new()));
+        assert_eq!(silent(Some(5_001)), (true, vec!["thread_silent"], "journal".to_owned()));
+        assert_eq!(silent(Some(30_001)), (false, vec!["thread_silent"], "journal".to_owned()));
+        // It has run for a minute.
+        assert_eq!(silent(None), (false, vec!["starting", "thread_silent"], "journal".to_owned()));
+    }
+
+    #[test]
+    fn what_a_newer_relay_adds_is_no_obstacle() {
+        let mut told = serde_json::to_value(sound().judged(CALM)).unwrap();
+        told["news"] = 1.into();
+        told["reasons"] = serde_json::json!(["clock_suspect", "on_fire"]);
+        let read: Status = serde_json::from_value(told).unwrap();
+        assert_eq!(read.reasons, [Reason::ClockSuspect, Reason::Unknown]);
+    }
+}
