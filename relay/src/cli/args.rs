@@ -14,6 +14,7 @@ use vigie_proto::severity::Severity;
 use super::cap::args::{CapCommand, Supply};
 use super::duration;
 use super::grant::GrantSpec;
+use super::health::HealthListen;
 use super::subscribe::After;
 use super::text::Lang;
 
@@ -96,6 +97,7 @@ pub(super) struct Init {
 #[derive(Debug, Subcommand)]
 pub(super) enum RelayCommand {
     Run(RelayRun),
+    Status(RelayStatus),
 }
 
 #[derive(Debug, Args)]
@@ -104,10 +106,20 @@ pub(super) struct RelayRun {
     pub(super) config: PathBuf,
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<std::net::SocketAddr>,
+    #[arg(long, value_name = "ADDR")]
+    pub(super) health: Option<HealthListen>,
     #[arg(long)]
     pub(super) check: bool,
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = ["text", "json"])]
     pub(super) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RelayStatus {
+    #[arg(long, value_name = "FILE", env = "VIGIE_CONFIG", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,8 @@ pub(crate) enum Exit {
     Gap = 9,
     /// The relay could not write to its disk, and stopped.
     Storage = 10,
+    /// The relay answers, and is not ready.
+    NotReady = 11,
 }
 
 /// Why a command did not do what it was asked to.

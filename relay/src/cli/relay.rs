@@ -13,6 +13,7 @@ use super::args::RelayCommand;
 use super::exit::{Exit, Failure, Outcome};
 use super::screen::{Screen, talk};
 use super::settings::Settings;
+use super::status;
 use super::text::Lang;
 use super::time;
 use crate::net::tls::server_config;
@@ -22,9 +23,13 @@ use crate::server::{Relay, RelayError};
 const SOURCE_DATE: &str = env!("VIGIE_SOURCE_DATE");
 
 pub(super) fn run(screen: &Screen, command: &RelayCommand) -> Outcome {
-    let RelayCommand::Run(args) = command;
+    let args = match command {
+        RelayCommand::Run(args) => args,
+        RelayCommand::Status(args) => return status::run(screen, args),
+    };
     start_logs(screen.lang, &args.log, "info")?;
-    let settings = Settings::read(screen, &args.config)?;
+    let mut settings = Settings::read(screen, &args.config)?;
+    settings.health = settings.health.chosen(args.health, args.listen);
     refuse_old_clock(screen.lang, time::now(), source_date())?;
     let listen = args.listen.unwrap_or(settings.listen);
     if args.check { check(screen, settings, &args.config) } else { serve(screen, settings, listen) }
@@ -76,6 +81,7 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     if settings.trial {
         screen.warn(&lang.trial_roots());
     }
+    settings.health.warn(screen, None);
     screen.line(&lang.configuration_good(path.display()))
 }
 
@@ -90,7 +96,7 @@ enum End {
 
 fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     let lang = screen.lang;
-    let Settings { config, trial, stop_grace, credential_fault, .. } = settings;
+    let Settings { mut config, trial, stop_grace, health, credential_fault, .. } = settings;
     let (names, journal, workers) = (config.names.join(", "), config.journal.clone(), config.workers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -100,9 +106,14 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::new(Exit::Failure, lang.cannot_listen(listen, error)))?;
+    let (health_listener, health_fault) = health.bind();
+    config.health = health_listener;
     let relay = Relay::start(listener, config).map_err(|error| failed(lang, &error))?;
     // Stable: scripts and tests read the address from this first line.
     talk(&format!("vigie: listening on {}", relay.local_addr()));
+    if let Some(address) = relay.health_addr() {
+        talk(&format!("vigie: health on http://{address}"));
+    }
     talk(&lang.relay_details(names, relay.log(), journal.display(), workers));
     if trial {
         screen.warn(&lang.trial_roots());
@@ -110,6 +121,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     if let Some(fault) = credential_fault {
         screen.warn(&lang.relay_credential_fault(fault));
     }
+    health.warn(screen, health_fault);
     let end = runtime.block_on(async {
         tokio::select! {
             biased;

@@ -20,6 +20,7 @@ use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use super::duration;
 use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::files;
+use super::health::{self, HealthListen};
 use super::screen::Screen;
 use super::suggest::closest;
 use super::text::Lang;
@@ -61,7 +62,17 @@ settings! {
     bytes_in_force_max: Option<u64>,
     retry_hint: Option<String>,
     stop_grace: Option<String>,
+    health: Option<HealthTable>,
 }
+
+/// Health, apart from what concerns clients.
+#[derive(Debug, Deserialize)]
+struct HealthTable {
+    listen: Option<String>,
+}
+
+/// The keys below `health`, for suggestions.
+const HEALTH_KEYS: &[&str] = &["health.listen"];
 
 /// What a stopping relay gives its clients to take what waits for them, unless set otherwise.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -82,6 +93,8 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     pub(super) trial: bool,
     pub(super) stop_grace: Duration,
+    /// Where to answer for health, unless the command line says otherwise.
+    pub(super) health: HealthListen,
     /// Why the relay's own credential is not good now: fatal to a check, a warning to a relay that must go on.
     pub(super) credential_fault: Option<String>,
 }
@@ -92,6 +105,12 @@ impl Settings {
         let reading = Reading { lang: screen.lang, path };
         let file = reading.parse(&files::read_text(screen.lang, path)?)?;
         reading.settle(file)
+    }
+
+    /// Reads only where health is answered: whoever asks a relay how it is need not be able to read its key.
+    pub(super) fn health_of(screen: &Screen, path: &Path) -> Result<HealthListen, Failure> {
+        let reading = Reading { lang: screen.lang, path };
+        reading.health(&reading.parse(&files::read_text(screen.lang, path)?)?)
     }
 }
 
@@ -125,9 +144,11 @@ impl Reading<'_> {
     }
 
     fn unknown_key(&self, text: &str, key: &str) -> String {
-        let line = text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(key));
+        // A key of a table is looked for by its table.
+        let name = key.split('.').next().unwrap_or(key);
+        let line = text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(name));
         let told = self.lang.unknown_key(line.map_or(0, |line| line + 1), key);
-        match closest(key, KEYS.iter().copied()) {
+        match closest(key, KEYS.iter().chain(HEALTH_KEYS).copied()) {
             Some(meant) => format!("{told}{}", self.lang.did_you_mean(meant)),
             None => told,
         }
@@ -147,7 +168,15 @@ impl Reading<'_> {
         let credential_fault = self.relay_credential(base, &file, &mut config)?;
         self.limits(&file, &mut config)?;
         let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);
-        Ok(Settings { config, listen: file.listen, trial: file.trial, stop_grace, credential_fault })
+        let (listen, trial, health) = (file.listen, file.trial, self.health(&file)?);
+        Ok(Settings { config, listen, trial, stop_grace, health, credential_fault })
+    }
+
+    fn health(&self, file: &File) -> Result<HealthListen, Failure> {
+        let Some(text) = file.health.as_ref().and_then(|table| table.listen.as_deref()) else {
+            return Ok(health::DEFAULT);
+        };
+        text.parse().map_err(|error| self.wrong(format!("`health.listen`: {text:?}: {error}")))
     }
 
     fn roots(&self, texts: &[String]) -> Result<Roots, Failure> {
@@ -304,7 +333,8 @@ mod tests {
     fn the_file_that_init_writes_names_every_key_in_both_languages() {
         for lang in [Lang::En, Lang::Fr] {
             let text = trial(lang);
-            assert!(!text.contains('{'), "{text}");
+            // All is filled in: what is left in braces is an inline table.
+            assert!(!text.replace("{ listen = ", "").contains('{'), "{text}");
             reading().parse(&text).unwrap();
             let key_of = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
             let is_key = |line: &&str| key_of(line).is_some_and(|key| KEYS.contains(&key.as_str()));
@@ -317,6 +347,7 @@ mod tests {
             let key = PrivateKeyDer::from_pem_slice(files::new_key(lang).unwrap().pem.as_bytes()).unwrap();
             let mut config = RelayConfig::new(Vec::new(), Vec::new(), key, Roots::default(), PathBuf::new());
             reading().limits(&file, &mut config).unwrap();
+            assert_eq!(reading().health(&file).unwrap(), health::DEFAULT, "the file shows the default");
         }
     }
 
@@ -356,6 +387,28 @@ mod tests {
             assert!(!limits(wrong), "{wrong}");
             assert!(limits(right), "{right}");
         }
+    }
+
+    #[test]
+    fn health_has_a_place_of_its_own_or_none_and_may_be_written_as_a_table() {
+        let read = |lines: &str| {
+            let file = reading().parse(&format!("{}\n{lines}\n", trial(Lang::En)))?;
+            reading().health(&file)
+        };
+        let elsewhere = HealthListen::At("[::1]:9".parse().unwrap());
+        for (lines, health) in [
+            ("", health::DEFAULT),
+            ("health = {}", health::DEFAULT),
+            ("health = { listen = \"off\" }", HealthListen::Off),
+            ("health = { listen = \"[::1]:9\" }", elsewhere),
+            ("[health]\nlisten = \"[::1]:9\"", elsewhere),
+        ] {
+            assert_eq!(read(lines).unwrap(), health, "{lines}");
+        }
+        assert!(read("health = { listen = \"7480\" }").unwrap_err().to_string().contains("off"));
+        let told = read("[health]\nlisen = \"off\"").unwrap_err().to_string();
+        let line = 2 + trial(Lang::En).lines().count();
+        assert!(told.contains("`health.listen`") && told.contains(&format!("line {line}")), "{told}");
     }
 
     #[test]

@@ -55,7 +55,7 @@ const HELP: &[(&str, &str, &str)] = &[
         "Faire un déploiement d'essai : racines, TLS, réglages d'un relais, six identités",
     ),
     ("init [dir]", "A new or empty folder", "Un dossier nouveau ou vide"),
-    ("relay", "Run a relay", "Faire tourner un relais"),
+    ("relay", "Run a relay, and see how one is", "Faire tourner un relais, et voir comment il va"),
     (
         "relay run",
         "Run a relay until SIGTERM or SIGINT; logs on standard error, filtered by VIGIE_LOG",
@@ -72,11 +72,27 @@ const HELP: &[(&str, &str, &str)] = &[
         "Adresse et port au lieu de ceux des réglages ; le port 0 en prend un libre",
     ),
     (
+        "relay run [health]",
+        "Address and port of the health listener in place of that of the settings, or off",
+        "Adresse et port de l'écoute d'état au lieu de ceux des réglages, ou off",
+    ),
+    (
         "relay run [check]",
         "Check the settings and all files they name, and start nothing",
         "Vérifier les réglages et tous les fichiers qu'ils nomment, sans rien démarrer",
     ),
     ("relay run [log]", "Form of the logs", "Forme du journal d'exécution"),
+    (
+        "relay status",
+        "Ask a relay's health listener how it is: what is red first (code 11 if it is not ready, 4 if nothing answers)",
+        "Demander à l'écoute d'état d'un relais comment il va : d'abord ce qui est rouge (code 11 s'il n'est pas prêt, 4 si rien ne répond)",
+    ),
+    (
+        "relay status [config]",
+        "Settings of a relay on this machine, which say where to ask; by default 127.0.0.1:7480",
+        "Réglages d'un relais de cette machine, qui disent où demander ; par défaut 127.0.0.1:7480",
+    ),
+    ("relay status [url]", "Where to ask: http://HOST:PORT", "Où demander : http://HÔTE:PORT"),
     (
         "pub",
         "Publish a message and wait until it is on the relay's disk",

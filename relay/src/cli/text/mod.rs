@@ -7,6 +7,7 @@ mod sdk;
 #[macro_use]
 mod sentences;
 mod outbox;
+mod status;
 
 use std::ffi::{OsStr, OsString};
 

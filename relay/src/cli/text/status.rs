@@ -1,0 +1,164 @@
+//! The table of sentences for `relay status` and the health listener.
+
+use std::fmt::Display;
+
+use super::Lang;
+use crate::health::{Found, Reason, Warning};
+
+sentences! {
+    health_in_the_open(address)
+        "health is answered on {address}, in plain text and to whoever can reach it: let a firewall keep it to operators",
+        "l'état est dit sur {address}, en clair et à qui peut l'atteindre : qu'un pare-feu le réserve aux exploitants";
+    health_cannot_listen(address, why)
+        "the relay runs, but nobody can ask how it is: cannot listen on {address}: {why}; choose another with --health",
+        "le relais tourne, mais nul ne peut demander comment il va : impossible d'écouter sur {address} : {why} ; \
+         choisissez une autre adresse par --health";
+    health_off(path) "the health listener is off in {path}: nothing to ask there; give --url for another relay",
+        "l'écoute de l'état est coupée dans {path} : rien à y demander ; donnez --url pour un autre relais";
+    health_any_port(path) "{path} leaves the health port to chance: give --url with the address that the relay said at its start",
+        "{path} laisse le port de l'état au hasard : donnez --url avec l'adresse que le relais a dite à son démarrage";
+    malformed_url(text) "{text} is no address of a health listener: write http://HOST:PORT",
+        "{text} n'est pas l'adresse d'une écoute d'état : écrivez http://HÔTE:PORT";
+    status_unreachable(address, why)
+        "nothing answers on http://{address} ({why}): the relay does not run, or has its health listener elsewhere or off. \
+         See whether it runs, and what it said at its start; then give --config or --url",
+        "rien ne répond sur http://{address} ({why}) : le relais ne tourne pas, ou son écoute d'état est ailleurs ou coupée. \
+         Voyez s'il tourne et ce qu'il a dit à son démarrage ; puis donnez --config ou --url";
+    status_not_vigie(address, why)
+        "what answers on http://{address} is no health listener of Vigie ({why}): check address and port",
+        "ce qui répond sur http://{address} n'est pas l'écoute d'état d'un Vigie ({why}) : vérifiez adresse et port";
+
+    status_ready() "READY", "PRÊT";
+    status_not_ready() "NOT READY", "PAS PRÊT";
+    status_not_live() "STANDS STILL", "IMMOBILE";
+    status_look() "LOOK", "À VOIR";
+    status_damage(segment, offset, what, found, after, next)
+        "{segment}, byte {offset}: {what} ({found}); nothing between sequences {after} and {next} can be read",
+        "{segment}, octet {offset} : {what} ({found}) ; rien entre les séquences {after} et {next} ne peut être lu";
+    status_damage_left_out() "and more damage than is listed", "et davantage de dégâts qu'il n'est listé";
+    status_found_at_start() "found at the start", "trouvé au démarrage";
+    status_found_reading() "met by a reader since", "rencontré depuis par un lecteur";
+    status_thread_silent(name, time) "{name} has not moved for {time}", "{name} n'a pas bougé depuis {time}";
+    status_relay(version, time, log) "vigie {version}, for {time}; log {log}", "vigie {version}, depuis {time} ; journal {log}";
+    status_journal_label() "Journal", "Journal";
+    status_head(seq, time, first) "at sequence {seq}, admitted {time}; kept from {first} on",
+        "à la séquence {seq}, admise {time} ; gardé depuis {first}";
+    status_empty() "no message yet", "aucun message encore";
+    status_disk_label() "Disk", "Disque";
+    status_disk(bytes, segments) "{bytes} in {segments} file(s)", "{bytes} en {segments} fichier(s)";
+    status_free(bytes) "{bytes} free", "{bytes} libres";
+    status_reserve_whole() "reserve whole", "réserve entière";
+    status_reserve_used() "reserve NOT whole", "réserve ENTAMÉE";
+    status_sync_label() "Sync", "Écriture";
+    status_sync(last, worst) "last {last}, worst of the last minute {worst}",
+        "la dernière {last}, la pire de la dernière minute {worst}";
+    status_messages_label() "Messages", "Messages";
+    status_messages(receipts, refused, batches)
+        "{receipts} receipt(s) in {batches} batch(es), {refused} refused by the journal",
+        "{receipts} accusé(s) en {batches} lot(s), {refused} refusé(s) par le journal";
+    status_ids(ids, max) "{ids} in force of {max}", "{ids} en vigueur sur {max}";
+    status_sessions_label() "Sessions", "Sessions";
+    status_sessions(logged_in, live, behind, strangers)
+        "{logged_in} logged in: {live} live, {behind} behind; {strangers} not logged in yet",
+        "{logged_in} authentifiée(s) : {live} en direct, {behind} en retard ; {strangers} pas encore authentifiée(s)";
+    status_connections(open, max) "{open} connection(s) of {max}", "{open} connexion(s) sur {max}";
+    status_refused_label() "Refused", "Refus";
+    status_refused(requests, logins) "{requests} request(s), {logins} log-in(s)",
+        "{requests} demande(s), {logins} authentification(s)";
+    status_jumps(jumps) "readers sent back to the journal {jumps} time(s), since a thread had too much waiting",
+        "lecteurs renvoyés au journal {jumps} fois, un fil ayant trop en attente";
+}
+
+impl Lang {
+    pub(in crate::cli) fn reason(self, reason: Reason) -> &'static str {
+        self.choose(reason.english(), reason.french())
+    }
+
+    pub(in crate::cli) fn warning(self, warning: Warning) -> &'static str {
+        self.choose(warning.english(), warning.french())
+    }
+
+    pub(in crate::cli) fn found(self, found: Found) -> String {
+        match found {
+            Found::AtStart => self.status_found_at_start(),
+            Found::Reading => self.status_found_reading(),
+        }
+    }
+
+    /// An amount with three digits or so and its unit.
+    pub(in crate::cli) fn bytes(self, bytes: u64) -> String {
+        let units = self.choose(["B", "kB", "MB", "GB", "TB"], ["o", "ko", "Mo", "Go", "To"]);
+        let mut size = bytes as f64;
+        let mut units = units.into_iter();
+        let mut unit = units.next().unwrap_or_default();
+        // What would be shown as 1000 is one of the next unit.
+        while size >= 999.95
+            && let Some(next) = units.next()
+        {
+            (size, unit) = (size / 1_000.0, next);
+        }
+        let digits = if bytes < 1_000 { format!("{bytes}") } else { self.decimal(size) };
+        format!("{digits} {unit}")
+    }
+
+    /// A time that a disk takes.
+    pub(in crate::cli) fn micros(self, us: u64) -> String {
+        match us {
+            0 => "–".to_owned(),
+            1..1_000 => format!("{us} µs"),
+            1_000..1_000_000 => format!("{} ms", self.decimal(us as f64 / 1_000.0)),
+            _ => format!("{} s", self.decimal(us as f64 / 1_000_000.0)),
+        }
+    }
+
+    /// How long something has gone on, in its two largest units.
+    pub(in crate::cli) fn for_long(self, ms: u64) -> String {
+        let (seconds, day) = (ms / 1_000, self.choose("d", "j"));
+        let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+        if days > 0 {
+            format!("{days} {day} {} h", hours % 24)
+        } else if hours > 0 {
+            format!("{hours} h {} min", minutes % 60)
+        } else if minutes > 0 {
+            format!("{minutes} min {} s", seconds % 60)
+        } else {
+            format!("{seconds} s")
+        }
+    }
+
+    fn decimal(self, number: f64) -> String {
+        let text = format!("{number:.1}");
+        match self {
+            Self::En => text,
+            Self::Fr => text.replace('.', ","),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_units_and_the_decimal_sign_of_the_language() {
+        for (bytes, en, fr) in [
+            (0, "0 B", "0 o"),
+            (999, "999 B", "999 o"),
+            (1_000, "1.0 kB", "1,0 ko"),
+            (999_949, "999.9 kB", "999,9 ko"),
+            (999_999, "1.0 MB", "1,0 Mo"),
+            (41_234_567_890, "41.2 GB", "41,2 Go"),
+            (u64::MAX, "18446744.1 TB", "18446744,1 To"),
+        ] {
+            assert_eq!((&*Lang::En.bytes(bytes), &*Lang::Fr.bytes(bytes)), (en, fr));
+        }
+        for (us, text) in [(0, "–"), (999, "999 µs"), (1_234, "1.2 ms"), (2_500_000, "2.5 s")] {
+            assert_eq!(Lang::En.micros(us), text);
+        }
+        for (ms, text) in
+            [(900, "0 s"), (61_000, "1 min 1 s"), (7_260_000, "2 h 1 min"), (90_000_000, "1 j 1 h")]
+        {
+            assert_eq!(Lang::Fr.for_long(ms), text);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `vigie relay status`, and the health listener of `vigie relay run`, as an operator meets them.
+#![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
+#![cfg(unix)]
+
+#[path = "cli_suite/support.rs"]
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Child;
+
+use support::{Place, command, vigie};
+
+/// A relay whose first lines were read.
+struct Relay {
+    child: Child,
+    health: Option<String>,
+    err: BufReader<std::process::ChildStderr>,
+}
+
+impl Relay {
+    fn start(place: &Place, more: &[&str]) -> Self {
+        let config = place.path("vigie.toml");
+        let run = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"];
+        let mut child = command(&[&run, more].concat()).spawn().unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut line = || {
+            let mut line = String::new();
+            assert!(err.read_line(&mut line).unwrap() > 0, "the relay ended");
+            line
+        };
+        // What it finds in its journal it logs before it listens.
+        while !line().starts_with("vigie: listening on 127.0.0.1:") {}
+        let health = line().strip_prefix("vigie: health on ").map(|url| url.trim().to_owned());
+        Self { child, health, err }
+    }
+
+    fn url(&self) -> &str {
+        self.health.as_deref().unwrap()
+    }
+
+    /// What it says up to the end; it is killed for that.
+    fn rest(mut self) -> String {
+        self.child.kill().unwrap();
+        let mut rest = String::new();
+        self.err.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the relay says once all its threads have moved.
+fn ready(url: &str, more: &[&str]) -> support::Ran {
+    let asked = || vigie(&[&["relay", "status", "--url", url], more].concat());
+    // It starts in some milliseconds; each command takes as long.
+    let ran = (0..1_000).map(|_| asked()).find(|ran| ran.code != 11 && !ran.out.contains("reserve_used"));
+    ran.unwrap_or_else(|| panic!("{:?}", asked()))
+}
+
+#[test]
+fn a_sound_relay_is_shown_in_both_languages_and_as_json() {
+    let place = Place::new();
+    let relay = Relay::start(&place, &[]);
+    let english = ready(relay.url(), &[]).ended(0);
+    let labels = ["READY", "vigie 0", "Journal", "Disk", "Sync", "Messages", "Sessions", "Refused"];
+    assert_eq!(english.out.lines().count(), labels.len(), "{english:?}");
+    for (line, label) in english.out.lines().zip(labels) {
+        assert!(line.starts_with(label), "{line}");
+    }
+    assert!(
+        english.out.contains("no message yet") && english.out.contains(" MB in 1 file(s)"),
+        "{english:?}"
+    );
+    assert!(english.out.contains("0 connection(s) of 10000") && english.err.is_empty(), "{english:?}");
+    let french = ready(relay.url(), &["--lang", "fr"]).ended(0);
+    let labels = ["PRÊT", "vigie 0", "Journal", "Disque", "Écriture", "Messages", "Sessions", "Refus"];
+    assert_eq!(french.out.lines().count(), labels.len(), "{french:?}");
+    for (line, label) in french.out.lines().zip(labels) {
+        assert!(line.starts_with(label), "{line}");
+    }
+    assert!(french.out.contains(" Mo en 1 fichier(s)"), "{french:?}");
+    let json = ready(&format!("{}/", relay.url()), &["--json"]).ended(0);
+    let told = &json.objects()[0];
+    assert_eq!((&told["type"], &told["ready"]), (&"status".into(), &true.into()));
+    assert_eq!(
+        (&told["version"], &told["journal"]["head_seq"]),
+        (&env!("CARGO_PKG_VERSION").into(), &0.into())
+    );
+}
+
+#[test]
+fn the_settings_say_where_to_ask_and_need_no_key_for_that() {
+    let place = Place::new();
+    let relay = Relay::start(&place, &[]);
+    ready(relay.url(), &[]).ended(0);
+    let address = relay.url().strip_prefix("http://").unwrap();
+    place.edit("vigie.toml", "# health = { listen = \"127.0.0.1:7480\" }", "[health]\nlisten = \"HERE\"");
+    place.edit("vigie.toml", "HERE", address);
+    std::fs::remove_file(place.path("relay/tls.key.pem")).unwrap();
+    let config = place.path("vigie.toml");
+    let asked = |config: &str| vigie(&["relay", "status", "--config", config, "--json"]);
+    assert_eq!(asked(&config).ended(0).objects()[0]["type"], "status");
+    let mut from_environment = command(&["relay", "status"]);
+    from_environment.env("VIGIE_CONFIG", &config);
+    support::finish(from_environment, "").ended(0);
+    for (from, to, code, told) in [
+        (address, "off", 3, "off"),
+        ("off", "127.0.0.1:0", 2, "--url"),
+        ("127.0.0.1:0", "nowhere", 3, "`health.listen`"),
+        ("listen = \"nowhere\"", "lisen = \"off\"", 3, "`health.listen`"),
+    ] {
+        place.edit("vigie.toml", from, to);
+        let ran = asked(&config).ended(code);
+        assert!(ran.err.contains(told), "{ran:?}");
+    }
+    asked(&place.path("no.toml")).ended(3);
+    for wrong in ["127.0.0.1:1", "https://127.0.0.1:1", "http://127.0.0.1", "http://a b:1"] {
+        let ran = vigie(&["relay", "status", "--url", wrong]).ended(2);
+        assert!(ran.err.contains("http://HOST:PORT"), "{ran:?}");
+    }
+}
+
+#[test]
+fn where_nobody_or_somebody_else_answers_it_says_what_to_do() {
+    let place = Place::new();
+    let relay = Relay::start(&place, &[]);
+    let url = relay.url().to_owned();
+    drop(relay);
+    for (lang, told) in [("en", "the relay does not run"), ("fr", "le relais ne tourne pas")] {
+        let ran = vigie(&["relay", "status", "--url", &url, "--lang", lang]).ended(4);
+        assert!(ran.out.is_empty() && ran.err.contains(told) && ran.err.contains("--config"), "{ran:?}");
+    }
+    for (answer, why) in [
+        ("", "not HTTP"),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "another status"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "missing field"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "cut"),
+    ] {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", other.local_addr().unwrap());
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = other.accept().unwrap();
+            // Read to the end of the request: closing on unread bytes would reset the connection.
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+            request.find(|line| line.as_ref().unwrap().is_empty()).unwrap().unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let ran = vigie(&["relay", "status", "--url", &url]).ended(4);
+        answering.join().unwrap();
+        assert!(ran.err.contains("no health listener of Vigie") && ran.err.contains(why), "{ran:?}");
+    }
+}
+
+/// What is red comes before all numbers, and the exit code says so.
+#[test]
+fn damage_is_shown_first_in_both_languages() {
+    let place = Place::new();
+    let running = place.relay();
+    place.vigie(&["pub", "alert/fr", "Crue", "--as", "nation"]).ended(0);
+    running.stop("-TERM");
+    let segments = std::fs::read_dir(place.path("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.filter(|path| path.extension().is_some_and(|end| end == "vigie")).min().unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let at = bytes.windows(8).position(|window| window == b"alert/fr").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let relay = Relay::start(&place, &[]);
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    for (lang, look, found) in
+        [("en", "LOOK journal_damaged", "at the start"), ("fr", "À VOIR journal_damaged", "au démarrage")]
+    {
+        let ran = ready(relay.url(), &["--lang", lang]).ended(0);
+        let lines: Vec<&str> = ran.out.lines().collect();
+        assert!(lines[1].trim_start().starts_with(look), "{ran:?}");
+        assert!(lines[2].contains(name) && lines[2].contains(found), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_health_port_that_is_taken_keeps_no_relay_from_running() {
+    let place = Place::new();
+    let first = Relay::start(&place, &["--health", "127.0.0.1:0"]);
+    let taken = first.url().strip_prefix("http://").unwrap();
+    let other = Place::new();
+    let second = Relay::start(&other, &["--health", taken]);
+    assert_eq!(second.health, None);
+    // It runs: the relay that answers on the port is the first one.
+    let first_log = ready(first.url(), &["--json"]).objects()[0]["log"].clone();
+    let told = second.rest();
+    assert!(told.contains("ERROR") && told.contains("without its health listener"), "in the log: {told}");
+    assert!(
+        told.contains("warning: the relay runs, but") && told.contains("--health"),
+        "on the screen: {told}"
+    );
+    assert!(!told.contains(first_log.as_str().unwrap()));
+
+    let silent = Relay::start(&other, &["--health", "off"]);
+    assert_eq!(silent.health, None);
+    drop(silent);
+    let open = Relay::start(&other, &["--health", "0.0.0.0:0"]);
+    ready(&open.url().replace("0.0.0.0", "127.0.0.1"), &[]).ended(0);
+    assert!(open.rest().contains("in plain text and to whoever can reach it"));
+    let config = other.path("vigie.toml");
+    let checked = vigie(&["relay", "run", "--config", &config, "--check", "--health", "0.0.0.0:1"]).ended(0);
+    assert!(checked.err.contains("in plain text"), "{checked:?}");
+    vigie(&["relay", "run", "--config", &config, "--check", "--health", "7480"]).ended(2);
+}
