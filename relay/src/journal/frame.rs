@@ -20,6 +20,7 @@ use std::io;
 
 use vigie_proto::id::LogId;
 
+use super::salvage::read_around;
 use super::storage::StorageFile;
 
 /// Bytes before the body.
@@ -205,6 +206,8 @@ pub(super) struct FrameReader<'f, F> {
     offset: u64,
     /// Nothing at or after this offset is read.
     limit: u64,
+    /// The disk could not read a part of what is in `buffer`.
+    holes: bool,
     /// How much is read at once.
     chunk: usize,
     /// The same where one frame after the other is read.
@@ -214,7 +217,8 @@ pub(super) struct FrameReader<'f, F> {
 impl<'f, F: StorageFile> FrameReader<'f, F> {
     /// Reads frames in `[offset, limit)`; a frame must begin at `offset`.
     pub(super) fn new(file: &'f F, home: Home, offset: u64, limit: u64, chunk: usize) -> Self {
-        Self { file, home, buffer: Vec::new(), unread: 0, offset, limit, chunk, chunk_near: chunk }
+        let (buffer, unread, holes) = (Vec::new(), 0, false);
+        Self { file, home, buffer, unread, offset, limit, holes, chunk, chunk_near: chunk }
     }
 
     /// The next frame. After [`Step::Broken`] it stays where it is.
@@ -223,21 +227,23 @@ impl<'f, F: StorageFile> FrameReader<'f, F> {
         if offset == self.limit {
             return Ok(Step::End);
         }
-        let broken = |why| Ok(Step::Broken { offset, why });
+        let broken = |why, holes: bool| {
+            Ok(Step::Broken { offset, why: if holes { "the disk cannot read it" } else { why } })
+        };
         if !self.fill(HEADER_BYTES)? {
-            return broken("cut off in a frame header");
+            return broken("cut off in a frame header", self.holes);
         }
         let header = *self.buffer[self.unread..].first_chunk::<HEADER_BYTES>().expect("filled above");
         let [l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, s4, s5, s6, s7, kind, _, _, _] = header;
         if kind == 0 {
-            return broken("no frame");
+            return broken("no frame", self.holes);
         }
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         if length > BODY_BYTES_MAX {
-            return broken("impossible length");
+            return broken("impossible length", self.holes);
         }
         if !self.fill(HEADER_BYTES + length)? {
-            return broken("cut off in a frame");
+            return broken("cut off in a frame", self.holes);
         }
         let start = self.unread + HEADER_BYTES;
         let end = start + length;
@@ -246,7 +252,7 @@ impl<'f, F: StorageFile> FrameReader<'f, F> {
         #[cfg(feature = "sabotage")]
         let is_whole = is_whole || crate::sabotage::Sabotage::CrcNotChecked.is_planted();
         if !is_whole {
-            return broken("wrong checksum");
+            return broken("wrong checksum", self.holes);
         }
         self.unread = end;
         self.offset = offset + (HEADER_BYTES + length) as u64;
@@ -285,11 +291,14 @@ impl<'f, F: StorageFile> FrameReader<'f, F> {
         self.buffer.drain(..self.unread);
         self.unread = 0;
         self.buffer.resize(bytes.max(self.chunk).min(left), 0);
-        let read = self.file.read_exact_at(&mut self.buffer[have..], self.offset + have as u64);
-        if read.is_err() {
-            self.buffer.truncate(have);
+        match read_around(self.file, &mut self.buffer[have..], self.offset + have as u64) {
+            Ok(holes) => self.holes = holes || (self.holes && have > 0),
+            Err(error) => {
+                self.buffer.truncate(have);
+                return Err(error);
+            }
         }
-        read.map(|()| true)
+        Ok(true)
     }
 }
 
@@ -300,6 +309,8 @@ pub(super) struct Tail {
     pub(super) mark: Option<u64>,
     /// Up to the last byte that is not zero.
     pub(super) used_bytes: u64,
+    /// The disk cannot read a part of it.
+    pub(super) holes: bool,
 }
 
 /// Looks through `[from, limit)`, where no frame begins at `from`.
@@ -310,14 +321,14 @@ pub(super) fn inspect_tail<F: StorageFile>(
     limit: u64,
     chunk: usize,
 ) -> io::Result<Tail> {
-    let mut tail = Tail { mark: None, used_bytes: 0 };
+    let mut tail = Tail { mark: None, used_bytes: 0, holes: false };
     let mut buffer = Vec::new();
     let mut at = from;
     while at < limit {
         // Each look overlaps the next by a mark less one byte, so that none is cut in two.
         let left = usize::try_from(limit - at).unwrap_or(usize::MAX);
         buffer.resize(left.min(chunk + MARK_BYTES - 1), 0);
-        file.read_exact_at(&mut buffer, at)?;
+        tail.holes |= read_around(file, &mut buffer, at)?;
         if let Some(last) = buffer.iter().rposition(|byte| *byte != 0) {
             tail.used_bytes = at - from + last as u64 + 1;
             for (place, bytes) in buffer.windows(MARK_BYTES).enumerate() {
@@ -457,6 +468,9 @@ mod tests {
         bytes.truncate(MARK_BYTES + HEADER_BYTES + 200);
         bytes.resize(1000, 0);
         let tail = inspect_tail(&file(&bytes), home(), START, START + 1000, 64).unwrap();
-        assert_eq!(tail, Tail { mark: None, used_bytes: (MARK_BYTES + HEADER_BYTES + 200) as u64 });
+        assert_eq!(
+            tail,
+            Tail { mark: None, used_bytes: (MARK_BYTES + HEADER_BYTES + 200) as u64, holes: false }
+        );
     }
 }

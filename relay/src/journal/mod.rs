@@ -24,6 +24,7 @@
 //! says from where, and a copy says that it is one, in frames that older versions refuse: `origin.rs`.
 
 mod storage;
+mod salvage;
 mod dir_storage;
 mod read_only;
 pub mod sim_disk;

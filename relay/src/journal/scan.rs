@@ -59,6 +59,8 @@ pub(super) struct Scan {
     pub(super) lost_end: bool,
     /// It says that this folder is a copy.
     pub(super) backup: Option<BackupMark>,
+    /// The mark behind the last damage.
+    resumed_at: u64,
 }
 
 /// Reads the segment of `indexed`, whose log has come to `begins` before it.
@@ -139,6 +141,7 @@ impl Scan {
             admitted_is_known: true,
             lost_end: false,
             backup: None,
+            resumed_at: 0,
         }
     }
 
@@ -157,7 +160,9 @@ impl Scan {
         what: &'static str,
         bound: Bound,
     ) -> Result<Option<u64>, JournalError> {
-        let tail = frame::inspect_tail(&*segment.file, segment.home, self.end, readable, CHUNK_BYTES)
+        // Behind the mark at which reading went on last: a disk may give it once, and not again with what is around it.
+        let from = self.end.max(self.resumed_at + 1);
+        let tail = frame::inspect_tail(&*segment.file, segment.home, from, readable, CHUNK_BYTES)
             .map_err(reading())?;
         #[cfg(feature = "sabotage")]
         let tail =
@@ -175,12 +180,18 @@ impl Scan {
             self.damage.push(range(frame.sequence + 1));
             self.progress.last = frame.sequence;
             self.admitted_is_known = false;
+            self.resumed_at = mark;
             return Ok(Some(mark));
         }
         match bound {
             Bound::Follows(_) => {
                 self.damage.push(range(self.progress.last + 1));
                 self.lost_end = true;
+            }
+            // It may be the last batch, synced and acknowledged.
+            Bound::Newest if tail.holes => {
+                let source = std::io::Error::from(std::io::ErrorKind::Other);
+                return Err(JournalError::Storage { doing: "read the end of the newest segment", source });
             }
             Bound::Newest => self.torn_bytes = tail.used_bytes,
             // Told with the segment that cannot be read.

@@ -32,6 +32,7 @@ use vigie_proto::id::LogId;
 
 use super::error::{JournalError, is_no_space};
 use super::frame::Home;
+use super::salvage::read_around;
 use super::storage::{Storage, StorageFile};
 
 /// Bytes before the first frame.
@@ -181,7 +182,11 @@ impl<F: StorageFile> Segment<F> {
             return Err(JournalError::Damaged { segment: file_name(index), offset: size, what });
         }
         let mut bytes = [0; HEADER_BYTES as usize];
-        file.read_exact_at(&mut bytes, 0).map_err(JournalError::storage("read a segment"))?;
+        let holes = read_around(&file, &mut bytes, 0).map_err(JournalError::storage("read a segment"))?;
+        if holes {
+            let what = "the disk cannot read the header";
+            return Err(JournalError::Damaged { segment: file_name(index), offset: 0, what });
+        }
         let header = Header::decode(index, &bytes)?;
         Ok(Self::new(file, header))
     }

@@ -13,7 +13,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
+
+use rustix::io::Errno;
 
 use super::storage::{Storage, StorageFile};
 use crate::sync::{Mutex, MutexGuard};
@@ -22,6 +25,9 @@ mod crash;
 
 pub use crash::Damage;
 use crash::{Chance, Change, NameChange, SimContent};
+
+/// What is read from a disk at least.
+const PAGE_BYTES: u64 = 4096;
 
 /// A simulated folder. Clones are the same folder.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +70,7 @@ struct State {
     sync_does_nothing: bool,
     room: Option<u64>,
     read_bytes: u64,
+    unreadable: BTreeMap<usize, Range<u64>>,
     damage: Damage,
 }
 
@@ -184,6 +191,16 @@ impl SimDisk {
             let file = state.files.len() - 1;
             state.names.insert(name.to_owned(), file);
             state.durable_names.insert(name.to_owned(), file);
+        }
+    }
+
+    /// Lets reads of the page of a file that holds this byte fail as those of a bad sector do, until
+    /// [`SimDisk::restart`].
+    pub fn make_unreadable(&self, name: &str, byte: u64) {
+        let mut state = self.state();
+        let page = byte / PAGE_BYTES * PAGE_BYTES;
+        if let Some(file) = state.names.get(name).copied() {
+            state.unreadable.insert(file, page..page + PAGE_BYTES);
         }
     }
 
@@ -346,6 +363,10 @@ impl StorageFile for SimFile {
         let seen = &state.files[self.file].seen;
         let start = index(offset);
         let bytes = start.checked_add(buffer.len()).and_then(|end| seen.get(start..end));
+        let bad = |range: &Range<u64>| range.start < offset + buffer.len() as u64 && offset < range.end;
+        if state.unreadable.get(&self.file).is_some_and(bad) {
+            return Err(Errno::IO.into());
+        }
         buffer.copy_from_slice(bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
         Ok(())
     }

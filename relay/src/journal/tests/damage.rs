@@ -159,6 +159,81 @@ fn places_that_are_lost_at_the_end_are_not_given_again() {
     lives_with(&disk, &messages(1..=41));
 }
 
+/// Messages of 300 bytes in batches of two, over three segments of sixteen pages.
+fn in_large_segments() -> (SimDisk, JournalConfig) {
+    let disk = SimDisk::new();
+    let config = JournalConfig { segment_bytes: 64 * 1024, ..JournalConfig::new() };
+    let mut journal = Journal::open(disk.clone(), config.clone(), LOG, &mut |_| Ok(())).unwrap();
+    for batch in messages(1..=400).chunks(2) {
+        journal.append(batch).unwrap();
+    }
+    journal.close().unwrap();
+    assert!(disk.names().unwrap().len() >= 3);
+    (disk, config)
+}
+
+/// A bad sector kept a relay from starting, and a reader from ever getting past it.
+#[test]
+fn what_the_disk_cannot_read_is_damage_and_all_else_is_served() {
+    let (closed, config) = in_large_segments();
+    for page in 0..16_u64 {
+        // Found at a start; and met while running.
+        for before in [true, false] {
+            let disk = closed.restart();
+            let bad = || disk.make_unreadable(&file_name(1), page * 4_096);
+            if before {
+                bad();
+            }
+            let open = Journal::open(disk.clone(), config.clone(), LOG, &mut |_| Ok(()));
+            let mut journal = open.unwrap();
+            bad();
+            let (reader, mut at, mut read, mut gaps) = (journal.reader(), seq(0), 0, Vec::new());
+            while at < journal.last_seq() {
+                match reader.read_after(at, 10_000) {
+                    Ok(page) => {
+                        read += page.messages.len();
+                        at = page.end;
+                    }
+                    Err(ReadError::Damaged { next, what, .. }) => {
+                        gaps.push(what);
+                        at = seq(next.get() - 1);
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            assert!(!gaps.is_empty() && gaps.len() <= 2, "page {page}: {gaps:?}");
+            assert!(gaps[0].contains("the disk cannot read"), "{gaps:?}");
+            assert_eq!(journal.damage().len(), usize::from(before), "page {page}");
+            // A start finds exactly what is lost, unless it is the header; while running, the index leads on.
+            let lost = 400 - read;
+            assert!(
+                (1..=if before && page > 0 { 20 } else { 200 }).contains(&lost),
+                "page {page}: {lost} lost"
+            );
+            journal.append(&messages(401..=402)).unwrap();
+        }
+    }
+}
+
+/// What cannot be read at the very end may have been acknowledged: it must not be taken for torn, and cut.
+#[test]
+fn an_end_that_the_disk_cannot_read_is_not_cut() {
+    let (closed, config) = in_large_segments();
+    let newest = closed.names().unwrap().into_iter().filter(|name| name.ends_with(".vigie")).max().unwrap();
+    let content = closed.content(&newest).unwrap();
+    let end = content.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    let disk = closed.restart();
+    disk.make_unreadable(&newest, end);
+    let before = disk.operations().len();
+    let refused = Journal::open(disk.clone(), config, LOG, &mut |_| Ok(())).unwrap_err();
+    assert!(matches!(refused, JournalError::Storage { .. }), "{refused}");
+    assert_eq!(
+        (disk.operations().len(), disk.content(&newest)),
+        (before, Some(content)),
+        "nothing was changed"
+    );
+}
+
 /// Only a credential is lost: no message is missing, and it is told all the same.
 #[test]
 fn a_lost_credential_is_told() {
