@@ -1,9 +1,15 @@
 //! What the journal costs on a real disk: figures to report, and bounds of ten times what is promised.
 //!
-//! Ignored by default since it writes 1 GiB below the folder for temporary files:
+//! What writes 1 GiB below the folder for temporary files is ignored by default:
 //! `cargo test --release -p vigie-relay --test journal_measured -- --ignored --nocapture`
 
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
+#![allow(clippy::print_stderr, reason = "what the relay says belongs to the output of the test")]
+
+#[cfg(all(unix, feature = "cli"))]
+#[expect(dead_code, reason = "shared with the kills of the relay")]
+mod kills;
 
 use std::time::{Duration, Instant};
 
@@ -79,6 +85,58 @@ fn a_journal_of_1_gib_is_recovered_and_one_channel_of_it_read_in_time() {
     println!("{found} messages of one channel in {one:?}; all channels in {everything:?}");
     assert_eq!(found, same);
     assert!(one * 5 < everything, "one channel of a thousand");
+}
+
+/// Starts the real relay on so many messages, none of which has expired, after an unclean stop; how long it takes until
+/// somebody has a receipt over TLS.
+#[cfg(all(unix, feature = "cli"))]
+async fn start_to_first_receipt(messages: u64) -> Duration {
+    use vigie_client::proto::cap::Urgency;
+    use vigie_client::{Context, Draft, Live};
+
+    let folder = tempfile::tempdir().unwrap();
+    let place = kills::init(folder.path());
+    let (mut journal, _, _) = open(&place.join("journal"));
+    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let base = Timestamp::EPOCH.plus(now).minus(Duration::from_secs(3_600));
+    let in_force = |seq: u64| {
+        let Record::Message(message) = message(seq) else { unreachable!("it makes messages") };
+        let admitted = Timestamp::from_millis(base.as_millis() + seq);
+        Record::Message(MessageRecord {
+            admitted,
+            expires: admitted.plus(Duration::from_secs(86_400)),
+            ..message
+        })
+    };
+    for first in (1..=messages).step_by(512) {
+        let records: Vec<_> = (first..=messages.min(first + 511)).map(in_force).collect();
+        journal.append(&records).unwrap();
+    }
+    drop(journal);
+    let start = Instant::now();
+    let (_relay, _) = kills::first_relay(&place);
+    let nation = Context::open(&place).unwrap().client::<Live>("nation").unwrap();
+    let channel = "alert/fr".parse().unwrap();
+    let draft = Draft::line(channel, Severity::Severe, "reprise", "fr-FR", Urgency::Expected);
+    let receipt = nation.publish(draft).await.unwrap();
+    let took = start.elapsed();
+    assert_eq!(receipt.seq.get(), messages + 1);
+    println!("from the start of the relay on {messages} messages to the first receipt: {took:?}");
+    took
+}
+
+#[cfg(all(unix, feature = "cli"))]
+#[tokio::test]
+async fn on_100_000_messages_the_first_receipt_comes_in_time() {
+    assert!(start_to_first_receipt(100_000).await < Duration::from_secs(10), "the aim is 1 s");
+}
+
+#[cfg(all(unix, feature = "cli"))]
+#[tokio::test]
+#[ignore = "writes 1 GiB"]
+async fn on_1_gib_the_first_receipt_comes_in_time() {
+    let took = start_to_first_receipt((1 << 30) / 1_048).await;
+    assert!(took < Duration::from_secs(50), "the aim is 5 s");
 }
 
 /// On a file system that is really full. `VIGIE_SMALL_DISK` names an empty folder on one of a few MiB, for example
