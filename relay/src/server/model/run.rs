@@ -221,7 +221,8 @@ pub(super) fn run(cast: &Arc<Cast>) {
     }
     let (told, clock) = (inboxes.clone(), Arc::clone(&part.clock));
     threads.push(thread::spawn(move || {
-        journal_thread::run(sequencer, &submissions, &told, &clock, JournalWatch::unseen()).expect("the disk is whole");
+        journal_thread::run(sequencer, &submissions, &told, &clock, JournalWatch::unseen())
+            .expect("the disk is whole");
     }));
     drop(part);
     publish(&shared, bounds.messages, &tickets, submit, &inboxes);
