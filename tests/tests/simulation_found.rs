@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
+use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, FromRelay, ServerFrame};
 use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::message::{Content, Message, Tlp};
@@ -27,6 +28,7 @@ use vigie_tests::world;
 struct ByHand {
     disk: SimDisk,
     relay: SimRelay,
+    time: MachineTime,
     command: Command,
     tally: Coverage,
 }
@@ -42,8 +44,9 @@ impl ByHand {
         let roots = Roots::new([command.pinned()]);
         let log = LogId::from_bytes([1; 16]);
         let disk = SimDisk::new();
-        let relay = SimRelay::start(&disk, log, &roots, bounds, &MachineTime::default()).unwrap();
-        Self { disk, relay, command, tally: Coverage::default() }
+        let time = MachineTime::default();
+        let relay = SimRelay::start(&disk, log, &roots, bounds, &time).unwrap();
+        Self { disk, relay, time, command, tally: Coverage::default() }
     }
 
     fn log_in(&mut self, worker: usize, person: &Person) -> Seat {
@@ -86,9 +89,12 @@ impl ByHand {
     }
 
     fn publish(&mut self, seat: Seat, text: &str) {
-        let nation = &self.command.nation;
+        self.publish_as(&self.command.nation.clone(), "alert/fr", seat, text);
+    }
+
+    fn publish_as(&mut self, author: &Person, channel: &str, seat: Seat, text: &str) {
         let message = Message {
-            channel: "alert/fr".parse().unwrap(),
+            channel: channel.parse().unwrap(),
             sent: BEGIN,
             expires: BEGIN.plus(Duration::from_secs(60)),
             severity: Severity::Extreme,
@@ -96,7 +102,7 @@ impl ByHand {
             replaces: Vec::new(),
             content: Content { cap: world::alert(Plane::Live, text, Severity::Extreme), original: None },
         };
-        let jws = verify::sign(&nation.key, nation.first.leaf().id(), &message);
+        let jws = verify::sign(&author.key, author.first.leaf().id(), &message);
         let frame = ClientFrame::Publish { n: 1, jws: jws.into() }.to_text();
         self.relay.handle_frame(seat, &frame, &mut self.tally);
     }
@@ -326,4 +332,86 @@ fn damage_is_told_in_pages_of_history() {
         told += gaps;
     }
     assert!(told > 2, "the damage was met: {told}");
+}
+
+/// Bounds under which whatever is older than a second goes, and a journal with one segment of it.
+fn forgetful() -> Bounds {
+    Bounds { segment_bytes: 4_096, retain_age: Duration::from_secs(1), ..Bounds::roomy() }
+}
+
+impl ByHand {
+    fn store(&mut self) {
+        self.relay.commit().unwrap();
+        self.relay.tell(&mut self.tally);
+        self.letters(0);
+    }
+
+    /// Ten seconds later: retention removes all that is in sealed segments.
+    fn retain(&mut self) {
+        self.time.set(Duration::from_secs(10));
+        let first = self.relay.first();
+        for _ in 0..100 {
+            self.relay.rest(self.disk.used()).1.unwrap();
+        }
+        assert!(self.relay.first() > first, "something was removed");
+    }
+}
+
+/// Seed 460 and four others of the first 1,000 with retention: a page was read, retention removed the last messages under
+/// a credential, and with them its chain; what was in the page came without, and the SDK took it for a forgery.
+#[test]
+fn what_was_read_before_retention_comes_with_its_chain() {
+    let mut world = ByHand::with(&forgetful());
+    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let author = world.log_in(0, &town);
+    world.publish_as(&town, "alert/fr.idf.75.paris", author, "here");
+    world.store();
+    let other = world.log_in(0, &nation);
+    for text in ["é", "è", "ê", "ë"] {
+        world.publish(other, &text.repeat(400));
+        world.store();
+    }
+    let reader = world.log_in(0, &town);
+    let (channels, after) = (vec!["alert/fr.idf.75.paris".into()], Some("start".into()));
+    let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();
+    world.relay.handle_frame(reader, &subscribe, &mut world.tally);
+    world.relay.read_page(&mut Chance::new(1));
+    world.retain();
+    world.letters(0);
+    let texts = world.output(reader);
+    let place = |what: &str| texts.iter().position(|text| text.contains(what));
+    let of_the_town = town.first.leaf().token();
+    let (chain, event) = (place(of_the_town), place(r#""op":"event","seq":1"#));
+    assert!(chain.is_some() && chain < event, "chain at {chain:?}, event at {event:?}");
+}
+
+/// Seeds 222 and 345: all that a worker had dispatched was removed, and a page of history was read that begins behind its
+/// head. The page stayed at its beginning, and so did the next, for as long as the worker lagged.
+#[test]
+fn a_page_of_history_ends_at_the_head_when_nothing_before_it_is_left() {
+    let mut world = ByHand::with(&forgetful());
+    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let author = world.log_in(0, &nation);
+    for text in ["é", "è", "ê", "ë"] {
+        world.publish(author, &text.repeat(400));
+        world.store();
+    }
+    world.retain();
+    let head = world.relay.head().seq;
+    assert_eq!(world.relay.first(), head.next(), "nothing is left");
+    let reader = world.log_in(0, &town);
+    world.publish(author, "the worker does not know of it yet");
+    world.relay.commit().unwrap();
+    let channels = vec!["alert/fr.idf.75.paris".into()];
+    let history = ClientFrame::History { n: 1, channels, after: "start".into(), limit: 256 }.to_text();
+    world.relay.handle_frame(reader, &history, &mut world.tally);
+    world.relay.read_page(&mut Chance::new(1));
+    world.letters(0);
+    let texts = world.output(reader);
+    let Ok(FromRelay::Known(ServerFrame::Page { next, end, .. })) = ServerFrame::parse(texts.last().unwrap())
+    else {
+        panic!("no page: {texts:?}")
+    };
+    let next: Cursor = next.parse().unwrap();
+    assert_eq!((next.seq, end), (head, true), "it ends where the worker is");
 }

@@ -54,16 +54,21 @@ pub enum Plant {
     DamageNotTold,
 }
 
-/// By how much a planted bug has retention look too far ahead.
+/// By how much a planted bug has retention look too far ahead: past the expiry of most messages.
 const TOO_FAR: Duration = Duration::from_secs(3_600);
+
+/// The same, for what would have gone soon.
+const TOO_EARLY: Duration = Duration::from_secs(5);
 
 impl Plant {
     /// The time by which retention goes.
     pub fn time_of_retention(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::IdsForgottenAtRetention => now.plus(TOO_FAR),
-            Self::RemovedTooEarly => now.plus(Duration::from_secs(5)),
-            _ => now,
+        if self == Self::IdsForgottenAtRetention {
+            now.plus(TOO_FAR)
+        } else if self == Self::RemovedTooEarly {
+            now.plus(TOO_EARLY)
+        } else {
+            now
         }
     }
 
