@@ -76,6 +76,10 @@ impl Worker {
         let worker = self.config.index;
         let Some(session) = self.session(id) else { return };
         if session.in_flight >= in_flight_max {
+            #[cfg(feature = "sabotage")]
+            if crate::sabotage::Sabotage::BusyUntold.is_planted() {
+                return;
+            }
             return self.reject(id, &Rejection { re: Some(re), refusal: Code::Busy.into() });
         }
         session.in_flight += 1;
