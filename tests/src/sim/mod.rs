@@ -3,7 +3,7 @@
 //! ```text
 //! author.rs ─┐                                             ┌─ relay.rs: sequencer, workers, queues
 //! reader.rs ─┴ client.rs ── network.rs (frames, cut links) ┴─ SimDisk
-//!        engine.rs picks the next step of any of them; faults.rs breaks things
+//!        engine.rs picks the next step of any of them; faults.rs and disasters.rs break things
 //!                         │ history.rs: what was done
 //!                         └──► checker/: what must hold
 //! ```
@@ -12,7 +12,9 @@
 //! is picked by one generator of the seed, so a seed replays exactly; nothing reads a clock, and no map in random order is
 //! walked. At the end all is healed, and everyone has to catch up.
 //!
-//! What it does not do: TLS, WebSocket and their limits, threads, more than one relay.
+//! What it does not do: TLS, WebSocket and their limits, threads, more than one relay. The SDK's outbox and cursor store
+//! need real files and are not in it: a killed author has what they promise (all it took over, not all its receipts), a
+//! killed reader the cursor that it committed last.
 
 pub mod random;
 pub mod people;

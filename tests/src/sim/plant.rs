@@ -1,7 +1,7 @@
 //! Bugs planted on purpose in the driver around relay and disk, to see the checker catch them.
 //!
-//! Nothing of the relay is changed: what it puts out is distorted on its way to the link, or what the disk promises is
-//! broken.
+//! Nothing of the relay is changed: what it puts out or hears is distorted on its way, it is told a wrong time or bound, or
+//! what the disk promises is broken.
 
 use std::time::Duration;
 
