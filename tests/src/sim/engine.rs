@@ -177,9 +177,8 @@ impl Sim {
         let head = self.relay.as_ref().map(SimRelay::head);
         let busy = self.cast.clients.iter().enumerate().filter_map(|(index, client)| match &client.work {
             Work::Publishes(author) => (!author.is_done()).then(|| format!("author {index} is not done")),
-            Work::Reads(reader) => {
-                (reader.cursor() != head).then(|| format!("client {index} is at {:?}", reader.cursor()))
-            }
+            Work::Reads(reader) => (!head.is_some_and(|head| reader.stands_at(head)))
+                .then(|| format!("client {index} is at {:?}", reader.cursor())),
         });
         format!("the log ends at {head:?}; {}", busy.collect::<Vec<_>>().join("; "))
     }
