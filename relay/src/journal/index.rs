@@ -275,6 +275,17 @@ impl<F> Index<F> {
         next.map_or_else(|| state.covers(number).last + 1, |place| place.sequence)
     }
 
+    /// A frame was found at this place of a segment.
+    pub(super) fn note_place(&self, segment_index: u64, place: Place) {
+        let mut state = self.write();
+        let is_it = |indexed: &&mut Indexed<F>| indexed.segment.header.index == segment_index;
+        let Some(indexed) = state.segments.iter_mut().find(is_it) else { return };
+        let at = indexed.places.partition_point(|known| known.offset < place.offset);
+        if indexed.places.get(at).is_none_or(|known| known.offset != place.offset) {
+            indexed.places.insert(at, place);
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State<F>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,10 +14,10 @@ use vigie_proto::time::Timestamp;
 
 use super::damage::{DamageMet, DamagedRange};
 use super::error::ReadError;
-use super::frame::{Frame, FrameReader, Kind, Step};
-use super::index::{Behind, Index, Progress, Stretch};
+use super::frame::{Frame, FrameReader, Kind, Step, inspect_tail};
+use super::index::{Behind, Index, Place, Progress, Stretch};
 use super::record::MessageRecord;
-use super::storage::Storage;
+use super::storage::{Storage, StorageFile};
 
 /// Read at once: the distance of two places in the index, twice.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -121,7 +121,11 @@ impl<S: Storage> JournalReader<S> {
                 }
                 (None | Some(_), _) => None,
             };
-            let (messages, end) = self.read_stretch(&stretch, offsets, after, max_bytes)?;
+            let (messages, end) = match self.read_stretch(&stretch, offsets, after, max_bytes) {
+                // It lies before what was asked for, and the index leads past it now.
+                Err(ReadError::Damaged { next, .. }) if next.get() <= after => continue,
+                read => read?,
+            };
             if !messages.is_empty() {
                 return Ok(Page::new(messages, first, end));
             }
@@ -265,7 +269,15 @@ impl<S: Storage> JournalReader<S> {
     }
 
     fn damaged(&self, stretch: &Stretch<S::File>, offset: u64, what: &'static str, after: u64) -> ReadError {
-        let next = self.index.resumes_after(stretch.segment.header.index, offset);
+        let segment = stretch.segment.header.index;
+        let next = match whole_behind(stretch, offset) {
+            // The index learns it: whoever comes next begins behind the damage.
+            Some(place) => {
+                self.index.note_place(segment, place);
+                place.sequence
+            }
+            None => self.index.resumes_after(segment, offset),
+        };
         let met = DamagedRange::new(stretch.segment.name(), offset, what, after, next);
         self.index.damage_met.note(&met);
         ReadError::lost(met, after)
@@ -283,6 +295,22 @@ impl Page {
     }
 }
 
+/// The first message behind damage that can be read: after the next mark, which says where a batch begins.
+///
+/// `None` where there is none, or the disk fails. Always behind `offset`, so that nobody is led back to it.
+fn whole_behind<F: StorageFile>(stretch: &Stretch<F>, offset: u64) -> Option<Place> {
+    let (segment, to) = (&stretch.segment, stretch.to);
+    let mark = inspect_tail(&*segment.file, segment.home, offset, to, CHUNK_BYTES).ok()?.mark?;
+    let mut frames = FrameReader::new(&*segment.file, segment.home, mark, to, CHUNK_BYTES);
+    while let Ok(Step::Frame(frame)) = frames.step() {
+        if frame.kind == Kind::Message && frame.offset > offset {
+            let admitted = MessageRecord::peek_admitted(frame.body)?.as_millis();
+            return Some(Place { sequence: frame.sequence, admitted, offset: frame.offset });
+        }
+    }
+    None
+}
+
 /// The place of the last message, where the stretch goes on behind it.
 fn end_of<F>(messages: &[MessageRecord], stretch: &Stretch<F>) -> Progress {
     let place = |last: &MessageRecord| Progress { last: last.seq.get(), admitted: last.admitted.as_millis() };
@@ -298,7 +326,7 @@ enum Found {
     Damage(u64),
 }
 
-fn storage_error<F: super::storage::StorageFile>(stretch: &Stretch<F>, source: io::Error) -> ReadError {
+fn storage_error<F: StorageFile>(stretch: &Stretch<F>, source: io::Error) -> ReadError {
     ReadError::Storage { segment: stretch.segment.name(), source }
 }
 
