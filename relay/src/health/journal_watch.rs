@@ -1,11 +1,10 @@
 //! The journal thread's side of its gauge: what it counts, and how often it looks at what is dearer to know.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Gauge, JournalNumbers};
-use crate::journal::Storage;
+use crate::journal::{DirStorage, Storage};
 use crate::sequencer::{Committed, Sequencer};
 
 /// How often the sizes of the journal and of its disk are looked at. Asking the file system costs microseconds, or, where
@@ -18,12 +17,12 @@ pub(crate) struct JournalWatch {
     gauge: Arc<Gauge<JournalNumbers>>,
     numbers: JournalNumbers,
     /// The folder of the journal, to ask for the room on its disk.
-    folder: Option<File>,
+    folder: Option<DirStorage>,
     looked: Option<Instant>,
 }
 
 impl JournalWatch {
-    pub(crate) fn new(gauge: Arc<Gauge<JournalNumbers>>, folder: Option<File>) -> Self {
+    pub(crate) fn new(gauge: Arc<Gauge<JournalNumbers>>, folder: Option<DirStorage>) -> Self {
         Self { numbers: gauge.numbers(), gauge, folder, looked: None }
     }
 
@@ -49,16 +48,10 @@ impl JournalWatch {
         if self.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK_EVERY) {
             self.looked = Some(now);
             self.numbers.look_at_sizes(sequencer);
-            self.numbers.free_bytes = self.folder.as_ref().and_then(free_bytes);
+            self.numbers.free_bytes = self.folder.as_ref().and_then(|folder| folder.free_bytes().ok());
         }
         self.gauge.show(self.numbers);
     }
-}
-
-/// What an account without privileges may still write.
-fn free_bytes(folder: &File) -> Option<u64> {
-    let told = rustix::fs::fstatvfs(folder).ok()?;
-    told.f_bavail.checked_mul(told.f_frsize)
 }
 
 #[cfg(test)]

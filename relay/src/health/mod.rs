@@ -29,7 +29,6 @@ mod status;
 mod sync_times;
 mod timed_storage;
 
-use std::fs::File;
 use std::ops::Add;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +39,7 @@ use vigie_proto::id::LogId;
 use vigie_proto::time::Timestamp;
 
 use crate::clock::Clock;
-use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, Storage};
+use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Storage};
 use crate::net::accept::Connections;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
@@ -118,7 +117,7 @@ impl Health {
     }
 
     /// For the journal thread, whose journal lies in this folder.
-    pub(crate) fn journal(&self, folder: Option<File>) -> JournalWatch {
+    pub(crate) fn journal(&self, folder: Option<DirStorage>) -> JournalWatch {
         JournalWatch::new(Arc::clone(&self.journal), folder)
     }
 

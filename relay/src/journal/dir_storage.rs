@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{Dir, FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 
 use super::storage::{Storage, StorageFile};
@@ -43,10 +43,16 @@ impl DirStorage {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_path_buf();
         let handle = File::open(&path)?;
-        if !handle.metadata()?.is_dir() {
+        if !repeated(|| handle.metadata())?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
         Ok(Self { dir: Arc::new(OpenDir { path, handle }) })
+    }
+
+    /// What its disk has left for an account without privileges, in bytes.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let told = rustix::fs::fstatvfs(&self.dir.handle)?;
+        Ok(told.f_bavail.saturating_mul(told.f_frsize))
     }
 
     /// Creates the folder (its parent must exist) durably, or opens it when it is there already.
@@ -73,10 +79,13 @@ impl Storage for DirStorage {
     type Lock = DirLock;
 
     fn names(&self) -> io::Result<Vec<String>> {
+        // Not `std::fs::read_dir`: it panics when the disk fails at the closing of the folder, which nothing depends on.
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.dir.path)? {
+        let mut entries = repeated(|| Ok(Dir::read_from(&self.dir.handle)?))?;
+        while let Some(entry) = entries.read() {
             names.push(entry?.file_name().to_string_lossy().into_owned());
         }
+        names.retain(|name| name != "." && name != "..");
         Ok(names)
     }
 
@@ -91,11 +100,11 @@ impl Storage for DirStorage {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        std::fs::rename(self.path_of(from), self.path_of(to))
+        repeated(|| std::fs::rename(self.path_of(from), self.path_of(to)))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        std::fs::remove_file(self.path_of(name))
+        repeated(|| std::fs::remove_file(self.path_of(name)))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -137,7 +146,7 @@ impl StorageFile for DirFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(repeated(|| self.file.metadata())?.len())
     }
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
@@ -160,10 +169,21 @@ impl StorageFile for DirFile {
     }
 }
 
+/// Repeats a call that was interrupted, where the standard library does not: it does for opening, reading, writing,
+/// syncing and shortening.
+fn repeated<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
 /// For file systems that cannot preallocate (some network ones): only what lies after the present end is written.
 fn fill_with_zeros(file: &File, bytes: u64) -> io::Result<()> {
     let zeros = vec![0; ZERO_BYTES];
-    let mut at = file.metadata()?.len();
+    let mut at = repeated(|| file.metadata())?.len();
     while at < bytes {
         let piece = usize::try_from(bytes - at).map_or(ZERO_BYTES, |left| left.min(ZERO_BYTES));
         file.write_all_at(&zeros[..piece], at)?;

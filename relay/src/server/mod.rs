@@ -12,7 +12,6 @@ pub(crate) mod worker_thread;
 #[cfg(feature = "model")]
 mod model;
 
-use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -78,7 +77,17 @@ pub enum RelayError {
 impl RelayError {
     /// Whether the disk failed: whatever has no receipt must be sent again, and the relay must be looked at.
     pub fn is_storage_failure(&self) -> bool {
-        matches!(self, Self::Journal(JournalError::Storage { .. } | JournalError::Poisoned))
+        use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+        match self {
+            Self::Journal(error) => {
+                matches!(error, JournalError::Storage { .. } | JournalError::Poisoned | JournalError::Full { .. })
+            }
+            // The wrong folder is named, or its disk is not mounted: no failure of a disk.
+            Self::JournalFolder { source, .. } => {
+                ![NotFound, NotADirectory, PermissionDenied].contains(&source.kind())
+            }
+            Self::Tls(_) | Self::NoCertificate | Self::ClockBehindJournal { .. } | Self::System(_) => false,
+        }
     }
 }
 
@@ -116,7 +125,7 @@ impl Relay {
         let (stop_accepting, stop) = watch::channel(false);
         let (fail, failed) = watch::channel(false);
         let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
-        let (health_listener, folder) = (config.health.take(), File::open(&config.journal).ok());
+        let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
         let Assembled { sequencer, submissions, reads, parts, clock, syncs } = assemble(config)?;
         let log = sequencer.log();
         let connections: Arc<Connections> = Arc::default();
@@ -369,7 +378,7 @@ fn spawn_journal<S: Storage>(
     inboxes: Vec<Arc<Inbox>>,
     clock: Arc<Clock>,
     fail: &watch::Sender<bool>,
-    (health, folder): (Arc<Health>, Option<File>),
+    (health, folder): (Arc<Health>, Option<DirStorage>),
 ) -> std::io::Result<JoinHandle<Result<(), JournalError>>> {
     let told = fail.clone();
     spawn("journal", fail, move || {
