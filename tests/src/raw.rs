@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
@@ -41,6 +42,21 @@ pub enum Came {
 }
 
 impl Came {
+    /// What came, unless it is a mark or a ping.
+    fn of(next: Option<Result<Message, Error>>) -> Option<Self> {
+        match next {
+            Some(Ok(Message::Text(text))) => {
+                let frame: Value = serde_json::from_str(&text).unwrap();
+                (frame["op"] != "mark").then_some(Self::Frame(frame))
+            }
+            Some(Ok(Message::Close(Some(close)))) => {
+                Some(Self::Closed(close.code.into(), close.reason.to_string()))
+            }
+            Some(Ok(_)) => None,
+            Some(Err(_)) | None => Some(Self::Gone),
+        }
+    }
+
     /// The frame.
     ///
     /// # Panics
@@ -142,20 +158,23 @@ impl Raw {
     /// The next frame that is no mark, or how the connection ended.
     pub async fn next(&mut self) -> Came {
         loop {
-            match soon(self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => {
-                    let frame: Value = serde_json::from_str(&text).unwrap();
-                    if frame["op"] != "mark" {
-                        return Came::Frame(frame);
-                    }
-                }
-                Some(Ok(Message::Close(Some(close)))) => {
-                    return Came::Closed(close.code.into(), close.reason.to_string());
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Came::Gone,
+            if let Some(came) = Came::of(soon(self.socket.next()).await) {
+                return came;
             }
         }
+    }
+
+    /// As [`Raw::next`], with a deadline of its own; `None` when nothing came by then.
+    pub async fn next_within(&mut self, time: Duration) -> Option<Came> {
+        tokio::time::timeout(time, async {
+            loop {
+                if let Some(came) = Came::of(self.socket.next().await) {
+                    return came;
+                }
+            }
+        })
+        .await
+        .ok()
     }
 
     /// The next frame that is no mark.
