@@ -146,14 +146,14 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
     vec![
         lang.status_relay(escape(&status.version), lang.for_long(status.uptime_ms), status.log),
         line(lang.status_journal_label(), &head),
-        line(lang.status_disk_label(), &disk.join("; ")),
+        line(lang.status_disk_label(), &disk.join(lang.semicolon())),
         line(
             lang.status_sync_label(),
             &lang.status_sync(lang.micros(sync.last_us), lang.micros(sync.worst_minute_us)),
         ),
-        line(lang.status_messages_label(), &messages.join("; ")),
-        line(lang.status_sessions_label(), &people.join("; ")),
-        line(lang.status_refused_label(), &refused.join("; ")),
+        line(lang.status_messages_label(), &messages.join(lang.semicolon())),
+        line(lang.status_sessions_label(), &people.join(lang.semicolon())),
+        line(lang.status_refused_label(), &refused.join(lang.semicolon())),
     ]
 }
 

@@ -288,8 +288,9 @@ impl Status {
             self.threads.iter().any(silent)
         };
         let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
+        let starting = self.threads.iter().any(|thread| thread.silent_ms.is_none());
         let reasons = [
-            (self.threads.iter().any(|thread| thread.silent_ms.is_none()), Reason::Starting),
+            (starting, Reason::Starting),
             (facts.stopping, Reason::Stopping),
             (facts.ended && !self.journal.failed, Reason::ThreadEnded),
             (silent(READY_WITHIN), Reason::ThreadSilent),
@@ -300,7 +301,8 @@ impl Status {
         ];
         let warnings = [
             (!self.damage.is_empty(), Warning::JournalDamaged),
-            (!self.journal.reserve_whole, Warning::ReserveUsed),
+            // Before the journal thread has moved nobody has looked at it.
+            (!self.journal.reserve_whole && !starting, Warning::ReserveUsed),
         ];
         self.live = !facts.ended && !silent(LIVE_WITHIN);
         self.reasons = reasons.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect();

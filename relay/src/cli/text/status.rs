@@ -126,6 +126,11 @@ impl Lang {
         }
     }
 
+    /// Between two things on one line.
+    pub(in crate::cli) const fn semicolon(self) -> &'static str {
+        self.choose("; ", " ; ")
+    }
+
     fn decimal(self, number: f64) -> String {
         let text = format!("{number:.1}");
         match self {
