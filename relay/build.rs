@@ -1,6 +1,7 @@
 //! Gives the binary the date of its source, before which no honest clock stands; and turns the environment variable
 //! `VIGIE_TEST_DATA`, a folder of third-party test data, into the cfg `vigie_test_data`, so that tests that need it
-//! show as ignored, with their reason, where it is absent.
+//! show as ignored, with their reason, where it is absent. In the same way the cfg `vigie_strace` says that this machine
+//! has what it takes to watch and disturb the system calls of a process.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,21 @@ fn main() {
     if std::env::var_os("VIGIE_TEST_DATA").is_some_and(|folder| Path::new(&folder).is_dir()) {
         println!("cargo::rustc-cfg=vigie_test_data");
     }
+    println!("cargo::rustc-check-cfg=cfg(vigie_strace)");
+    println!("cargo::rerun-if-env-changed=PATH");
+    if may_trace() {
+        println!("cargo::rustc-cfg=vigie_strace");
+    }
+}
+
+/// Whether strace is there and the system lets it trace, with a filter in the kernel, and whether limits can be set on
+/// another process (`prlimit` of util-linux).
+fn may_trace() -> bool {
+    let runs = |program: &str, args: &[&str]| {
+        Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+    };
+    let inject = ["-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "inject=close:delay_exit=1:when=1", "true"];
+    runs("strace", &inject) && runs("prlimit", &["--fsize"])
 }
 
 /// Seconds since the Unix epoch.

@@ -156,6 +156,9 @@ fn failed(lang: Lang, error: &RelayError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
+/// The signal that comes with `EFBIG`, by its number on every system that this is built for.
+const SIGXFSZ: i32 = 25;
+
 /// What asks a service to stop.
 pub(super) struct Signals {
     terminate: Signal,
@@ -165,6 +168,9 @@ pub(super) struct Signals {
 impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failure, error.to_string()));
+        // Heard and passed over: unheard, a write past a limit on the size of files would end the process without a word
+        // instead of failing.
+        let _ = listen(SignalKind::from_raw(SIGXFSZ))?;
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
