@@ -96,6 +96,10 @@ fn every_storage_call_may_fail_or_be_the_last() {
                 {
                     let case = Case { place: &place, workload: &workload, states: &states, target, fault };
                     let report = runtime.block_on(case.run(&format!("case-{n}")));
+                    if let Err(error) = &report {
+                        // Told at once: all cases take a minute.
+                        println!("wrong: {}: {error}", shown(target, fault));
+                    }
                     done.lock().unwrap().push((target, fault, report));
                 }
             });
