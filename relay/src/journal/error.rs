@@ -96,6 +96,15 @@ pub enum JournalError {
         /// The log that was copied.
         log: LogId,
     },
+    /// The folder is to become a journal and has something in it.
+    #[error("it is not empty ({name}); name an empty folder, nothing was changed")]
+    NotEmpty {
+        /// What is in it, or in its way.
+        name: String,
+    },
+    /// The folder is to be replaced by a finished one, and is a disk of its own.
+    #[error("it is a mount point, which another folder cannot replace; make the journal's folder below it")]
+    MountPoint,
     /// The folder has no journal. Only for those who look at one: a relay makes it.
     #[error("there is no journal in this folder")]
     NoJournal,

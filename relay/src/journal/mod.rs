@@ -20,8 +20,9 @@
 //!
 //! On disk, top down: segments with a header (`segment.rs`), in them frames (`frame.rs`), of which marks prove that
 //! what lies before them was synced, and records (`record.rs`). Reading it all at the start: `recovery.rs`, one segment
-//! of it: `scan.rs`. Looking at it without changing a byte: `survey.rs`; a copy of it: `backup.rs`. A log that was imported
-//! says from where, and a copy says that it is one, in frames that older versions refuse: `origin.rs`.
+//! of it: `scan.rs`. Looking at it without changing a byte: `survey.rs`; a copy of it: `backup.rs`; a folder
+//! for one that is imported: `fresh.rs`. A log that was imported says from where, and a copy says that it is one, in
+//! frames that older versions refuse: `origin.rs`.
 
 mod storage;
 mod salvage;
@@ -47,11 +48,13 @@ mod reader;
 mod survey;
 mod backup;
 mod usage;
+mod fresh;
 
 pub use backup::Copied;
 pub use damage::{DAMAGE_MET_MAX, DamageMet, DamagedRange};
 pub use dir_storage::{DirFile, DirLock, DirStorage};
 pub use error::{JournalError, ReadError};
+pub use fresh::FreshFolder;
 pub use origin::ForkedFrom;
 pub use read_only::{ReadOnlyDir, ReadOnlyFile};
 pub use reader::{JournalReader, Page};

@@ -1,7 +1,8 @@
 //! Where a log comes from when it did not begin empty, and what marks a copy that must not be gone on with.
 //!
 //! Both stand in the journal as frames of kinds that older versions do not know, so that those refuse the folder and do
-//! not skip what is said here. A log that was imported begins with its [`ForkedFrom`]; retention carries it on. A copy
+//! not skip what is said here. A log that was imported holds its [`ForkedFrom`] behind
+//! what was imported (the last one counts, those before it are of the log that was imported); retention carries it on. A copy
 //! ends in a segment that holds its [`BackupMark`]: two relays that went on from the same place under the same identity
 //! would give one place of one log to two messages.
 

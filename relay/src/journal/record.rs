@@ -38,7 +38,7 @@ pub enum Record {
     Message(MessageRecord),
     /// What must be known of a message whose segment retention removes while its id is in force.
     Carried(CarriedId),
-    /// Where the log comes from: the first record of one that was imported.
+    /// Where the log comes from, when it was imported.
     Forked(ForkedFrom),
 }
 

@@ -157,6 +157,13 @@ impl<S: Storage> Survey<S> {
         Sequence::new(self.index.first())
     }
 
+    /// The last place before the oldest segment: what retention has removed reaches up to it. [`Sequence::START`] when
+    /// nothing was removed. And when the message there was admitted.
+    pub fn before_first(&self) -> (Sequence, Timestamp) {
+        let admitted = self.segments.first().map_or(0, |one| one.segment.header.admitted);
+        (Sequence::new(self.index.first().saturating_sub(1)), Timestamp::from_millis(admitted))
+    }
+
     /// What cannot be read although it was on disk once, in the order of the log.
     pub fn damage(&self) -> &[DamagedRange] {
         &self.damage
