@@ -1,13 +1,15 @@
-//! `sub --json`: one object a line, from which `vigie verify` checks everything again, offline.
+//! `sub --json` and `journal export`: one object a line, from which `vigie verify` checks everything again, offline.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use serde::Serialize;
 use vigie_client::{Gap, OnPlane, Suspect, Verified};
+use vigie_proto::chain::Chain;
 use vigie_proto::channel::{Channel, Jurisdiction, Plane};
 use vigie_proto::cursor::Cursor;
+use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
-use vigie_proto::message::Content;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
@@ -87,65 +89,119 @@ struct CaughtUpLine {
     cursor: String,
 }
 
+/// Where the objects of an export go.
+pub(super) trait Sink {
+    fn object(&mut self, value: &impl Serialize) -> Outcome;
+}
+
+impl Sink for &Screen {
+    fn object(&mut self, value: &impl Serialize) -> Outcome {
+        Screen::object(self, value)
+    }
+}
+
+/// A message that was verified, as an export gives it.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) id: MessageId,
+    pub(super) cursor: Cursor,
+    pub(super) message: &'a Message,
+    pub(super) chain: &'a Chain,
+    pub(super) token: &'a str,
+    pub(super) expired: bool,
+}
+
 impl Export {
     pub(super) fn message<P: OnPlane>(&mut self, screen: &Screen, verified: &Verified<P>) -> Outcome {
-        for link in verified.chain().links() {
+        let shown = Shown {
+            id: verified.id(),
+            cursor: verified.cursor(),
+            message: verified.message(),
+            chain: verified.chain(),
+            token: verified.token(),
+            expired: verified.expired(),
+        };
+        self.put(&mut &*screen, &shown)
+    }
+
+    /// A message, after those of its credentials that were not given yet.
+    pub(super) fn put(&mut self, sink: &mut impl Sink, shown: &Shown<'_>) -> Outcome {
+        for link in shown.chain.links() {
             if self.is_new(link.id()) {
-                screen.object(&CredentialLine { r#type: "credential", id: link.id(), jws: link.token() })?;
+                sink.object(&CredentialLine { r#type: "credential", id: link.id(), jws: link.token() })?;
             }
         }
-        let (message, author) = (verified.message(), verified.author());
-        screen.object(&MessageLine {
+        let (message, cursor) = (shown.message, &shown.cursor);
+        sink.object(&MessageLine {
             r#type: "message",
-            id: verified.id(),
-            log: verified.log(),
-            seq: verified.seq(),
-            admitted: verified.admitted(),
-            cursor: verified.cursor().to_string(),
+            id: shown.id,
+            log: cursor.log,
+            seq: cursor.seq,
+            admitted: cursor.admitted,
+            cursor: cursor.to_string(),
             channel: &message.channel,
-            plane: P::PLANE,
+            plane: message.channel.plane,
             sent: message.sent,
             severity: message.severity,
-            author: AuthorLine {
-                name: author.name,
-                org: author.org,
-                at: author.at,
-                credential: author.credential,
-            },
+            author: AuthorLine::of(shown.chain),
             verified: true,
-            expired: verified.expired(),
+            expired: shown.expired,
             content: &message.content,
-            jws: verified.token(),
+            jws: shown.token,
         })
     }
 
     pub(super) fn suspect(screen: &Screen, plane: Plane, suspect: &Suspect) -> Outcome {
-        screen.object(&SuspectLine {
+        let cursor = Cursor { log: suspect.cursor.log, seq: suspect.seq, admitted: suspect.admitted };
+        Self::put_suspect(&mut &*screen, plane, cursor, suspect.code, &suspect.detail, &suspect.token)
+    }
+
+    /// What was stored or given as a message and does not verify.
+    pub(super) fn put_suspect(
+        sink: &mut impl Sink,
+        plane: Plane,
+        cursor: Cursor,
+        code: Code,
+        detail: &str,
+        jws: &str,
+    ) -> Outcome {
+        sink.object(&SuspectLine {
             r#type: "message",
             verified: false,
-            code: suspect.code,
-            detail: &suspect.detail,
-            log: suspect.cursor.log,
-            seq: suspect.seq,
-            admitted: suspect.admitted,
-            cursor: suspect.cursor.to_string(),
+            code,
+            detail,
+            log: cursor.log,
+            seq: cursor.seq,
+            admitted: cursor.admitted,
+            cursor: cursor.to_string(),
             plane,
-            jws: &suspect.token,
+            jws,
         })
     }
 
     pub(super) fn gap(screen: &Screen, gap: &Gap) -> Outcome {
+        Self::put_gap(&mut &*screen, gap.reason, gap.from, gap.to)
+    }
+
+    /// A range that is not in the export.
+    pub(super) fn put_gap(
+        sink: &mut impl Sink,
+        reason: GapReason,
+        from: Option<Cursor>,
+        to: Option<Cursor>,
+    ) -> Outcome {
         let text = |cursor: Option<Cursor>| cursor.map(|cursor| cursor.to_string());
-        screen.object(&GapLine {
-            r#type: "gap",
-            reason: gap.reason.as_str(),
-            from: text(gap.from),
-            to: text(gap.to),
-        })
+        let (from, to) = (text(from), text(to));
+        sink.object(&GapLine { r#type: "gap", reason: reason.as_str(), from, to })
     }
 
     pub(super) fn caught_up(screen: &Screen, cursor: &Cursor) -> Outcome {
-        screen.object(&CaughtUpLine { r#type: "caught_up", cursor: cursor.to_string() })
+        Self::put_caught_up(&mut &*screen, cursor)
+    }
+
+    /// All up to here was given.
+    pub(super) fn put_caught_up(sink: &mut impl Sink, cursor: &Cursor) -> Outcome {
+        sink.object(&CaughtUpLine { r#type: "caught_up", cursor: cursor.to_string() })
     }
 
     fn is_new(&mut self, credential: CredentialId) -> bool {
@@ -159,5 +215,19 @@ impl Export {
             self.printed.remove(&oldest);
         }
         true
+    }
+}
+
+impl AuthorLine {
+    /// Who spoke, out of the credential that was checked: each place once, in the order of the grants.
+    fn of(chain: &Chain) -> Self {
+        let claims = chain.leaf().claims();
+        let mut at: Vec<Jurisdiction> = Vec::new();
+        for grant in claims.grants.iter().filter(|grant| grant.publish.is_some()) {
+            if !at.contains(&grant.at) {
+                at.push(grant.at.clone());
+            }
+        }
+        Self { name: claims.name.clone(), org: claims.org.clone(), at, credential: chain.leaf().id() }
     }
 }

@@ -81,9 +81,9 @@ impl Screen {
 
     /// Data: one JSON object on one line of stdout.
     pub(super) fn object(&self, value: &impl Serialize) -> Outcome {
-        let text = serde_json::to_string(value)
-            .map_err(|error| Failure::new(Exit::Failure, self.lang.cannot_write_output(error)))?;
-        self.data(&escape_in_json(&text), "\n")
+        let text =
+            json(value).map_err(|error| Failure::new(Exit::Failure, self.lang.cannot_write_output(error)))?;
+        self.data(&text, "\n")
     }
 
     /// The text with the word before every line of an exercise; as it is when it is live.
@@ -148,6 +148,11 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     shown
+}
+
+/// One JSON object on one line, as it may be shown and kept.
+pub(super) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string(value).map(|text| escape_in_json(&text))
 }
 
 /// JSON that says the same and shows nothing treacherous: outside strings JSON is plain ASCII, inside them `\u` is
