@@ -15,6 +15,7 @@ use super::cap::args::{CapCommand, Supply};
 use super::duration;
 use super::grant::GrantSpec;
 use super::health::HealthListen;
+use super::journal::args::JournalCommand;
 use super::subscribe::After;
 use super::text::Lang;
 
@@ -61,6 +62,10 @@ pub(super) enum Command {
     },
     Sub(Subscribe),
     Verify(Verify),
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
     Cap {
         #[command(subcommand)]
         command: CapCommand,

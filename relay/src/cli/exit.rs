@@ -34,6 +34,8 @@ pub(crate) enum Exit {
     Storage = 10,
     /// The relay answers, and is not ready.
     NotReady = 11,
+    /// A journal is damaged: a part of what was on disk once cannot be read.
+    Damaged = 12,
 }
 
 /// Why a command did not do what it was asked to.
@@ -70,6 +72,11 @@ impl Failure {
     /// The same failure, said of an exercise where this screen shows one.
     pub(super) fn marked(self, screen: &Screen) -> Self {
         if self.text.is_empty() { self } else { Self { text: screen.mark(&self.text), ..self } }
+    }
+
+    /// The same failure, said in other words.
+    pub(super) fn reworded(self, words: impl FnOnce(&str) -> String) -> Self {
+        Self { text: words(&self.text), ..self }
     }
 
     pub(super) fn refused(lang: Lang, refusal: &Refusal) -> Self {

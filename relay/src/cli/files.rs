@@ -178,7 +178,7 @@ pub(super) fn cannot_read(lang: Lang, path: &Path, error: &io::Error) -> Failure
     wrong(lang.cannot_read(path.display(), error))
 }
 
-fn cannot_write(lang: Lang, path: &Path, error: &io::Error) -> Failure {
+pub(super) fn cannot_write(lang: Lang, path: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::Failure, lang.cannot_write(path.display(), error))
 }
 

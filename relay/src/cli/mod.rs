@@ -29,6 +29,7 @@ mod render;
 mod effects;
 mod export;
 mod verify;
+mod journal;
 mod cap;
 mod identity;
 mod trust;
@@ -89,6 +90,7 @@ fn run(screen: &Screen, cli: &Cli, command: clap::Command) -> Outcome {
         Command::Queue { command } => queue::run(session, command),
         Command::Sub(args) => subscribe::run(session, args),
         Command::Verify(args) => verify::run(session, args),
+        Command::Journal { command } => journal::run(session, command),
         Command::Cap { command } => cap::run(screen, command),
         Command::Identity { command } => identity::run(session, command),
         Command::Trust { command } => trust::run(session, command),

@@ -8,6 +8,7 @@ mod sdk;
 mod sentences;
 mod outbox;
 mod status;
+mod journal;
 
 use std::ffi::{OsStr, OsString};
 

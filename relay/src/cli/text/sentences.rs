@@ -39,10 +39,12 @@ sentences! {
     after_help()
         "Exit codes: 0 done · 1 failure · 2 usage · 3 configuration · 4 unreachable or TLS · 5 refused · \
          6 verification failed · 7 time-out · 8 partial: fate unknown, interrupted, still queued · 9 gap under --strict · \
-         10 storage failure of a relay · 11 relay not ready. `check` alone: 0 good, 1 warning, 2 critical, 3 unknown.",
+         10 storage failure of a relay · 11 relay not ready · \
+         12 damaged journal. `check` alone: 0 good, 1 warning, 2 critical, 3 unknown.",
         "Codes de retour : 0 fait · 1 échec · 2 usage · 3 configuration · 4 injoignable ou TLS · 5 refusé · \
          6 vérification échouée · 7 délai écoulé · 8 partiel : sort inconnu, interrompu, en attente · 9 lacune sous --strict · \
-         10 panne de stockage d'un relais · 11 relais pas prêt. `check` seul : 0 bon, 1 alerte, 2 critique, 3 inconnu.";
+         10 panne de stockage d'un relais · 11 relais pas prêt · \
+         12 journal abîmé. `check` seul : 0 bon, 1 alerte, 2 critique, 3 inconnu.";
 
     // Files.
     cannot_read(path, why) "cannot read {path}: {why}; check that it exists and belongs to you",

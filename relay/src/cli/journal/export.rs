@@ -1,0 +1,232 @@
+//! `vigie journal export`: a journal, or a part of it, in the form that `vigie verify` reads.
+//!
+//! A record at a time, whatever the size. What cannot be given is told in its place: damage and what retention removed as `gap`,
+//! a message that does not verify as one that is marked so. The last line is `caught_up`: without it an export was cut.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use vigie_proto::channel::{Channel, Filter};
+use vigie_proto::cursor::Cursor;
+use vigie_proto::frame::GapReason;
+use vigie_proto::id::Sequence;
+use vigie_proto::time::Timestamp;
+
+use super::args::JournalExport;
+use super::judge::Judge;
+use super::{Stopped, damage_text, failed, folder, needed_roots, survey};
+use crate::cli::channels;
+use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
+use crate::cli::export::{Export, Shown, Sink};
+use crate::cli::files;
+use crate::cli::screen::{Screen, json};
+use crate::cli::session::Session;
+use crate::cli::time;
+use crate::journal::{DamagedRange, MessageRecord, Met, ReadOnlyDir, Record, Survey};
+
+pub(super) fn run(session: Session<'_>, args: &JournalExport) -> Outcome {
+    let screen = session.screen;
+    let lang = screen.lang;
+    let (dir, _) = folder(screen, args.dir.as_deref(), args.trust.config.as_deref())?;
+    let mut judge = Judge::new(needed_roots(session, &args.trust)?);
+    let wanted = Wanted::new(screen, args)?;
+    let (_, survey) = survey(lang, &dir)?;
+    judge.learn(&survey).map_err(|error| failed(lang, &dir, &error))?;
+    let to = Output::open(screen, &args.output)?;
+    let before = Cursor { log: survey.log(), seq: Sequence::START, admitted: Timestamp::EPOCH };
+    let mut writer = Writer { screen, judge, wanted, to, export: Export::default(), at: before, untold: 0 };
+    writer.removed(&survey)?;
+    survey
+        .walk::<Stopped>(&mut |met| Ok(writer.take(met)?))
+        .map_err(|stopped| stopped.into_failure(lang, &dir))?;
+    writer.finish(&survey)
+}
+
+/// Which messages are asked for.
+struct Wanted {
+    from: u64,
+    to: u64,
+    channels: Vec<Filter>,
+}
+
+impl Wanted {
+    fn new(screen: &Screen, args: &JournalExport) -> Result<Self, Failure> {
+        let plane = channels::plane(args.exercise);
+        let parsed = args.channel.iter().map(|text| channels::filter(screen.lang, text, plane));
+        let channels = parsed.collect::<Result<_, _>>()?;
+        Ok(Self { from: args.from.unwrap_or(0), to: args.to.unwrap_or(u64::MAX), channels })
+    }
+
+    fn takes(&self, message: &MessageRecord) -> bool {
+        let on = |filter: &Filter| {
+            let (wanted, channel): (&Channel, &Channel) = (&filter.channel, &message.channel);
+            let below = filter.subtree
+                && (wanted.plane, wanted.flow) == (channel.plane, channel.flow)
+                && wanted.at.contains(&channel.at);
+            wanted == channel || below
+        };
+        (self.from..=self.to).contains(&message.seq.get())
+            && (self.channels.is_empty() || self.channels.iter().any(on))
+    }
+
+    /// Whether some place after the one and before the other is asked for.
+    fn meets(&self, after: Sequence, next: Sequence) -> bool {
+        after.get() + 1 < next.get() && self.from < next.get() && self.to > after.get()
+    }
+}
+
+struct Writer<'a> {
+    screen: &'a Screen,
+    judge: Judge,
+    wanted: Wanted,
+    to: Output<'a>,
+    export: Export,
+    /// The last place that was met, asked for or not.
+    at: Cursor,
+    /// Gaps and suspects: what is in the journal's place and not in the export.
+    untold: u64,
+}
+
+impl Writer<'_> {
+    /// Tells what retention has removed, where it was asked for.
+    fn removed(&mut self, survey: &Survey<ReadOnlyDir>) -> Outcome {
+        let (last, admitted) = survey.before_first();
+        if !self.wanted.meets(Sequence::START, last.next()) {
+            return Ok(());
+        }
+        let to = Cursor { seq: last, admitted, ..self.at };
+        Export::put_gap(&mut self.to, GapReason::Removed, None, Some(to))?;
+        self.screen.warn(&self.screen.lang.export_removed(last));
+        Ok(())
+    }
+
+    fn take(&mut self, met: Met<'_>) -> Outcome {
+        match met {
+            Met::Damage(range) => self.damage(range),
+            Met::Record { record: Record::Message(message), .. } => self.message(&message),
+            Met::Record { record: Record::Credential { id, jws }, .. } => {
+                // A message that needs it is told as suspect.
+                if let Err(refusal) = self.judge.credential(id, &jws) {
+                    let told = refusal_text(self.screen.lang, &refusal);
+                    self.screen.warn(&self.screen.lang.export_suspect(self.screen.lang.a_credential(), told));
+                }
+                Ok(())
+            }
+            Met::Record { record: Record::Carried(_) | Record::Forked(_), .. } => Ok(()),
+        }
+    }
+
+    fn damage(&mut self, range: &DamagedRange) -> Outcome {
+        self.screen.warn(&damage_text(self.screen, range));
+        self.untold += 1;
+        if !self.wanted.meets(range.after, range.next) {
+            return Ok(());
+        }
+        let to = Cursor { seq: Sequence::new(range.next.get() - 1), ..self.at };
+        Export::put_gap(&mut self.to, GapReason::Damaged, Some(self.at), Some(to))
+    }
+
+    fn message(&mut self, record: &MessageRecord) -> Outcome {
+        self.at = Cursor { seq: record.seq, admitted: record.admitted, ..self.at };
+        if !self.wanted.takes(record) {
+            return Ok(());
+        }
+        match self.judge.record(record) {
+            Ok(signed) => {
+                let shown = Shown {
+                    id: signed.id(),
+                    cursor: self.at,
+                    message: signed.message(),
+                    chain: signed.chain(),
+                    token: signed.token(),
+                    expired: time::now() >= signed.message().expires,
+                };
+                self.export.put(&mut self.to, &shown)
+            }
+            Err(refusal) => {
+                self.untold += 1;
+                let lang = self.screen.lang;
+                let told = lang.export_suspect(lang.message_at(record.seq), refusal_text(lang, &refusal));
+                self.screen.warn(&told);
+                let (plane, jws) = (record.channel.plane, String::from_utf8_lossy(&record.jws));
+                Export::put_suspect(&mut self.to, plane, self.at, refusal.code, &refusal.detail, &jws)
+            }
+        }
+    }
+
+    fn finish(mut self, survey: &Survey<ReadOnlyDir>) -> Outcome {
+        Export::put_caught_up(&mut self.to, &self.at)?;
+        self.to.finish()?;
+        if !survey.damage().is_empty() {
+            return Err(Failure::new(Exit::Damaged, self.screen.lang.export_incomplete(self.untold)));
+        }
+        if self.untold > 0 {
+            let told = self.screen.lang.export_incomplete(self.untold);
+            return Err(Failure::new(Exit::VerificationFailed, told));
+        }
+        Ok(())
+    }
+}
+
+/// Standard output, or a file that gets its name once it is whole and synced.
+enum Output<'a> {
+    Stdout { screen: &'a Screen, out: BufWriter<io::Stdout> },
+    File { screen: &'a Screen, out: BufWriter<File>, part: PathBuf, path: &'a Path },
+}
+
+impl<'a> Output<'a> {
+    fn open(screen: &'a Screen, path: &'a Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout { screen, out: BufWriter::new(io::stdout()) });
+        }
+        let cannot = |error: &io::Error| files::cannot_write(screen.lang, path, error);
+        if path.exists() {
+            return Err(cannot(&io::ErrorKind::AlreadyExists.into()));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        // What is restricted to some readers is in it too.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(&part).map_err(|error| cannot(&error))?;
+        Ok(Self::File { screen, out: BufWriter::new(file), part, path })
+    }
+
+    fn finish(self) -> Outcome {
+        match self {
+            Self::Stdout { screen, mut out } => out.flush().map_err(|error| screen.output_failed(&error)),
+            Self::File { screen, out, part, path } => {
+                let cannot = |error: &io::Error| files::cannot_write(screen.lang, path, error);
+                let file = out.into_inner().map_err(|error| cannot(error.error()))?;
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                file.sync_all()
+                    .and_then(|()| std::fs::rename(&part, path))
+                    .and_then(|()| File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all())
+                    .map_err(|error| cannot(&error))
+            }
+        }
+    }
+}
+
+impl Sink for Output<'_> {
+    fn object(&mut self, value: &impl Serialize) -> Outcome {
+        let (screen, path): (&Screen, Option<&Path>) = match self {
+            Self::Stdout { screen, .. } => (screen, None),
+            Self::File { screen, path, .. } => (screen, Some(path)),
+        };
+        let failed = |error: &io::Error| match path {
+            None => screen.output_failed(error),
+            Some(path) => files::cannot_write(screen.lang, path, error),
+        };
+        let text = json(value).map_err(|error| failed(&error.into()))?;
+        let written = match self {
+            Self::Stdout { out, .. } => writeln!(out, "{text}"),
+            Self::File { out, .. } => writeln!(out, "{text}"),
+        };
+        written.map_err(|error| failed(&error))
+    }
+}

@@ -1,0 +1,105 @@
+//! The table of sentences for `vigie journal`.
+
+use std::fmt::Display;
+
+use super::Lang;
+
+sentences! {
+    which_journal() "which journal? name its folder, or the settings of the relay with --config",
+        "quel journal ? nommez son dossier, ou les réglages du relais par --config";
+    which_roots() "whom to trust? give --root THUMBPRINT, the settings of the relay with --config, or a context",
+        "à qui se fier ? donnez --root EMPREINTE, les réglages du relais par --config, ou un contexte";
+    journal_folder_unreadable(path, why) "cannot read the journal folder {path}: {why}",
+        "impossible de lire le dossier du journal {path} ({why})";
+    journal_failed(path, why) "{path}: {why}", "{path} ({why})";
+
+    // What a journal is made of.
+    journal_log(log, format, segments, bytes) "log {log}, format {format}: {segments} segment(s), {bytes} bytes",
+        "log {log}, format {format} : {segments} segment(s), {bytes} octets";
+    journal_is_backup(made) "a backup, made {made}: for `vigie journal import`, no relay goes on in it",
+        "une sauvegarde, faite le {made} : pour « vigie journal import », aucun relais ne la continue";
+    journal_forked(log, seq, at) "comes from log {log}, up to its message {seq}, admitted {at}",
+        "vient du log {log}, jusqu'à son message {seq}, admis {at}";
+    journal_records(messages, first, last, credentials, carried)
+        "{messages} message(s), places {first} to {last}; {credentials} credential(s), {carried} carried id(s)",
+        "{messages} message(s), places {first} à {last} ; {credentials} accréditation(s), {carried} identifiant(s) reporté(s)";
+    journal_synced(segment, offset) "synced up to byte {offset} of {segment}", "synchronisé jusqu'à l'octet {offset} de {segment}";
+    journal_tail(records, bytes)
+        "behind that: {records} whole record(s) and {bytes} byte(s) of no record. No damage: a relay is writing there, or \
+         stopped while it was; its next start keeps what is whole",
+        "derrière : {records} enregistrement(s) entier(s) et {bytes} octet(s) qui n'en font pas. Pas un dommage : un relais y \
+         écrit, ou s'est arrêté en y écrivant ; son prochain démarrage garde ce qui est entier";
+    journal_unjudged() "signatures were not checked: give --root, --config or a context for that",
+        "les signatures n'ont pas été vérifiées : donnez pour cela --root, --config ou un contexte";
+    journal_sound() "SOUND", "SAIN";
+    journal_not_sound() "NOT SOUND", "NON SAIN";
+    journal_faults(damage, suspects) "{damage} damaged place(s), {suspects} record(s) that do not verify",
+        "{damage} endroit(s) abîmé(s), {suspects} enregistrement(s) non vérifié(s)";
+    damaged() "DAMAGED", "ABÎMÉ";
+    damage_line(segment, offset, what) "segment {segment} at byte {offset} ({what})",
+        "segment {segment}, octet {offset} ({what})";
+    damage_costs(first, last) "messages {first} to {last} cannot be given; restore the segment from a copy, check the disk",
+        "les messages {first} à {last} ne peuvent être donnés ; remettez le segment depuis une copie, vérifiez le disque";
+    damage_costs_no_message() "no message is lost, perhaps credentials; check the disk",
+        "aucun message perdu, peut-être des accréditations ; vérifiez le disque";
+    message_at(seq) "message {seq}", "message {seq}";
+    a_credential() "a credential", "une accréditation";
+    record_at(what, segment, offset) "{what}, in segment {segment} at byte {offset}",
+        "{what}, dans le segment {segment}, octet {offset}";
+    suspect_record(what, segment, offset, why) "{what}, in segment {segment} at byte {offset}: {why}",
+        "{what}, dans le segment {segment}, octet {offset} : {why}";
+
+    // stats
+    journal_empty() "no message yet", "aucun message encore";
+    journal_span(messages, first, from, last, to, bytes)
+        "{messages} message(s) of {bytes} signed bytes: {first}, admitted {from}, to {last}, admitted {to}",
+        "{messages} message(s) de {bytes} octets signés : de {first}, admis {from}, à {last}, admis {to}";
+    journal_in_force(ids, credentials) "{ids} id(s) in force, {credentials} credential(s)",
+        "{ids} identifiant(s) en vigueur, {credentials} accréditation(s)";
+    journal_reserve(bytes) "reserve for cancels and urgent messages: {bytes} bytes",
+        "réserve pour les annulations et les urgences : {bytes} octets";
+    nothing_due() "retention would remove nothing now", "la rétention n'ôterait rien maintenant";
+    due(segments, bytes, first) "retention would remove {segments} segment(s), {bytes} bytes: all before message {first}",
+        "la rétention ôterait {segments} segment(s), {bytes} octets : tout avant le message {first}";
+    stats_incomplete(damage, path) "{damage} damaged place(s) are not counted: vigie journal verify {path}",
+        "{damage} endroit(s) abîmé(s) ne sont pas comptés : vigie journal verify {path}";
+
+    // export
+    export_removed(last) "messages up to {last} were removed by retention: the export says so",
+        "les messages jusqu'à {last} ont été ôtés par la rétention : l'export le dit";
+    export_suspect(what, why) "{what} does not verify, and is exported as such: {why}",
+        "{what} ne se vérifie pas, et est exporté comme tel ({why})";
+    export_incomplete(count) "{count} place(s) of the journal could not be exported as verified: see above, and the export",
+        "{count} endroit(s) du journal n'ont pu être exportés comme vérifiés : voyez ci-dessus, et l'export";
+
+    // backup
+    already_a_backup(path) "{path} is a backup already: copy the folder as it is",
+        "{path} est déjà une sauvegarde : copiez le dossier tel quel";
+    backup_unfinished(path, why) "{path} holds no backup, remove what is in it: {why}",
+        "{path} ne contient pas de sauvegarde, ôtez ce qui s'y trouve ({why})";
+    backup_differs(path) "{path} was written, but reads otherwise: check that disk, and make another backup",
+        "{path} a été écrit, mais se relit autrement : vérifiez ce disque, et faites une autre sauvegarde";
+    backup_done(path, log, last, bytes) "BACKED UP  log {log} up to message {last}, {bytes} bytes, on disk in {path}",
+        "SAUVEGARDÉ  log {log} jusqu'au message {last}, {bytes} octets, sur le disque dans {path}";
+    backup_of_damaged(path) "the journal is damaged; the backup in {path} has all that can be read, and the damage as it is",
+        "le journal est abîmé ; la sauvegarde dans {path} a tout ce qui se lit, et le dommage tel quel";
+
+    // import
+    nothing_imported(why) "{why}\nnothing was imported, the journal folder is empty as before; --skip-refused leaves out \
+         what does not verify",
+        "{why}\nrien n'a été importé, le dossier du journal est vide comme avant ; --skip-refused laisse de côté ce qui ne \
+         se vérifie pas";
+    import_refused(place, why) "refused: {place}: {why}", "refusé : {place} ({why})";
+    import_left_out(count) "{count} record(s) were refused and left out: see above",
+        "{count} enregistrement(s) refusé(s) et laissé(s) de côté : voyez ci-dessus";
+    import_done(messages, path, log) "IMPORTED  {messages} message(s) into {path}, a new log: {log}",
+        "IMPORTÉ  {messages} message(s) dans {path}, un nouveau log : {log}";
+    several_logs(number) "line {number} is of another log than those before: import one log at a time",
+        "la ligne {number} est d'un autre log que les précédentes : importez un log à la fois";
+    export_empty(path) "{path} has no message", "{path} n'a pas de message";
+    export_end(path) "the end of {path}, which was cut short", "la fin de {path}, qui a été coupée";
+    lost_with_damage() "what stood there cannot be read", "ce qui s'y trouvait ne peut être lu";
+    exported_as_suspect() "it was exported as not verified", "il a été exporté comme non vérifié";
+    export_cut() "the last line is not `caught_up`", "la dernière ligne n'est pas « caught_up »";
+    line_at(number) "line {number}", "ligne {number}";
+}

@@ -1,0 +1,18 @@
+//! `vigie journal`: what an operator does with a relay's log, on the real binary.
+#![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
+#![cfg(unix)]
+
+#[expect(dead_code, reason = "shared with the suite of all other commands")]
+#[path = "cli_suite/support.rs"]
+mod support;
+
+#[path = "cli_journal/backup.rs"]
+mod backup;
+#[path = "cli_journal/desk.rs"]
+mod desk;
+#[path = "cli_journal/export.rs"]
+mod export;
+#[path = "cli_journal/import.rs"]
+mod import;
+#[path = "cli_journal/verify.rs"]
+mod verify;
