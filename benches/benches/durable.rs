@@ -1,7 +1,7 @@
 //! What durability costs on this machine: the disk alone, the journal alone and the whole relay over TLS, side by side in
 //! one run.
 //!
-//! `cargo bench -p vigie-benches --bench durable` takes one to two minutes, writes some 2 GiB below the folder for
+//! `cargo bench -p vigie-benches --bench durable` takes a minute or two, writes some 2 GiB below the folder for
 //! temporary files (`TMPDIR`), and ends by itself. The rounds are interleaved, so that a slow minute of the disk falls on
 //! all alike; each figure is the median of the rounds with the lowest and the highest.
 //!
@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up must stop")]
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
 
+#[path = "durable/cpu.rs"]
+mod cpu;
 #[path = "durable/figures.rs"]
 mod figures;
 #[path = "durable/disk.rs"]

@@ -15,6 +15,7 @@
 //! Whether this would notice a journal that does not sync is tested too.
 
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+#![allow(clippy::print_stdout, reason = "what a run came to belongs to its output")]
 #![allow(
     clippy::wildcard_enum_match_arm,
     reason = "records of later versions are none of these tests' business"

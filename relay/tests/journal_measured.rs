@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 #![allow(clippy::print_stderr, reason = "what the relay says belongs to the output of the test")]
+#![allow(clippy::print_stdout, reason = "what a run came to belongs to its output")]
 
 #[cfg(all(unix, feature = "cli"))]
 #[expect(dead_code, reason = "shared with the kills of the relay")]

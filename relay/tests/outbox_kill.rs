@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 #![allow(clippy::print_stderr, reason = "what the relay says belongs to the output of the test")]
+#![allow(clippy::print_stdout, reason = "what a run came to belongs to its output")]
 #![cfg(unix)]
 
 #[expect(dead_code, reason = "shared with the kills of the relay")]

@@ -6,6 +6,7 @@ use tokio::runtime::Runtime;
 use vigie_client::{Client, Live, SignedMessage};
 use vigie_tests::world::World;
 
+use crate::cpu;
 use crate::disk::{Alone, Disk};
 use crate::figures::{Figure, Times};
 use crate::messages::sign;
@@ -61,6 +62,8 @@ pub(crate) fn run(world: &World, runtime: &Runtime) {
     let mut relay_many = Measured::new("relay over TLS, 64 publishers, publish to receipt, p50", "p99");
     let mut rate_alone = Figure::new("journal alone, append and group commit of 64, messages", "/s");
     let mut rate_relay = Figure::new("relay over TLS, 64 publishers, receipts", "/s");
+    let mut cpu_relay = Figure::new("CPU of the relay's threads for one of these receipts", "µs");
+    let mut cpu_clients = Figure::new("CPU of the clients for one of these receipts", "µs");
     for round in 0..ROUNDS {
         let singles = sign(nation, &format!("un {round}"), ONE_AFTER_ANOTHER);
         let many = sign(nation, &format!("tous {round}"), PUBLISHERS * BY_EACH);
@@ -72,9 +75,12 @@ pub(crate) fn run(world: &World, runtime: &Runtime) {
         let times = alone.run(&many, PUBLISHERS);
         rate_alone.add(rate(many.len(), start.elapsed()));
         alone_many.add(times);
-        let start = Instant::now();
+        let (before, start) = (cpu::spent(), Instant::now());
         let times = runtime.block_on(publish_all(&clients, many.chunks(BY_EACH)));
         rate_relay.add(rate(many.len(), start.elapsed()));
+        let after = cpu::spent();
+        cpu_relay.add(microseconds(after.0 - before.0, many.len()));
+        cpu_clients.add(microseconds(after.1 - before.1, many.len()));
         relay_many.add(times);
     }
     println!(
@@ -83,8 +89,9 @@ pub(crate) fn run(world: &World, runtime: &Runtime) {
     for measured in [disk_one, alone_one, relay_one, disk_many, alone_many, relay_many] {
         measured.print();
     }
-    rate_alone.print();
-    rate_relay.print();
+    for figure in [&rate_alone, &rate_relay, &cpu_relay, &cpu_clients] {
+        figure.print();
+    }
     println!("receipts are {:.0} % of the journal alone", 100.0 * rate_relay.median() / rate_alone.median());
     relay.stop(Duration::from_secs(1)).unwrap();
 }
@@ -92,6 +99,11 @@ pub(crate) fn run(world: &World, runtime: &Runtime) {
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn rate(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn microseconds(nanoseconds: u64, count: usize) -> f64 {
+    nanoseconds as f64 / 1e3 / count as f64
 }
 
 /// One after another, each once the receipt of the one before is there.

@@ -243,7 +243,7 @@ impl Sample {
     fn try_once(&self, trial: u64) -> Result<(Kind, Outcome), String> {
         let mut chance = Chance(trial);
         let mut files = self.whole.clone();
-        let kind = KINDS[usize::try_from(trial).unwrap() % KINDS.len()];
+        let kind = KINDS[chance.below(KINDS.len())];
         self.damage(&mut files, kind, &mut chance);
         // One in four meets something else as well.
         if chance.below(4) == 0 {
