@@ -1,0 +1,271 @@
+//! A line to a relay, spoken by hand: cheap enough for a thousand, and as slow as it is told to be.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
+use vigie_client::Identity;
+use vigie_client::proto::cursor::Cursor;
+use vigie_client::proto::id::{LogId, Nonce, Sequence};
+use vigie_client::proto::login::{self, Binding};
+use vigie_client::proto::time::Timestamp;
+
+/// Trust in a relay's certificate.
+#[derive(Clone)]
+pub(crate) struct Tls(TlsConnector);
+
+impl Tls {
+    pub(crate) fn new(roots_pem: &Path) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        for root in CertificateDer::pem_file_iter(roots_pem).unwrap() {
+            roots.add(root.unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+/// What those who share it may take from their sockets: everything, nothing, or so many bytes more each.
+#[derive(Clone, Default)]
+pub(crate) struct Tap(Arc<Mutex<TapState>>);
+
+#[derive(Default)]
+struct TapState {
+    /// Bytes that each may take since it was last set; `None` for no bound.
+    each: Option<usize>,
+    /// Counts how often that was set.
+    epoch: usize,
+    waiting: Vec<Waker>,
+}
+
+impl Tap {
+    pub(crate) fn open() -> Self {
+        Self::default()
+    }
+
+    fn set(&self, change: impl FnOnce(&mut TapState)) {
+        let waiting = {
+            let mut state = self.0.lock().unwrap();
+            change(&mut state);
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Nothing more is taken.
+    pub(crate) fn shut(&self) {
+        self.let_through(0);
+    }
+
+    /// Each may take so many bytes now, and no more; what it left of the last time is lost.
+    pub(crate) fn let_through(&self, bytes: usize) {
+        self.set(|state| {
+            state.each = Some(bytes);
+            state.epoch += 1;
+        });
+    }
+
+    /// Waits until there is no bound.
+    pub(crate) async fn opened(&self) {
+        let mut look = tokio::time::interval(std::time::Duration::from_millis(50));
+        while self.0.lock().unwrap().each.is_some() {
+            look.tick().await;
+        }
+    }
+
+    pub(crate) fn open_again(&self) {
+        self.set(|state| {
+            state.each = None;
+            state.epoch += 1;
+        });
+    }
+}
+
+/// What the system holds for one that was slow and reads again.
+const RECEIVE_BYTES: usize = 256 * 1024;
+
+/// A socket behind a tap.
+struct Tapped {
+    stream: TcpStream,
+    tap: Tap,
+    epoch: usize,
+    taken: usize,
+}
+
+impl AsyncRead for Tapped {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        let left = {
+            let mut state = this.tap.0.lock().unwrap();
+            if this.epoch != state.epoch {
+                (this.epoch, this.taken) = (state.epoch, 0);
+                if state.each.is_none() {
+                    // One that reads again does so as others do.
+                    socket2::SockRef::from(&this.stream).set_recv_buffer_size(RECEIVE_BYTES)?;
+                }
+            }
+            let left = state.each.map_or(usize::MAX, |each| each.saturating_sub(this.taken));
+            if left == 0 {
+                state.waiting.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            left
+        };
+        let mut part = buffer.take(left);
+        let polled = Pin::new(&mut this.stream).poll_read(cx, &mut part);
+        let bytes = part.filled().len();
+        buffer.advance(bytes);
+        this.taken += bytes;
+        polled
+    }
+}
+
+impl AsyncWrite for Tapped {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// What came.
+pub(crate) enum Came {
+    Text(Utf8Bytes),
+    Ended(String),
+}
+
+/// A session.
+pub(crate) struct Line {
+    socket: WebSocketStream<TlsStream<Tapped>>,
+    n: u64,
+    log: Option<LogId>,
+}
+
+impl Line {
+    /// Connects and logs in; with `receive_bytes` the system holds no more than about that for it.
+    pub(crate) async fn log_in(
+        tls: &Tls,
+        address: &str,
+        who: &Identity,
+        receive_bytes: Option<usize>,
+        tap: &Tap,
+    ) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = receive_bytes {
+            socket.set_recv_buffer_size(u32::try_from(bytes).unwrap()).unwrap();
+        }
+        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let stream = Tapped { stream, tap: tap.clone(), epoch: 0, taken: 0 };
+        let stream = tls.0.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+        let binding = Binding::of_certificate(&stream.get_ref().1.peer_certificates().unwrap()[0]);
+        let mut request = "wss://localhost/".into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("vigie.v1"));
+        // Small buffers: there are a thousand of these.
+        let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0);
+        let (socket, _) =
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await.unwrap();
+        let mut line = Self { socket, n: 0, log: None };
+        line.prove(who, binding).await;
+        line
+    }
+
+    async fn prove(&mut self, who: &Identity, binding: Binding) {
+        let challenge: serde_json::Value = serde_json::from_str(&self.text().await).unwrap();
+        let nonce: Nonce = challenge["nonce"].as_str().unwrap().parse().unwrap();
+        let chain = who.chain();
+        let proof = login::sign(who.key(), chain.leaf().id(), chain.plane(), "localhost", nonce, binding);
+        let links: Vec<_> = chain.links().iter().map(|link| link.token().to_string()).collect();
+        self.send(serde_json::json!({"op": "login", "chain": links, "proof": proof}).to_string()).await;
+        let welcome = self.text().await;
+        let welcome: serde_json::Value = serde_json::from_str(&welcome).unwrap();
+        assert_eq!(welcome["op"], "welcome", "{welcome}");
+        self.log = welcome["log"].as_str().map(|log| log.parse().unwrap());
+    }
+
+    async fn send(&mut self, text: String) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next text, or how the line ended.
+    pub(crate) async fn next(&mut self) -> Came {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Came::Text(text),
+                Some(Ok(Message::Close(close))) => return Came::Ended(format!("{close:?}")),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Came::Ended(error.to_string()),
+                None => return Came::Ended("the end".to_owned()),
+            }
+        }
+    }
+
+    /// The cursor behind an event; `None` for any other frame.
+    pub(crate) fn cursor_of(&self, text: &str) -> Option<String> {
+        let fields = text.strip_prefix(r#"{"op":"event","seq":"#)?;
+        let (seq, rest) = fields.split_once(r#","admitted":"#)?;
+        let admitted = Timestamp::from_millis(rest.split_once(',')?.0.parse().ok()?);
+        Some(Cursor { log: self.log?, seq: Sequence::new(seq.parse().ok()?), admitted }.to_string())
+    }
+
+    async fn text(&mut self) -> Utf8Bytes {
+        match self.next().await {
+            Came::Text(text) => text,
+            Came::Ended(why) => panic!("{why}"),
+        }
+    }
+
+    /// The answer to a request; what else comes is passed over.
+    async fn answer(&mut self) -> Utf8Bytes {
+        let mine = format!("\"re\":{}", self.n);
+        loop {
+            let text = self.text().await;
+            if text.contains(&mine) {
+                return text;
+            }
+        }
+    }
+
+    pub(crate) async fn subscribe(&mut self, channel: &str, after: Option<&str>) {
+        self.n += 1;
+        let after = after.map_or(String::new(), |cursor| format!(r#","after":"{cursor}""#));
+        self.send(format!(r#"{{"op":"subscribe","n":{},"channels":["{channel}"]{after}}}"#, self.n)).await;
+        let answer = self.answer().await;
+        assert!(answer.starts_with(r#"{"op":"subscribed""#), "{answer}");
+    }
+
+    pub(crate) async fn publish(&mut self, message: &str) -> Utf8Bytes {
+        self.n += 1;
+        self.send(format!(r#"{{"op":"publish","n":{},"jws":"{message}"}}"#, self.n)).await;
+        self.answer().await
+    }
+}
