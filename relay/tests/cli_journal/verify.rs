@@ -65,7 +65,7 @@ fn one_byte_of_damage_is_named_with_what_it_costs() {
     let bytes = std::fs::read(segment).unwrap();
     let channels: Vec<usize> = (0..bytes.len() - 8).filter(|at| &bytes[*at..at + 8] == b"alert/fr").collect();
     let middle = channels[channels.len() / 2];
-    let mut damaged = bytes.clone();
+    let mut damaged = bytes;
     damaged[middle] ^= 1;
     std::fs::write(segment, damaged).unwrap();
     let ran = journal(&place, &["verify", "--json"]).ended(12);
