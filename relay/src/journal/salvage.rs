@@ -41,6 +41,11 @@ pub(super) fn read_around<F: StorageFile>(file: &F, buffer: &mut [u8], offset: u
     Ok(holes)
 }
 
+/// What a read of a bad sector fails with.
+pub(super) fn bad_sector() -> io::Error {
+    Errno::IO.into()
+}
+
 /// Whether an error says that these bytes are lost, and not that the file or the call is wrong: a bad sector, or a
 /// checksum of the file system that does not fit.
 fn cannot_be_read(error: &io::Error) -> bool {

@@ -80,7 +80,10 @@ impl RelayError {
         use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
         match self {
             Self::Journal(error) => {
-                matches!(error, JournalError::Storage { .. } | JournalError::Poisoned | JournalError::Full { .. })
+                matches!(
+                    error,
+                    JournalError::Storage { .. } | JournalError::Poisoned | JournalError::Full { .. }
+                )
             }
             // The wrong folder is named, or its disk is not mounted: no failure of a disk.
             Self::JournalFolder { source, .. } => {

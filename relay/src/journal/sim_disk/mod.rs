@@ -16,8 +16,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
-use rustix::io::Errno;
-
+use super::salvage::bad_sector;
 use super::storage::{Storage, StorageFile};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -365,7 +364,7 @@ impl StorageFile for SimFile {
         let bytes = start.checked_add(buffer.len()).and_then(|end| seen.get(start..end));
         let bad = |range: &Range<u64>| range.start < offset + buffer.len() as u64 && offset < range.end;
         if state.unreadable.get(&self.file).is_some_and(bad) {
-            return Err(Errno::IO.into());
+            return Err(bad_sector());
         }
         buffer.copy_from_slice(bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
         Ok(())
