@@ -19,6 +19,8 @@ use vigie_tests::world::{Person, World};
 const IN_FLIGHT_MAX: usize = 32;
 /// Sent at once by one author, without reading an answer.
 const AT_ONCE: usize = 200;
+/// A disk that is busy with everything else may take its time; silence does not end.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// An author, and what it was answered.
 struct Author {
@@ -62,7 +64,8 @@ impl Author {
         self.line.send_at_once(&frames.iter().map(String::as_str).collect::<Vec<_>>()).await;
         let mut unanswered: BTreeMap<_, _> = (first..).zip(sent).collect();
         while !unanswered.is_empty() {
-            let answer = self.line.frame().await;
+            let answer = tokio::time::timeout(ANSWERED_WITHIN, self.line.frame()).await;
+            let answer = answer.expect("every publish is answered");
             let Some(re) = answer["re"].as_u64() else { continue };
             let jws =
                 unanswered.remove(&re).unwrap_or_else(|| panic!("answered twice, or not asked: {answer}"));
