@@ -13,6 +13,7 @@
 mod calls;
 #[path = "storage_calls/case.rs"]
 mod case;
+#[expect(dead_code, reason = "shared with the trace of receipts")]
 #[path = "support_strace/mod.rs"]
 mod support;
 #[path = "storage_calls/workload.rs"]
