@@ -7,6 +7,7 @@
 //!
 //! `VIGIE_CALLS=10` repeats the publishes ten times, for a long run.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap in a test is a failed test")]
+#![allow(clippy::print_stdout, reason = "what a run came to belongs to its output")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 
 #[path = "storage_calls/calls.rs"]
@@ -109,10 +110,13 @@ fn every_storage_call_may_fail_or_be_the_last() {
     judge(&done.into_inner().unwrap(), cases.len());
 }
 
+/// Cases, and receipts in them.
+type Outcomes = BTreeMap<Outcome, (usize, usize)>;
+
 type Done<'t> = (&'t Target, Fault, Result<Report, String>);
 
 fn judge(done: &[Done<'_>], cases: usize) {
-    let mut table: BTreeMap<(&str, Fault), BTreeMap<Outcome, (usize, usize)>> = BTreeMap::new();
+    let mut table: BTreeMap<(&str, Fault), Outcomes> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (target, fault, report) in done {
         match report {

@@ -139,7 +139,7 @@ impl Workload {
         let given_up = std::fs::read(&first).unwrap();
         let two_hours_ago = now.minus(Duration::from_secs(2 * hour));
         let is_credential = |record: &Record| matches!(record, Record::Credential { .. });
-        let mut carry = |journal: &mut Journal<_>| {
+        let carry = |journal: &mut Journal<_>| {
             journal.retain(two_hours_ago, &mut |record, _| is_credential(record)).unwrap()
         };
         assert_eq!(carry(&mut journal), Retention::More);

@@ -266,7 +266,7 @@ impl Call {
 
     /// The first file at or below this folder that it names, by path or by descriptor.
     pub(crate) fn path_below(&self, folder: &Path) -> Option<PathBuf> {
-        let folder = folder.to_str().unwrap();
+        let folder = folder.to_str()?;
         let marks = ["\"", "<"].map(|mark| format!("{mark}{folder}"));
         let at = marks.iter().filter_map(|mark| self.rest.find(mark.as_str())).min()? + 1;
         let path = self.rest[at..].split(['"', '>']).next()?;
