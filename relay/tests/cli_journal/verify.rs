@@ -85,7 +85,8 @@ fn one_byte_of_damage_is_named_with_what_it_costs() {
     assert!(ran.err.contains("DAMAGED  segment"), "{ran:?}");
     let gap = object(&ran, "gap");
     assert_eq!(gap["reason"], "damaged");
-    assert!(gap["from"].as_str().unwrap().contains(&format!("{after}")), "{gap}");
+    let from: vigie_client::proto::cursor::Cursor = gap["from"].as_str().unwrap().parse().unwrap();
+    assert_eq!(from.seq.get(), after, "{gap}");
     journal(&place, &["stats"]).ended(12);
 }
 
