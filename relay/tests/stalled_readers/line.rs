@@ -103,6 +103,9 @@ impl Tap {
 /// What the system holds for one that was slow and reads again.
 const RECEIVE_BYTES: usize = 256 * 1024;
 
+/// A segment of Ethernet.
+const SEGMENT_BYTES: u32 = 1_448;
+
 /// A socket behind a tap.
 struct Tapped {
     stream: TcpStream,
@@ -183,6 +186,8 @@ impl Line {
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(u32::try_from(bytes).unwrap()).unwrap();
         }
+        // As on a network: with the 64 KiB of loopback a window never opens as wide as a segment.
+        socket2::SockRef::from(&socket).set_tcp_mss(SEGMENT_BYTES).unwrap();
         let stream = socket.connect(address.parse().unwrap()).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let stream = Tapped { stream, tap: tap.clone(), epoch: 0, taken: 0 };
