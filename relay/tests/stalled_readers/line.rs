@@ -19,10 +19,8 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use vigie_client::Identity;
-use vigie_client::proto::cursor::Cursor;
-use vigie_client::proto::id::{LogId, Nonce, Sequence};
+use vigie_client::proto::id::Nonce;
 use vigie_client::proto::login::{self, Binding};
-use vigie_client::proto::time::Timestamp;
 
 /// Trust in a relay's certificate.
 #[derive(Clone)]
@@ -82,14 +80,6 @@ impl Tap {
             state.each = Some(bytes);
             state.epoch += 1;
         });
-    }
-
-    /// Waits until there is no bound.
-    pub(crate) async fn opened(&self) {
-        let mut look = tokio::time::interval(std::time::Duration::from_millis(50));
-        while self.0.lock().unwrap().each.is_some() {
-            look.tick().await;
-        }
     }
 
     pub(crate) fn open_again(&self) {
@@ -170,7 +160,6 @@ pub(crate) enum Came {
 pub(crate) struct Line {
     socket: WebSocketStream<TlsStream<Tapped>>,
     n: u64,
-    log: Option<LogId>,
 }
 
 impl Line {
@@ -199,7 +188,7 @@ impl Line {
         let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0);
         let (socket, _) =
             tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await.unwrap();
-        let mut line = Self { socket, n: 0, log: None };
+        let mut line = Self { socket, n: 0 };
         line.prove(who, binding).await;
         line
     }
@@ -214,7 +203,6 @@ impl Line {
         let welcome = self.text().await;
         let welcome: serde_json::Value = serde_json::from_str(&welcome).unwrap();
         assert_eq!(welcome["op"], "welcome", "{welcome}");
-        self.log = welcome["log"].as_str().map(|log| log.parse().unwrap());
     }
 
     async fn send(&mut self, text: String) {
@@ -232,14 +220,6 @@ impl Line {
                 None => return Came::Ended("the end".to_owned()),
             }
         }
-    }
-
-    /// The cursor behind an event; `None` for any other frame.
-    pub(crate) fn cursor_of(&self, text: &str) -> Option<String> {
-        let fields = text.strip_prefix(r#"{"op":"event","seq":"#)?;
-        let (seq, rest) = fields.split_once(r#","admitted":"#)?;
-        let admitted = Timestamp::from_millis(rest.split_once(',')?.0.parse().ok()?);
-        Some(Cursor { log: self.log?, seq: Sequence::new(seq.parse().ok()?), admitted }.to_string())
     }
 
     async fn text(&mut self) -> Utf8Bytes {
@@ -260,10 +240,9 @@ impl Line {
         }
     }
 
-    pub(crate) async fn subscribe(&mut self, channel: &str, after: Option<&str>) {
+    pub(crate) async fn subscribe(&mut self, channel: &str) {
         self.n += 1;
-        let after = after.map_or(String::new(), |cursor| format!(r#","after":"{cursor}""#));
-        self.send(format!(r#"{{"op":"subscribe","n":{},"channels":["{channel}"]{after}}}"#, self.n)).await;
+        self.send(format!(r#"{{"op":"subscribe","n":{},"channels":["{channel}"]}}"#, self.n)).await;
         let answer = self.answer().await;
         assert!(answer.starts_with(r#"{"op":"subscribed""#), "{answer}");
     }
