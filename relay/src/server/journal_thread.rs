@@ -33,6 +33,10 @@ const MOVE_EVERY: Duration = Duration::from_secs(1);
 /// Where publishes never pause that long, it is done once in so many syncs: a step costs about as much as a few of them.
 const SYNCS_WITHOUT_REST_MAX: u32 = 256;
 
+/// And as long as more is due to go, after so much was written, in bytes of events: a quarter of what a step lets go, so
+/// that the journal shrinks also where publishes never pause.
+const WRITTEN_WITHOUT_REST_MAX: usize = 1024 * 1024;
+
 /// Runs until the queue ends.
 ///
 /// # Errors
@@ -45,31 +49,36 @@ pub(crate) fn run<S: Storage>(
     mut watch: JournalWatch,
 ) -> Result<(), JournalError> {
     let mut wait = REST_AFTER;
-    let mut syncs_without_rest = 0;
+    let (mut syncs_without_rest, mut written_without_rest, mut more_is_due) = (0, 0, false);
     let mut retain_at = Instant::now();
     loop {
         match queue.recv_timeout(wait) {
             Ok(first) => {
                 let committed = sequencer.commit(gather(first, queue), clock.admission())?;
                 watch.settled(&sequencer, &committed);
+                written_without_rest += written(&committed);
                 tell(committed, inboxes);
                 (wait, retain_at) = (REST_AFTER, Instant::now());
                 syncs_without_rest += 1;
-                if syncs_without_rest == SYNCS_WITHOUT_REST_MAX {
-                    syncs_without_rest = 0;
+                if syncs_without_rest >= SYNCS_WITHOUT_REST_MAX
+                    || (more_is_due && written_without_rest >= WRITTEN_WITHOUT_REST_MAX)
+                {
+                    (syncs_without_rest, written_without_rest) = (0, 0);
                     sequencer.rest()?;
-                    retain(&mut sequencer, clock)?;
+                    more_is_due = retain(&mut sequencer, clock)?;
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
-                syncs_without_rest = 0;
+                (syncs_without_rest, written_without_rest) = (0, 0);
                 sequencer.rest()?;
                 watch.look(&sequencer);
                 wait = MOVE_EVERY;
                 if retain_at <= Instant::now() {
-                    match retain(&mut sequencer, clock)? {
-                        true => wait = Duration::ZERO,
-                        false => retain_at = Instant::now() + RETAIN_EVERY,
+                    more_is_due = retain(&mut sequencer, clock)?;
+                    if more_is_due {
+                        wait = Duration::ZERO;
+                    } else {
+                        retain_at = Instant::now() + RETAIN_EVERY;
                     }
                 }
             }
@@ -102,6 +111,11 @@ fn gather(first: Submission, queue: &Receiver<Submission>) -> Vec<Submission> {
         batch.push(next);
     }
     batch
+}
+
+fn written(committed: &Committed) -> usize {
+    let events = committed.batch.iter().flat_map(|batch| &batch.events);
+    events.map(|(event, _)| event.frame.len()).sum()
 }
 
 /// Receipts first, then the events: both wait in the same inbox, so an author reads its receipt before its own event.
