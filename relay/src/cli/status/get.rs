@@ -80,8 +80,8 @@ mod tests {
     use super::*;
 
     fn body(answer: &str) -> Result<String, String> {
-        let body = body_of(answer.as_bytes().to_vec()).map_err(|error| error.to_string())?;
-        Ok(String::from_utf8(body).unwrap())
+        let body = body_of(answer.as_bytes().to_vec()).map_err(|error| error.to_string());
+        body.map(|body| String::from_utf8_lossy(&body).into_owned())
     }
 
     #[test]
