@@ -10,7 +10,7 @@
 //!
 //! How often each rule decided is counted: a rule that never did was not tested, and fails the test. The comparison is
 //! tried against references with one rule made wrong, and must see each of them.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "the seed and the counts are the result of a long run")]
 
 #[path = "authority/random.rs"]

@@ -1,7 +1,7 @@
 //! The crate's side of the comparison: what the reference calls a link, a message or an ear, signed and judged for real.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
@@ -42,7 +42,7 @@ pub(crate) struct World {
 
 /// Bounded: long runs see millions of credentials.
 #[derive(Default)]
-struct Seen(RefCell<HashMap<TokenHash, Arc<Credential>>>);
+struct Seen(RefCell<BTreeMap<TokenHash, Arc<Credential>>>);
 
 const SEEN_MAX: usize = 20_000;
 
