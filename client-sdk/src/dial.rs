@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::{Sink as _, Stream as _};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -26,6 +27,7 @@ use vigie_proto::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use vigie_proto::login::Binding;
 use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step, Welcomed};
 
+use crate::heard::Heard;
 use crate::identity::Identity;
 use crate::link::LinkError;
 use crate::tls::{TlsRoots, explain};
@@ -89,7 +91,7 @@ impl Dialler {
         }
     }
 
-    async fn connect(&self, relay: &RelayUrl) -> Result<(TlsStream<TcpStream>, Binding), LinkError> {
+    async fn connect(&self, relay: &RelayUrl) -> Result<(TlsStream<Heard>, Binding), LinkError> {
         let unreachable =
             |source: std::io::Error| LinkError::Connect { relay: relay.clone(), source: Arc::new(source) };
         let tcp = TcpStream::connect((relay.host(), relay.port())).await.map_err(unreachable)?;
@@ -98,7 +100,11 @@ impl Dialler {
         let failed = |why: String| LinkError::Tls { relay: relay.clone(), why };
         let name =
             ServerName::try_from(relay.host().to_owned()).map_err(|error| failed(error.to_string()))?;
-        let tls = self.tls.connect(name, tcp).await.map_err(|error| failed(explain(&error, relay.host())))?;
+        let tls = self
+            .tls
+            .connect(name, Heard::new(tcp))
+            .await
+            .map_err(|error| failed(explain(&error, relay.host())))?;
         let binding = match tls.get_ref().1.peer_certificates() {
             Some([certificate, ..]) => Binding::of_certificate(certificate),
             Some([]) | None => return Err(failed("the relay showed no certificate".to_owned())),
@@ -107,7 +113,7 @@ impl Dialler {
     }
 }
 
-async fn upgrade(tls: TlsStream<TcpStream>, relay: &RelayUrl) -> Result<Line, LinkError> {
+async fn upgrade(tls: TlsStream<Heard>, relay: &RelayUrl) -> Result<Line, LinkError> {
     let violation = |what: String| LinkError::Violation { relay: relay.clone(), what };
     let mut request =
         format!("{relay}/").into_client_request().map_err(|error| violation(error.to_string()))?;
@@ -171,7 +177,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// An open WebSocket. What is queued is written while the line is read, and neither waits for the other.
 #[derive(Debug)]
 pub(crate) struct Line {
-    socket: WebSocketStream<TlsStream<TcpStream>>,
+    socket: WebSocketStream<TlsStream<Heard>>,
     /// Bounded by its owner, which queues answers to nothing: requests in flight only.
     queue: VecDeque<Message>,
     unflushed: bool,
@@ -218,6 +224,27 @@ impl Line {
             }
         })
         .await
+    }
+
+    /// When anything last came: a part of a frame is a sign of life.
+    pub(crate) fn heard(&self) -> Instant {
+        self.socket.get_ref().get_ref().0.last()
+    }
+
+    /// As [`Line::next`], as long as anything comes: [`LinkError::Stale`] once nothing did for this long.
+    ///
+    /// Cancel safe; the silence counts from the call.
+    pub(crate) async fn next_within(&mut self, silence: Duration) -> Result<Incoming, LinkError> {
+        let begun = Instant::now();
+        loop {
+            let stale_at = self.heard().max(begun) + silence;
+            if Instant::now() >= stale_at {
+                return Err(LinkError::Stale { relay: self.relay.clone() });
+            }
+            if let Ok(incoming) = tokio::time::timeout_at(stale_at, self.next()).await {
+                return incoming;
+            }
+        }
     }
 
     /// Writes what is queued without reading. Cancel safe.

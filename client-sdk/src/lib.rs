@@ -36,6 +36,7 @@ mod identity;
 mod backoff;
 mod connect;
 mod dial;
+mod heard;
 mod link;
 mod tls;
 mod url;

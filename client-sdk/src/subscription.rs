@@ -198,11 +198,10 @@ impl<P: OnPlane> Feeder<P> {
             let text = tokio::select! {
                 biased;
                 () = self.put.closed() => return Over::Dropped,
-                incoming = tokio::time::timeout(pace.stale, line.next()) => match incoming {
-                    Ok(Ok(Incoming::Text(text))) => text,
-                    Ok(Ok(Incoming::Alive)) => continue,
-                    Ok(Err(error)) => return Over::Lost(error.into()),
-                    Err(_) => return Over::Lost(LinkError::Stale { relay: line.relay().clone() }.into()),
+                incoming = line.next_within(pace.stale) => match incoming {
+                    Ok(Incoming::Text(text)) => text,
+                    Ok(Incoming::Alive) => continue,
+                    Err(error) => return Over::Lost(error.into()),
                 },
             };
             let frame = match ServerFrame::parse(&text) {

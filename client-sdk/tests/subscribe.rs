@@ -3,8 +3,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use support::{FakeRelay, LOG, Session, Trust, draft, now, soon};
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 use vigie_client::proto::cursor::Cursor;
 use vigie_client::proto::frame::{ClientFrame, GapReason, ServerFrame, Start};
@@ -107,6 +110,32 @@ async fn a_silent_line_is_given_up() {
     let crue = signed(&client, "crue");
     second.event(1, &crue).await;
     assert_eq!(next_message(&mut heard).await.id(), crue.id());
+}
+
+/// On a bad network one large message takes longer than any silence that is borne. Readers counted whole frames, and gave
+/// such a line up again and again.
+#[tokio::test]
+async fn a_line_on_which_a_frame_comes_slowly_is_not_stale() {
+    let trust = Trust::new(1);
+    let relay = FakeRelay::start(&trust).await.with_mark_ms(500);
+    let client = trust.client(&[&relay]);
+    let mut heard = subscribe(&client, Start::Beginning);
+    let mut session = opened(&relay, &trust, Some("start"), 0).await;
+    let crue = signed(&client, &"crue ".repeat(1_000));
+    let jws = (&**crue.token()).into();
+    let text = ServerFrame::Event { seq: Sequence::new(1), admitted: now(), jws }.to_text();
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    // RFC 6455: a final text frame of the server, with its length in two bytes.
+    let frame = [&[0x81, 126], &length[..], text.as_bytes()].concat();
+    let line = session.socket.get_mut();
+    for piece in frame.chunks(frame.len().div_ceil(12)) {
+        line.write_all(piece).await.unwrap();
+        line.flush().await.unwrap();
+        // The slow network: in all three times as long as the silence that is borne, 2.4 intervals.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(next_message(&mut heard).await.id(), crue.id());
+    assert_eq!(heard.state(), LinkState::Up);
 }
 
 /// PROTOCOL.md, part 2: a relay that breaks the protocol is told so with 1002, and the reader comes back by itself.

@@ -117,6 +117,11 @@ impl Driver {
                     in_flight.handle_timeout(Instant::now(), &problem.borrow());
                 }
                 () = tokio::time::sleep_until(heard + pace.stale) => {
+                    // A part of a frame is a sign of life too.
+                    if line.heard() > heard {
+                        heard = line.heard();
+                        continue;
+                    }
                     return Ok(LinkError::Stale { relay: line.relay().clone() }.into());
                 }
                 // A session that subscribes to nothing may hear nothing: ask.
