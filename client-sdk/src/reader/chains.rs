@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vigie_proto::chain::{Chain, Roots, TokenHash, Verdicts};
 use vigie_proto::credential::Credential;
 use vigie_proto::id::CredentialId;
+use vigie_proto::jws::{Kind, Token};
 use vigie_proto::limits::CHAINS_REMEMBERED;
 use vigie_proto::refusal::{Code, Refusal};
 
@@ -64,8 +65,10 @@ impl Chains {
     }
 }
 
+/// The form of the token is enough: a credential whose key or claims are refused is named by its events all the same,
+/// and what they are told is why.
 fn claimed_id(token: &str) -> Result<CredentialId, ()> {
-    Credential::parse(token).map(|credential| credential.id()).map_err(drop)
+    Token::parse(token, Kind::Credential).map(|token| CredentialId::from_bytes(token.id)).map_err(drop)
 }
 
 /// Good credentials by the hash of their whole token; the oldest is forgotten first.
