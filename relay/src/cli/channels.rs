@@ -46,7 +46,15 @@ fn malformed(lang: Lang, text: &str, error: MalformedChannel) -> Failure {
 }
 
 #[cfg(test)]
+#[path = "../../../proto/tests/authority/reference.rs"]
+#[expect(dead_code, reason = "only who hears what is asked here")]
+mod reference;
+
+#[cfg(test)]
 mod tests {
+    use vigie_proto::severity::Severity;
+
+    use super::reference::{Bent, Ear, Rules};
     use super::*;
 
     #[test]
@@ -65,5 +73,39 @@ mod tests {
             }
         }
         assert!(written("alert/FR", false).is_err());
+    }
+
+    /// All that can be typed in a small world, against the reference that also judges the protocol's own texts.
+    #[test]
+    fn what_is_typed_hears_what_the_reference_says() {
+        const PLACES: [&str; 6] = ["fr", "fr.a", "fr.ab", "fr.a.x", "fr.a.y", "frx"];
+        const FLOWS: [&str; 2] = ["alert", "signal"];
+        let rules = Rules(Bent::Nothing);
+        let mut heard = 0;
+        let planes = [("live", false), ("exercise", true)];
+        let places = PLACES.iter().flat_map(|at| PLACES.map(|addressed| (*at, addressed)));
+        let flows = FLOWS.iter().flat_map(|flow| FLOWS.map(|said| (*flow, said)));
+        let all: Vec<_> = places.flat_map(|places| flows.clone().map(move |flows| (places, flows))).collect();
+        for (ear_plane, flag) in planes {
+            for (said_plane, said_flag) in planes {
+                for ((at, addressed), (flow, said_flow)) in &all {
+                    for (suffix, and_below) in [("", false), (".**", true)] {
+                        let typed = format!("{flow}/{at}{suffix}");
+                        let ear = Ear { plane: ear_plane, flow, at, and_below };
+                        let listening = filter(Lang::Fr, &typed, plane(flag)).unwrap();
+                        let said = format!("{said_flow}/{addressed}");
+                        let channel = channel(Lang::Fr, &said, plane(said_flag)).unwrap();
+                        for (number, severity) in Severity::ALL.into_iter().enumerate() {
+                            let expected = rules.hears(&ear, said_plane, said_flow, addressed, number);
+                            let found = listening.takes(&channel, severity);
+                            assert_eq!(found, expected, "{ear:?}: {said_plane} {said} {severity}");
+                            heard += usize::from(found);
+                        }
+                    }
+                }
+            }
+        }
+        // What `proto/tests/authority.rs` counts for the four forms: 96, 144, 72 and 96.
+        assert_eq!(heard, 408);
     }
 }
