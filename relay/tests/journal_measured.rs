@@ -49,7 +49,7 @@ fn open(folder: &std::path::Path) -> (Journal<DirStorage>, u64, Duration) {
 }
 
 #[test]
-#[ignore = "writes 1 GiB"]
+#[ignore = "writes 1 GiB; the step recovery of .ci/run runs it"]
 fn a_journal_of_1_gib_is_recovered_and_one_channel_of_it_read_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let (mut journal, _, _) = open(folder.path());
@@ -134,7 +134,7 @@ async fn on_100_000_messages_the_first_receipt_comes_in_time() {
 
 #[cfg(all(unix, feature = "cli"))]
 #[tokio::test]
-#[ignore = "writes 1 GiB"]
+#[ignore = "writes 1 GiB; the step recovery of .ci/run runs it"]
 async fn on_1_gib_the_first_receipt_comes_in_time() {
     let took = start_to_first_receipt((1 << 30) / 1_048).await;
     assert!(took < Duration::from_secs(50), "the aim is 5 s");
