@@ -1,6 +1,6 @@
 //! The rules of authority and of hearing, once more, to be read from top to bottom in five minutes.
 //!
-//! Written from PROTOCOL.md (parts 3, 7, 9 and 12) and from nothing else: it shares no code and no type with the crate.
+//! It says what PROTOCOL.md says in parts 3, 7 and 9, and shares no code and no type with the crate that it judges.
 //! A place is the list of its names, a severity a number from 0 (Minor) to 3 (Extreme), a moment a number of
 //! milliseconds. Rights are spelt out one by one, and looked up. Slow, and plain on purpose.
 //!
