@@ -119,11 +119,16 @@ impl Raw {
     /// Connects and logs in.
     pub async fn log_in(world: &World, address: SocketAddr, person: &Person) -> Self {
         let mut raw = Self::connect(world, address).await;
-        let login = raw.login_frame(person).await;
-        raw.send(&login).await;
-        let welcome = raw.frame().await;
-        assert_eq!(welcome["op"], "welcome", "{welcome}");
+        raw.log_in_as(person).await;
         raw
+    }
+
+    /// Logs in on a connection of which nothing has been read.
+    pub async fn log_in_as(&mut self, person: &Person) {
+        let login = self.login_frame(person).await;
+        self.send(&login).await;
+        let welcome = self.frame().await;
+        assert_eq!(welcome["op"], "welcome", "{welcome}");
     }
 
     /// Reads the challenge and makes the frame that answers it.

@@ -131,13 +131,13 @@ async fn publish(world: &World, author: &mut Raw, text: &str) {
     assert_eq!(receipt["op"], "receipt", "{receipt}");
 }
 
-/// Waits until the relay has room for another connection; it takes two.
-async fn has_room(world: &World, relay: &Relay) -> Instant {
+/// Waits until the relay has room for another connection, and takes it.
+async fn has_room(world: &World, relay: &Relay) -> (Instant, Raw) {
     loop {
         // Looked at again and again: a newcomer is told at once.
         let stream = vigie_tests::raw::tls(world, relay.local_addr()).await;
-        if Raw::upgrade_over(stream, &Default::default()).await.is_ok() {
-            return Instant::now();
+        if let Ok(newcomer) = Raw::upgrade_over(stream, &Default::default()).await {
+            return (Instant::now(), newcomer);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -164,7 +164,7 @@ async fn a_peer_that_vanishes_with_nothing_on_its_way_is_found_by_its_silence() 
     assert!(after > SILENT_MAX / 2, "not while a pong may still come: {after:?}");
     assert!(after < SILENT_MAX + SLACK, "{after:?}");
     // Its place is another's.
-    let room = has_room(&world, &relay).await;
+    let (room, _newcomer) = has_room(&world, &relay).await;
     assert!(room - closed < SLACK);
 }
 
@@ -196,15 +196,16 @@ async fn a_peer_that_acknowledges_nothing_is_closed_and_its_cursor_stays_good() 
     tokio::spawn(async move {
         while !matches!(nation.next_within(Duration::from_secs(600)).await, Some(Came::Gone) | None) {}
     });
-    let found = has_room(&world, &relay).await - vanished;
+    let (found, mut newcomer) = has_room(&world, &relay).await;
+    let found = found - vanished;
     println!("a peer that acknowledged nothing was found after {found:?}; bytes waited within {filled:?}");
     assert!(found > UNACKNOWLEDGED_MAX - SLACK, "{found:?}");
     assert!(found < filled + UNACKNOWLEDGED_MAX + SLACK, "{found:?}");
     drop(town);
-    let mut town = Raw::log_in(&world, relay.local_addr(), &world.live.town).await;
-    town.subscribe(&["alert/fr.idf.75.paris"], Some(&cursor.to_string())).await;
+    newcomer.log_in_as(&world.live.town).await;
+    newcomer.subscribe(&["alert/fr.idf.75.paris"], Some(&cursor.to_string())).await;
     for number in 2..=MESSAGES {
-        assert_eq!(town.event().await["seq"], number);
+        assert_eq!(newcomer.event().await["seq"], number);
     }
 }
 
