@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Sink as _, Stream as _};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
@@ -92,25 +92,44 @@ impl Dialler {
     }
 
     async fn connect(&self, relay: &RelayUrl) -> Result<(TlsStream<Heard>, Binding), LinkError> {
-        let unreachable =
-            |source: std::io::Error| LinkError::Connect { relay: relay.clone(), source: Arc::new(source) };
-        let tcp = TcpStream::connect((relay.host(), relay.port())).await.map_err(unreachable)?;
-        // A frame that waits for more to come is an alert that waits.
-        tcp.set_nodelay(true).map_err(unreachable)?;
-        let failed = |why: String| LinkError::Tls { relay: relay.clone(), why };
-        let name =
-            ServerName::try_from(relay.host().to_owned()).map_err(|error| failed(error.to_string()))?;
-        let tls = self
-            .tls
-            .connect(name, Heard::new(tcp))
-            .await
-            .map_err(|error| failed(explain(&error, relay.host())))?;
-        let binding = match tls.get_ref().1.peer_certificates() {
-            Some([certificate, ..]) => Binding::of_certificate(certificate),
-            Some([]) | None => return Err(failed("the relay showed no certificate".to_owned())),
-        };
+        let tls = shake_hands(&self.tls, relay).await?;
+        let binding = Binding::of_certificate(certificate(&tls, relay)?);
         Ok((tls, binding))
     }
+}
+
+impl TlsRoots {
+    /// The certificate (DER) that a relay shows now, good in the eyes of these authorities: to see when it ends. Opens a
+    /// connection of its own, and logs in as nobody. Cancel safe.
+    ///
+    /// # Errors
+    /// [`LinkError`]: no connection, no TLS, or not within 10 s.
+    pub async fn certificate_of(&self, relay: &RelayUrl) -> Result<Vec<u8>, LinkError> {
+        let connector = self.connector();
+        let tls = tokio::time::timeout(DIAL_DEADLINE, shake_hands(&connector, relay)).await;
+        let tls = tls.map_err(|_| LinkError::TimedOut { relay: relay.clone() })??;
+        Ok(certificate(&tls, relay)?.to_vec())
+    }
+}
+
+async fn shake_hands(connector: &TlsConnector, relay: &RelayUrl) -> Result<TlsStream<Heard>, LinkError> {
+    let unreachable =
+        |source: std::io::Error| LinkError::Connect { relay: relay.clone(), source: Arc::new(source) };
+    let tcp = TcpStream::connect((relay.host(), relay.port())).await.map_err(unreachable)?;
+    // A frame that waits for more to come is an alert that waits.
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    let failed = |why: String| LinkError::Tls { relay: relay.clone(), why };
+    let name = ServerName::try_from(relay.host().to_owned()).map_err(|error| failed(error.to_string()))?;
+    connector.connect(name, Heard::new(tcp)).await.map_err(|error| failed(explain(&error, relay.host())))
+}
+
+fn certificate<'a>(
+    tls: &'a TlsStream<Heard>,
+    relay: &RelayUrl,
+) -> Result<&'a CertificateDer<'static>, LinkError> {
+    let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let none = || LinkError::Tls { relay: relay.clone(), why: "the relay showed no certificate".to_owned() };
+    shown.ok_or_else(none)
 }
 
 async fn upgrade(tls: TlsStream<Heard>, relay: &RelayUrl) -> Result<Line, LinkError> {

@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use vigie_proto::chain::Roots;
 use vigie_proto::id::CredentialId;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::time::Window;
 
 use crate::clock::Clock;
 use crate::journal::JournalConfig;
@@ -31,6 +32,8 @@ pub struct RelayConfig {
     pub journal_config: JournalConfig,
     /// The relay's own credential, told to clients.
     pub relay_credential: Option<CredentialId>,
+    /// When the chain of that credential is valid, to warn before it ends. Default unknown.
+    pub relay_valid: Option<Window>,
     /// Threads that own sessions. Default: one for each core, at most 16.
     pub workers: usize,
     /// Web origins whose pages may connect (`https://console.example`). Default none: clients are no web pages.
@@ -78,6 +81,7 @@ impl RelayConfig {
             journal,
             journal_config: JournalConfig::new(),
             relay_credential: None,
+            relay_valid: None,
             workers: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)),
             origins: Vec::new(),
             unbound_passes: false,

@@ -68,7 +68,7 @@ fn a_sound_relay_is_shown_in_both_languages_and_as_json() {
     let place = Place::new();
     let relay = Relay::start(&place, &[]);
     let english = ready(relay.url(), &[]).ended(0);
-    let labels = ["READY", "vigie 0", "Journal", "Disk", "Sync", "Messages", "Sessions", "Refused"];
+    let labels = ["READY", "vigie 0", "Journal", "Disk", "Sync", "Messages", "Sessions", "Refused", "Good"];
     assert_eq!(english.out.lines().count(), labels.len(), "{english:?}");
     for (line, label) in english.out.lines().zip(labels) {
         assert!(line.starts_with(label), "{line}");
@@ -79,7 +79,8 @@ fn a_sound_relay_is_shown_in_both_languages_and_as_json() {
     );
     assert!(english.out.contains("0 connection(s) of 10000") && english.err.is_empty(), "{english:?}");
     let french = ready(relay.url(), &["--lang", "fr"]).ended(0);
-    let labels = ["PRÊT", "vigie 0", "Journal", "Disque", "Écriture", "Messages", "Sessions", "Refus"];
+    let labels =
+        ["PRÊT", "vigie 0", "Journal", "Disque", "Écriture", "Messages", "Sessions", "Refus", "Validité"];
     assert_eq!(french.out.lines().count(), labels.len(), "{french:?}");
     for (line, label) in french.out.lines().zip(labels) {
         assert!(line.starts_with(label), "{line}");

@@ -178,6 +178,7 @@ pub struct World {
     pub tls_root_pem: String,
     tls_chain: Vec<CertificateDer<'static>>,
     tls_key: PrivateKeyDer<'static>,
+    issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
@@ -187,8 +188,7 @@ impl Default for World {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+        let certificate = CertificateParams::new(names()).unwrap().signed_by(&key, &issuer).unwrap();
         Self {
             live: Command::new(Plane::Live),
             exercise: Command::new(Plane::Exercise),
@@ -196,15 +196,38 @@ impl Default for World {
             tls_root_pem: issuer.pem(),
             tls_chain: vec![certificate.der().clone()],
             tls_key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            issuer,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 }
 
+/// What relays are dialled by.
+fn names() -> Vec<String> {
+    vec!["localhost".to_owned(), "127.0.0.1".to_owned()]
+}
+
+/// A certificate, those above it, and its key.
+pub type TlsPair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
 impl World {
+    /// Another certificate for the names of a relay, under the same authority; `change` may spoil it.
+    pub fn certificate(&self, change: impl FnOnce(&mut CertificateParams)) -> TlsPair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names()).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
+
     /// A world with fresh keys.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The key of the certificate that relays start with.
+    pub fn tls_key(&self) -> PrivateKeyDer<'static> {
+        self.tls_key.clone_key()
     }
 
     /// The roots of both planes.
@@ -232,10 +255,9 @@ impl World {
 
     /// The usual settings of a relay of this world.
     pub fn config(&self, journal: &str) -> RelayConfig {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let key = self.tls_key.clone_key();
+        let key = self.tls_key();
         std::fs::create_dir_all(self.journal(journal)).unwrap();
-        RelayConfig::new(names, self.tls_chain.clone(), key, self.roots(), self.journal(journal))
+        RelayConfig::new(names(), self.tls_chain.clone(), key, self.roots(), self.journal(journal))
     }
 
     /// A relay on a free port of loopback.

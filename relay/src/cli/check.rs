@@ -3,15 +3,20 @@
 
 use std::time::{Duration, Instant};
 
-use vigie_client::{EndReason, Exercise, LinkState, Live, OnPlane, Subscription};
+use vigie_client::{ClientConfig, EndReason, Exercise, LinkState, Live, OnPlane, Subscription};
 use vigie_proto::channel::{Channel, Filter, Flow, Plane};
 use vigie_proto::frame::Start;
+use vigie_proto::time::Timestamp;
 
 use super::args::{CheckCommand, CheckRelay};
 use super::channels;
 use super::exit::{Failure, Outcome, refusal_text};
 use super::screen::{Screen, escape};
 use super::session::Session;
+use super::text::Lang;
+use super::{time, upkeep};
+use crate::health::expiry::{Notice, Validity};
+use crate::net::certificate::validity;
 
 const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
@@ -30,7 +35,7 @@ pub(super) fn run(session: Session<'_>, command: &CheckCommand) -> Outcome {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Good,
     Warning,
@@ -41,11 +46,13 @@ enum State {
 struct Told {
     text: String,
     took: Option<Duration>,
+    /// When the relay's certificate and our credential end.
+    ends: [Option<Timestamp>; 2],
 }
 
 impl Told {
     const fn why(text: String) -> Self {
-        Self { text, took: None }
+        Self { text, took: None, ends: [None; 2] }
     }
 }
 
@@ -68,7 +75,9 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
         Ok(match outcome {
             Ok(Ok(())) => {
                 let state = if took >= args.warn { State::Warning } else { State::Good };
-                (state, Told { text: lang.check_logged_in(took.as_millis()), took: Some(took) })
+                let told =
+                    Told { text: lang.check_logged_in(took.as_millis()), took: Some(took), ends: [None; 2] };
+                with_ends(lang, client.config(), state, told).await
             }
             Ok(Err(reason)) => (State::Critical, Told::why(refusal_text(lang, reason.refusal()))),
             Err(_) => {
@@ -77,6 +86,30 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
             }
         })
     })
+}
+
+/// Looks when the relay's certificate and our own credential end: what ends soon is a warning, what ends within a day
+/// is critical. A certificate that cannot be had now is not judged: the log-in was good.
+async fn with_ends(lang: Lang, config: &ClientConfig, state: State, mut told: Told) -> (State, Told) {
+    let certificate = match config.relays.first() {
+        Some(relay) => config.tls_roots.certificate_of(relay).await.ok(),
+        None => None,
+    };
+    let valid = [
+        (lang.the_certificate(), certificate.and_then(|der| validity(&der))),
+        (lang.the_credential(), Some(config.identity.chain().window())),
+    ];
+    let mut worst = state;
+    for (index, (what, valid)) in valid.into_iter().enumerate() {
+        let Some(valid) = valid.map(|valid| Validity::of(valid, time::now())) else { continue };
+        told.ends[index] = Some(valid.ends);
+        if let Some(said) = upkeep::said_of_end(lang, what, valid) {
+            told.text = format!("{}{}{said}", told.text, lang.semicolon());
+            let urgent = valid.notice >= Notice::Day;
+            worst = worst.max(if urgent { State::Critical } else { State::Warning });
+        }
+    }
+    (worst, told)
 }
 
 /// Waits until the relay has let us in. That it then refuses the channel is no fault of the relay.
@@ -126,6 +159,7 @@ fn report(screen: &Screen, state: State, told: &Told, args: &CheckRelay) -> Outc
         screen.object(&serde_json::json!({
             "type": "check", "state": word, "text": told.text,
             "login_ms": told.took.map(|took| took.as_millis()),
+            "certificate_ends": told.ends[0], "credential_ends": told.ends[1],
         }))?;
     } else {
         let measured = seconds.map_or_else(String::new, |seconds| {

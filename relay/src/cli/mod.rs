@@ -21,6 +21,7 @@ mod init;
 mod settings;
 mod health;
 mod relay;
+mod upkeep;
 mod status;
 mod publish;
 mod queue;

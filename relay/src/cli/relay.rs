@@ -16,7 +16,9 @@ use super::settings::Settings;
 use super::status;
 use super::text::Lang;
 use super::time;
-use crate::net::tls::server_config;
+use super::upkeep::{self, Ending, Upkeep};
+use crate::health::expiry::Validity;
+use crate::net::tls::Shown;
 use crate::server::{Relay, RelayError};
 
 /// When the source of this program was committed, in seconds since the Unix epoch: set by the build script.
@@ -67,8 +69,16 @@ fn refuse_old_clock(lang: Lang, now: Timestamp, source: Timestamp) -> Outcome {
 /// Everything but binding and the journal, which another relay may have open.
 fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     let lang = screen.lang;
-    server_config(settings.config.tls_chain, settings.config.tls_key)
-        .map_err(|error| Failure::new(Exit::Configuration, lang.tls_unusable(error)))?;
+    let shown =
+        Shown::new(settings.config.tls_chain, settings.config.tls_key).map_err(|error| match &error {
+            RelayError::Tls(why) => Failure::new(Exit::Configuration, lang.tls_unusable(why)),
+            RelayError::NoCertificate
+            | RelayError::CertificateUnfit { .. }
+            | RelayError::JournalFolder { .. }
+            | RelayError::Journal(_)
+            | RelayError::ClockBehindJournal { .. }
+            | RelayError::System(_) => failed(lang, &error),
+        })?;
     if let Some(fault) = settings.credential_fault {
         return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));
     }
@@ -82,6 +92,14 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
         screen.warn(&lang.trial_roots());
     }
     settings.health.warn(screen, None);
+    let ends = [(Ending::Certificate, shown.valid), (Ending::Credential, settings.config.relay_valid)];
+    for (what, valid) in ends {
+        if let Some(text) =
+            valid.and_then(|valid| upkeep::near_end(lang, what, Validity::of(valid, time::now())))
+        {
+            screen.warn(&text);
+        }
+    }
     screen.line(&lang.configuration_good(path.display()))
 }
 
@@ -96,7 +114,7 @@ enum End {
 
 fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     let lang = screen.lang;
-    let Settings { mut config, trial, stop_grace, health, credential_fault, .. } = settings;
+    let Settings { mut config, trial, stop_grace, health, credential_fault, tls, .. } = settings;
     let (names, journal, workers) = (config.names.join(", "), config.journal.clone(), config.workers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -104,6 +122,8 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
         .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
     // Before the address is announced: whoever reads it may ask us to stop at once.
     let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let hangup = runtime.block_on(async { listen_to(SignalKind::hangup()) })?;
+    let upkeep = Upkeep::new(lang, tls, hangup);
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::new(Exit::Failure, lang.cannot_listen(listen, error)))?;
     let (health_listener, health_fault) = health.bind();
@@ -127,6 +147,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
             biased;
             () = relay.failed() => End::Failed,
             () = signals.next() => End::Asked,
+            () = upkeep.run(&relay) => End::Asked,
         }
     });
     let grace = match end {
@@ -146,9 +167,10 @@ fn failed(lang: Lang, error: &RelayError) -> Failure {
         return Failure::new(Exit::Storage, lang.storage_failed(error));
     }
     let exit = match error {
-        RelayError::Tls(_) | RelayError::NoCertificate | RelayError::JournalFolder { .. } => {
-            Exit::Configuration
-        }
+        RelayError::Tls(_)
+        | RelayError::NoCertificate
+        | RelayError::CertificateUnfit { .. }
+        | RelayError::JournalFolder { .. } => Exit::Configuration,
         RelayError::Journal(_) | RelayError::ClockBehindJournal { .. } | RelayError::System(_) => {
             Exit::Failure
         }
@@ -167,11 +189,13 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failure, error.to_string()));
         // Heard and passed over: unheard, a write past a limit on the size of files would end the process without a word
         // instead of failing.
-        let _ = listen(SignalKind::from_raw(SIGXFSZ))?;
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let _ = listen_to(SignalKind::from_raw(SIGXFSZ))?;
+        Ok(Self {
+            terminate: listen_to(SignalKind::terminate())?,
+            interrupt: listen_to(SignalKind::interrupt())?,
+        })
     }
 
     pub(super) async fn next(&mut self) {
@@ -181,6 +205,10 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+fn listen_to(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(Exit::Failure, error.to_string()))
 }
 
 #[cfg(test)]

@@ -97,6 +97,8 @@ pub(super) struct Settings {
     pub(super) health: HealthListen,
     /// Why the relay's own credential is not good now: fatal to a check, a warning to a relay that must go on.
     pub(super) credential_fault: Option<String>,
+    /// Where the TLS certificate and its key came from.
+    pub(super) tls: TlsFiles,
 }
 
 impl Settings {
@@ -111,6 +113,35 @@ impl Settings {
     pub(super) fn health_of(screen: &Screen, path: &Path) -> Result<HealthListen, Failure> {
         let reading = Reading { lang: screen.lang, path };
         reading.health(&reading.parse(&files::read_text(screen.lang, path)?)?)
+    }
+}
+
+/// Where the TLS certificate and its key lie, which may be renewed while the relay runs.
+#[derive(Clone, Debug)]
+pub(super) struct TlsFiles {
+    pub(super) chain: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+/// A certificate with those above it, and its key.
+type TlsPair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl TlsFiles {
+    /// Reads both; whether they fit each other is not judged here.
+    pub(super) fn read(&self, lang: Lang) -> Result<TlsPair, Failure> {
+        let wrong = |text: String| Failure::new(Exit::Configuration, text);
+        let shown = self.chain.display();
+        let pem = files::read_text(lang, &self.chain)?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        let chain = chain.map_err(|error| wrong(format!("{shown}: {error}")))?;
+        if chain.is_empty() {
+            return Err(wrong(lang.no_certificate(shown)));
+        }
+        files::refuse_open_mode(lang, &self.key)?;
+        let pem = files::read_text(lang, &self.key)?;
+        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
+            .map_err(|error| wrong(lang.unusable_key(self.key.display(), error)))?;
+        Ok((chain, key))
     }
 }
 
@@ -157,8 +188,8 @@ impl Reading<'_> {
     fn settle(&self, file: File) -> Result<Settings, Failure> {
         let base = self.path.parent().unwrap_or_else(|| Path::new("."));
         let roots = self.roots(&file.roots)?;
-        let tls_chain = self.certificates(&base.join(&file.tls_chain))?;
-        let tls_key = self.tls_key(&base.join(&file.tls_key))?;
+        let tls = TlsFiles { chain: base.join(&file.tls_chain), key: base.join(&file.tls_key) };
+        let (tls_chain, tls_key) = tls.read(self.lang)?;
         let names: Vec<String> = file.names.iter().map(|name| name.to_ascii_lowercase()).collect();
         if names.is_empty() || names.iter().any(String::is_empty) {
             return Err(self.wrong(self.lang.names_empty()));
@@ -169,7 +200,7 @@ impl Reading<'_> {
         self.limits(&file, &mut config)?;
         let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);
         let (listen, trial, health) = (file.listen, file.trial, self.health(&file)?);
-        Ok(Settings { config, listen, trial, stop_grace, health, credential_fault })
+        Ok(Settings { config, listen, trial, stop_grace, health, credential_fault, tls })
     }
 
     fn health(&self, file: &File) -> Result<HealthListen, Failure> {
@@ -187,23 +218,6 @@ impl Reading<'_> {
             text.parse::<KeyId>().map_err(|error| self.wrong(format!("`roots`: {text:?}: {error}")))
         });
         Ok(Roots::new(pinned.collect::<Result<Vec<_>, _>>()?))
-    }
-
-    fn certificates(&self, path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-        let pem = files::read_text(self.lang, path)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-        match chain {
-            Ok(chain) if !chain.is_empty() => Ok(chain),
-            Ok(_) => Err(self.wrong(self.lang.no_certificate(path.display()))),
-            Err(error) => Err(self.wrong(format!("{}: {error}", path.display()))),
-        }
-    }
-
-    fn tls_key(&self, path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
-        files::refuse_open_mode(self.lang, path)?;
-        let pem = files::read_text(self.lang, path)?;
-        PrivateKeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| self.wrong(self.lang.unusable_key(path.display(), error)))
     }
 
     /// The relay's own credential. Returns why it is not good now, if it is not.
@@ -225,6 +239,7 @@ impl Reading<'_> {
             return Err(self.wrong(self.lang.not_a_relay_credential(chain.display())));
         }
         config.relay_credential = Some(leaf.id());
+        config.relay_valid = Some(identity.chain().window());
         Ok(identity.chain().judge(time::now()).err().map(|refusal| refusal_text(self.lang, &refusal)))
     }
 

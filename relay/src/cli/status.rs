@@ -15,7 +15,7 @@ use super::screen::{Screen, Tone, escape};
 use super::settings::Settings;
 use super::text::Lang;
 use super::time;
-use crate::health::{Damage, READY_WITHIN, Status};
+use crate::health::{Damage, READY_WITHIN, Status, Warning};
 
 pub(super) fn run(screen: &Screen, args: &RelayStatus) -> Outcome {
     let lang = screen.lang;
@@ -95,7 +95,10 @@ fn red(screen: &Screen, status: &Status) -> Vec<String> {
         lines.push(format!("    {}", lang.status_thread_silent(escape(&thread.name), time)));
     }
     for warning in &status.warnings {
-        let (look, code) = (screen.paint(Tone::Caution, &lang.status_look()), warning.as_str());
+        // Whoever renews a certificate and sees it refused must act before the one that is shown ends.
+        let refused = matches!(warning, Warning::CertificateRefused | Warning::CredentialEnded);
+        let tone = if refused { Tone::Bad } else { Tone::Caution };
+        let (look, code) = (screen.paint(tone, &lang.status_look()), warning.as_str());
         lines.push(format!("  {look} {code}: {}", lang.warning(*warning)));
     }
     lines.extend(status.damage.iter().map(|damage| format!("    {}", damaged(lang, damage))));
@@ -142,8 +145,13 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
     ];
     let mut refused = vec![lang.status_refused(status.requests_refused, status.logins_refused)];
     refused.extend((status.jumps > 0).then(|| lang.status_jumps(status.jumps)));
+    let good = [
+        status.certificate.map(|it| lang.status_certificate_ends(time::date(it.ends), it.left_s / 86_400)),
+        status.credential.map(|it| lang.status_credential_ends(time::date(it.ends), it.left_s / 86_400)),
+    ];
+    let good: Vec<String> = good.into_iter().flatten().collect();
     let line = |label: String, text: &str| format!("{label:LABEL_WIDTH$}  {text}");
-    vec![
+    let mut lines = vec![
         lang.status_relay(escape(&status.version), lang.for_long(status.uptime_ms), status.log),
         line(lang.status_journal_label(), &head),
         line(lang.status_disk_label(), &disk.join(lang.semicolon())),
@@ -154,7 +162,11 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
         line(lang.status_messages_label(), &messages.join(lang.semicolon())),
         line(lang.status_sessions_label(), &people.join(lang.semicolon())),
         line(lang.status_refused_label(), &refused.join(lang.semicolon())),
-    ]
+    ];
+    if !good.is_empty() {
+        lines.push(line(lang.status_good_label(), &good.join(lang.semicolon())));
+    }
+    lines
 }
 
 /// The longest label has 8 letters, in both languages.

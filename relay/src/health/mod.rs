@@ -22,6 +22,7 @@
 //!
 //! Names and meaning of all members are those of [`Status`]. Codes of reasons and warnings: [`Reason`] and [`Warning`].
 
+pub mod expiry;
 mod gauge;
 mod journal_watch;
 pub(crate) mod listener;
@@ -36,14 +37,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, Window};
 
 use crate::clock::Clock;
 use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Storage};
 use crate::net::accept::Connections;
+use crate::net::tls::Tls;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
 
+use expiry::Validity;
 pub(crate) use gauge::{Gauge, JournalNumbers};
 pub(crate) use journal_watch::JournalWatch;
 pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
@@ -64,6 +67,8 @@ pub(crate) struct Health {
     clock: Arc<Clock>,
     connections: Arc<Connections>,
     connections_max: usize,
+    tls: Arc<Tls>,
+    credential: Option<Window>,
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
     journal: Arc<Gauge<JournalNumbers>>,
     syncs: Arc<SyncTimes>,
@@ -83,12 +88,16 @@ pub(crate) struct Origin<'a, S: Storage> {
     pub(crate) workers: usize,
     pub(crate) connections: Arc<Connections>,
     pub(crate) connections_max: usize,
+    pub(crate) tls: Arc<Tls>,
+    /// When the relay's own credential is valid.
+    pub(crate) credential: Option<Window>,
     pub(crate) ended: watch::Receiver<bool>,
 }
 
 impl Health {
     pub(crate) fn new<S: Storage>(origin: Origin<'_, S>) -> Self {
-        let Origin { sequencer, syncs, clock, workers, connections, connections_max, ended } = origin;
+        let Origin { sequencer, syncs, clock, workers, connections, connections_max, tls, credential, ended } =
+            origin;
         let began = Instant::now();
         let mut numbers = JournalNumbers::default();
         numbers.look(sequencer);
@@ -100,6 +109,8 @@ impl Health {
             clock,
             connections,
             connections_max,
+            tls,
+            credential,
             workers: (0..workers).map(|_| Arc::new(Gauge::new(began, WorkerCounts::default()))).collect(),
             journal: Arc::new(Gauge::new(began, numbers)),
             syncs,
@@ -136,9 +147,15 @@ impl Health {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// The relay's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.steady()
+    }
+
     /// How the relay is now.
     pub(crate) fn status(&self) -> Status {
         let facts = Facts { stopping: self.stopping.load(Ordering::Relaxed), ended: *self.ended.borrow() };
+        let now = self.now();
         let clock = if self.clock.admission().is_ok() { ClockState::Ok } else { ClockState::Suspect };
         let numbers = self.journal.numbers();
         let workers =
@@ -173,6 +190,9 @@ impl Health {
             requests_refused: workers.requests_refused,
             logins_refused: workers.logins_refused,
             jumps: workers.jumps,
+            certificate: self.tls.shown().valid.map(|valid| Validity::of(valid, now)),
+            certificate_refused: self.tls.is_refused(),
+            credential: self.credential.map(|valid| Validity::of(valid, now)),
             threads: self.threads(),
             damage,
             damage_left_out,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
+use super::expiry::{Notice, Validity};
 use crate::journal::DamagedRange;
 
 /// A thread that has not moved for so long is taken for dead: restart the relay. Long, since a restart cures no slow disk
@@ -58,6 +59,15 @@ pub struct Status {
     pub logins_refused: u64,
     /// How often a worker had too many batches waiting and was given their end alone: its sessions then read the journal.
     pub jumps: u64,
+    /// How long the TLS certificate is good, or one above it that ends before; missing where it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Validity>,
+    /// A certificate or key that was to take the place of the one that clients are shown could not be used.
+    #[serde(default)]
+    pub certificate_refused: bool,
+    /// How long the relay's own credential is good; missing where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Validity>,
     /// Threads that must move for the relay to be live.
     pub threads: Vec<ThreadStatus>,
     /// What of the journal cannot be read, in no particular order.
@@ -254,6 +264,10 @@ codes! {
         ClockSuspect = "clock_suspect",
             "the clock jumped, so no message is admitted; set it right, or restart the relay if it is right now",
             "l'horloge a sauté, aucun message n'est admis ; mettez-la à l'heure, ou redémarrez le relais si elle l'est";
+        /// The TLS certificate is over.
+        CertificateEnded = "certificate_ended",
+            "the TLS certificate has ended, so new clients refuse the relay; put a new one in its place",
+            "le certificat TLS est échu, les nouveaux clients refusent donc le relais ; mettez-en un nouveau à sa place";
     }
 }
 
@@ -268,6 +282,22 @@ codes! {
         ReserveUsed = "reserve_used",
             "the room kept for cancels and urgent messages is not whole; free some space",
             "la place gardée pour annulations et messages urgents n'est pas entière ; faites de la place";
+        /// A renewal that failed.
+        CertificateRefused = "certificate_refused",
+            "the new TLS certificate or key cannot be used, the one before stays; the relay's log says why",
+            "le nouveau certificat TLS ou sa clé est inutilisable, l'ancien reste ; le journal d'exécution du relais dit pourquoi";
+        /// The TLS certificate ends within 30 days.
+        CertificateEnds = "certificate_ends",
+            "the TLS certificate ends soon; put a new one in its place, which ends no session",
+            "le certificat TLS arrive à échéance ; mettez-en un nouveau à sa place, aucune session n'en est coupée";
+        /// The relay's own credential ends within 30 days.
+        CredentialEnds = "credential_ends",
+            "the relay's own credential ends soon; have it issued again, then restart the relay",
+            "l'accréditation du relais arrive à échéance ; faites-la renouveler, puis redémarrez le relais";
+        /// The relay's own credential is over.
+        CredentialEnded = "credential_ended",
+            "the relay's own credential has ended; have it issued again, then restart the relay",
+            "l'accréditation du relais est échue ; faites-la renouveler, puis redémarrez le relais";
     }
 }
 
@@ -287,6 +317,9 @@ impl Status {
             let silent = move |thread: &ThreadStatus| thread.silent_ms.unwrap_or(self.uptime_ms) > longer;
             self.threads.iter().any(silent)
         };
+        let notice =
+            |validity: &Option<Validity>| validity.as_ref().map_or(Notice::None, |validity| validity.notice);
+        let (certificate, credential) = (notice(&self.certificate), notice(&self.credential));
         let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
         let starting = self.threads.iter().any(|thread| thread.silent_ms.is_none());
         let reasons = [
@@ -298,11 +331,16 @@ impl Status {
             (self.journal.full, Reason::JournalFull),
             (ids_left <= self.journal.ids_max / 16, Reason::IdsFull),
             (self.clock == ClockState::Suspect, Reason::ClockSuspect),
+            (certificate == Notice::Ended, Reason::CertificateEnded),
         ];
         let warnings = [
             (!self.damage.is_empty(), Warning::JournalDamaged),
             // Before the journal thread has moved nobody has looked at it.
             (!self.journal.reserve_whole && !starting, Warning::ReserveUsed),
+            (self.certificate_refused, Warning::CertificateRefused),
+            (certificate.is_warning(), Warning::CertificateEnds),
+            (credential.is_warning(), Warning::CredentialEnds),
+            (credential == Notice::Ended, Warning::CredentialEnded),
         ];
         self.live = !facts.ended && !silent(LIVE_WITHIN);
         self.reasons = reasons.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect();
@@ -369,6 +407,9 @@ mod tests {
             requests_refused: 0,
             logins_refused: 0,
             jumps: 0,
+            certificate: None,
+            certificate_refused: false,
+            credential: None,
             threads: vec![thread("worker-0"), thread("journal")],
             damage: Vec::new(),
             damage_left_out: false,

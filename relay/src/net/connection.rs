@@ -24,6 +24,7 @@ use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
 
 use crate::net::gate::Gate;
+use crate::net::tls::Shown;
 use crate::net::upgrade::upgrade;
 use crate::server::worker_thread::Local;
 use crate::worker::{Output, SessionId};
@@ -68,10 +69,9 @@ pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
     // One deadline from accept to log-in: the session tells whom it can tell, this ends the rest.
     let accepted = local.now();
     let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
-    let Ok(Some(socket)) = tokio::time::timeout_at(deadline, open(&local, stream, full)).await else {
-        return;
-    };
-    let Some(id) = local.open_session(binding_of(&local), accepted) else { return };
+    let opened = tokio::time::timeout_at(deadline, open(&local, stream, full)).await;
+    let Ok(Some((socket, binding))) = opened else { return };
+    let Some(id) = local.open_session(binding, accepted) else { return };
     let _guard = SessionGuard { local: &local, id };
     let Ok(Some(socket)) = tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)).await
     else {
@@ -84,14 +84,11 @@ pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
     }
 }
 
-/// The binding that every client of this certificate signs.
-fn binding_of(local: &Local) -> Binding {
-    local.binding
-}
-
-async fn open(local: &Rc<Local>, stream: TcpStream, full: bool) -> Option<Socket> {
+/// The open WebSocket, and the binding to the certificate that this client was shown.
+async fn open(local: &Rc<Local>, stream: TcpStream, full: bool) -> Option<(Socket, Binding)> {
     set_options(&stream).ok()?;
-    let acceptor = TlsAcceptor::from(local.tls.clone());
+    let Shown { config, binding, .. } = local.tls.shown();
+    let acceptor = TlsAcceptor::from(config);
     let tls = match acceptor.accept(stream).await {
         Ok(tls) => tls,
         Err(error) => {
@@ -101,7 +98,8 @@ async fn open(local: &Rc<Local>, stream: TcpStream, full: bool) -> Option<Socket
     };
     let (stream, read_ahead) = upgrade(tls, &local.upgrade_rules, full).await?;
     let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
-    Some(WebSocketStream::from_raw_socket(Gate::new(stream, read_ahead), Role::Server, Some(config)).await)
+    let gate = Gate::new(stream, read_ahead);
+    Some((WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await, binding))
 }
 
 fn set_options(stream: &TcpStream) -> std::io::Result<()> {

@@ -1,10 +1,111 @@
-//! The relay's door to rustls: TLS 1.3 by *ring*, nothing else.
+//! The relay's door to rustls: TLS 1.3 by *ring*, nothing else; and the certificate that clients are shown, which may
+//! be renewed while the relay runs.
+//!
+//! A connection takes what is shown when its handshake begins and keeps it: the binding that its log-in proof must sign is
+//! that of the certificate that this very client saw. So a renewal ends no session and refuses no log-in under way.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::NoServerSessionStorage;
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate};
+use vigie_proto::login::Binding;
+use vigie_proto::time::{Timestamp, Window};
+
+use super::certificate::validity;
+use crate::server::RelayError;
+
+/// A certificate and its key, ready to be shown.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) binding: Binding,
+    /// Of the certificate in the chain that ends first; `None` where that cannot be read.
+    pub(crate) valid: Option<Window>,
+}
+
+impl Shown {
+    /// # Errors
+    /// There is no certificate, the key does not fit it, or one of them is of a kind that TLS 1.3 does not take.
+    pub(crate) fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, RelayError> {
+        let binding = Binding::of_certificate(chain.first().ok_or(RelayError::NoCertificate)?);
+        let valid = chain.iter().filter_map(|link| validity(link)).min_by_key(|valid| valid.until);
+        Ok(Self { config: server_config(chain, key)?, binding, valid })
+    }
+}
+
+/// What is shown now. One lock for each handshake, held for as long as it takes to copy two pointers.
+pub(crate) struct Tls {
+    shown: Mutex<Shown>,
+    /// Names that clients dial; empty where something else shows its certificate to clients.
+    names: Vec<String>,
+    /// What was to take the place of what is shown could not be used.
+    refused: AtomicBool,
+}
+
+impl Tls {
+    pub(crate) const fn new(shown: Shown, names: Vec<String>) -> Self {
+        Self { shown: Mutex::new(shown), names, refused: AtomicBool::new(false) }
+    }
+
+    /// For a handshake that begins.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the last renewal was refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_refused(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Shows this from now on, or goes on with what was shown.
+    ///
+    /// # Errors
+    /// Those of [`Shown::new`]; or clients would refuse it now, for its time or its names.
+    pub(crate) fn renew(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        now: Timestamp,
+    ) -> Result<Option<Window>, RelayError> {
+        self.note_refused();
+        let named = chain.first().is_some_and(|leaf| self.names.is_empty() || self.is_for_us(leaf));
+        let new = Shown::new(chain, key)?;
+        if new.valid.is_some_and(|valid| !valid.contains(now)) {
+            return Err(RelayError::CertificateUnfit { why: "it has ended, or its time has not come" });
+        }
+        if !named {
+            return Err(RelayError::CertificateUnfit { why: "it is for none of the names in `names`" });
+        }
+        let valid = new.valid;
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        self.refused.store(false, Ordering::Relaxed);
+        Ok(valid)
+    }
+
+    fn is_for_us(&self, leaf: &CertificateDer<'_>) -> bool {
+        let Ok(leaf) = ParsedCertificate::try_from(leaf) else { return false };
+        let names =
+            self.names.iter().filter_map(|name| ServerName::try_from(name.trim_matches(['[', ']'])).ok());
+        names.into_iter().any(|name| verify_server_name(&leaf, &name).is_ok())
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("names", &self.names).finish_non_exhaustive()
+    }
+}
 
 /// Makes the TLS configuration.
 ///

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
 use vigie_proto::limits::CLOCK_SKEW_MAX;
-use vigie_proto::login::Binding;
 use vigie_proto::session::relay::Rules;
 
 use crate::clock::Clock;
@@ -29,7 +29,7 @@ use crate::event::Position;
 use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
 use crate::journal::{DamagedRange, DirStorage, JournalError, Storage};
 use crate::net::accept::{Connections, accept};
-use crate::net::tls::server_config;
+use crate::net::tls::{Shown, Tls};
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
 use crate::worker::{Pages, ReadRequest, WorkerConfig};
@@ -47,6 +47,12 @@ pub enum RelayError {
     /// No TLS certificate was given.
     #[error("no TLS certificate is given; check `tls` in the configuration")]
     NoCertificate,
+    /// Clients would refuse this certificate.
+    #[error("the new TLS certificate cannot be used: {why}; the one before stays")]
+    CertificateUnfit {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The folder of the journal could not be opened.
     #[error(
         "the journal folder {path} cannot be opened ({source}); if its disk is not mounted, mount it; for a new \
@@ -89,7 +95,11 @@ impl RelayError {
             Self::JournalFolder { source, .. } => {
                 ![NotFound, NotADirectory, PermissionDenied].contains(&source.kind())
             }
-            Self::Tls(_) | Self::NoCertificate | Self::ClockBehindJournal { .. } | Self::System(_) => false,
+            Self::Tls(_)
+            | Self::NoCertificate
+            | Self::CertificateUnfit { .. }
+            | Self::ClockBehindJournal { .. }
+            | Self::System(_) => false,
         }
     }
 }
@@ -100,6 +110,7 @@ pub struct Relay {
     address: SocketAddr,
     log: LogId,
     health: Arc<Health>,
+    tls: Arc<Tls>,
     health_listener: Option<HealthThread>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
@@ -128,8 +139,9 @@ impl Relay {
         let (stop_accepting, stop) = watch::channel(false);
         let (fail, failed) = watch::channel(false);
         let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
+        let relay_valid = config.relay_valid;
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
-        let Assembled { sequencer, submissions, reads, parts, clock, syncs } = assemble(config)?;
+        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } = assemble(config)?;
         let log = sequencer.log();
         let connections: Arc<Connections> = Arc::default();
         let health = Arc::new(Health::new(Origin {
@@ -139,6 +151,8 @@ impl Relay {
             workers: parts.len(),
             connections: Arc::clone(&connections),
             connections_max,
+            tls: Arc::clone(&tls),
+            credential: relay_valid,
             ended: failed.clone(),
         }));
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
@@ -166,6 +180,7 @@ impl Relay {
             address,
             log,
             health,
+            tls,
             health_listener,
             retry_hint,
             stop_accepting,
@@ -201,6 +216,25 @@ impl Relay {
     /// How it is: what `GET /status` of the health listener tells. Makes no thread of the relay wait.
     pub fn status(&self) -> Status {
         self.health.status()
+    }
+
+    /// Shows clients another certificate from the next handshake on. No session ends, and a log-in under way is judged by
+    /// the certificate that its client saw. When it cannot be used the one before stays, and [`Relay::status`] says so
+    /// until one was.
+    ///
+    /// # Errors
+    /// [`RelayError::NoCertificate`], [`RelayError::Tls`] or [`RelayError::CertificateUnfit`].
+    pub fn renew_tls(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), RelayError> {
+        self.tls.renew(chain, key, self.health.now()).map(drop)
+    }
+
+    /// A renewed certificate or key could not even be read: [`Relay::status`] says so until one could be used.
+    pub fn note_tls_unreadable(&self) {
+        self.tls.note_refused();
     }
 
     /// Waits until the journal fails or a thread of the relay panics; for ever when neither happens. Then call
@@ -285,11 +319,13 @@ struct Assembled {
     parts: Vec<Parts>,
     clock: Arc<Clock>,
     syncs: Arc<SyncTimes>,
+    tls: Arc<Tls>,
 }
 
 fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
-    let binding = Binding::of_certificate(config.tls_chain.first().ok_or(RelayError::NoCertificate)?);
-    let tls = server_config(config.tls_chain, config.tls_key)?;
+    // Where something else ends TLS in front of the relay, its certificate is seen by that alone.
+    let names = if config.unbound_passes { Vec::new() } else { config.names.clone() };
+    let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key)?, names));
     let clock = Arc::new(config.clock);
     let workers = config.workers.max(1);
     // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place.
@@ -322,14 +358,13 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
         inboxes: (0..workers).map(|_| Arc::default()).collect(),
         submissions: submit,
         reads: ask,
-        tls,
-        binding,
+        tls: Arc::clone(&tls),
         origins: config.origins,
         clock: Arc::clone(&clock),
     };
     let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };
     let parts = (0..workers).map(for_worker).collect();
-    Ok(Assembled { sequencer, submissions, reads, parts, clock, syncs })
+    Ok(Assembled { sequencer, submissions, reads, parts, clock, syncs, tls })
 }
 
 fn new_log_id() -> std::io::Result<LogId> {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::task::LocalSet;
 use vigie_proto::admit::Stored;
 use vigie_proto::id::Nonce;
@@ -23,6 +22,7 @@ use crate::clock::Clock;
 use crate::event::Position;
 use crate::health::Gauge;
 use crate::net::connection;
+use crate::net::tls::Tls;
 use crate::net::upgrade::UpgradeRules;
 use crate::sequencer::{Answer, Submission};
 use crate::sync::mpsc::{SyncSender, TrySendError};
@@ -38,8 +38,7 @@ pub(crate) struct Parts {
     pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) submissions: SyncSender<Submission>,
     pub(crate) reads: SyncSender<(usize, ReadRequest)>,
-    pub(crate) tls: Arc<ServerConfig>,
-    pub(crate) binding: Binding,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) origins: Vec<String>,
     pub(crate) clock: Arc<Clock>,
 }
@@ -54,8 +53,7 @@ pub(crate) struct Local {
     reads: SyncSender<(usize, ReadRequest)>,
     clock: Arc<Clock>,
     random: ring::rand::SystemRandom,
-    pub(crate) tls: Arc<ServerConfig>,
-    pub(crate) binding: Binding,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) upgrade_rules: Rc<UpgradeRules>,
 }
 
@@ -127,7 +125,6 @@ impl Local {
             clock: parts.clock,
             random: ring::rand::SystemRandom::new(),
             tls: parts.tls,
-            binding: parts.binding,
             upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins }),
         }
     }

@@ -65,6 +65,15 @@ sentences! {
     status_refused_label() "Refused", "Refus";
     status_refused(requests, logins) "{requests} request(s), {logins} log-in(s)",
         "{requests} demande(s), {logins} authentification(s)";
+    status_good_label() "Good", "Validité";
+    status_certificate_ends(date, days) "TLS certificate until {date} ({days} day(s))", "certificat TLS jusqu'au {date} ({days} jour(s))";
+    status_credential_ends(date, days) "credential until {date} ({days} day(s))", "accréditation jusqu'au {date} ({days} jour(s))";
+    ends_soon(what, date, days) "{what} ends on {date}, in {days} day(s): renew it",
+        "{what} : échéance le {date}, dans {days} jour(s) ; renouvelez";
+    has_ended(what, date) "{what} ended on {date}: renew it", "{what} : échu depuis le {date} ; renouvelez";
+    the_certificate() "the relay's TLS certificate", "certificat TLS du relais";
+    the_relay_credential() "the relay's own credential", "accréditation du relais";
+    the_credential() "the credential of this identity", "accréditation de cette identité";
     status_jumps(jumps) "readers sent back to the journal {jumps} time(s), since a thread had too much waiting",
         "lecteurs renvoyés au journal {jumps} fois, un fil ayant trop en attente";
 }

@@ -27,6 +27,7 @@ use crate::clock::{Clock, TimeSource};
 use crate::health::JournalWatch;
 use crate::journal::sim_disk::SimDisk;
 use crate::journal::{JournalConfig, JournalReader};
+use crate::net::tls::{Shown, Tls};
 use crate::sequencer::{Sequencer, Submission, Ticket};
 use crate::server::inbox::{BATCHES_MAX, Inbox, Letter};
 use crate::server::journal_thread;
@@ -172,7 +173,6 @@ fn assemble(cast: &Cast, bounds: &Bounds, time: &Time) -> Stage {
         submissions: submit.clone(),
         reads: ask,
         tls: tls(),
-        binding: BINDING,
         origins: Vec::new(),
         clock,
     };
@@ -180,14 +180,15 @@ fn assemble(cast: &Cast, bounds: &Bounds, time: &Time) -> Stage {
 }
 
 /// No connection ever asks for it.
-fn tls() -> Arc<ServerConfig> {
+fn tls() -> Arc<Tls> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring has TLS 1.3")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    Arc::new(config)
+    let shown = Shown { config: Arc::new(config), binding: BINDING, valid: None };
+    Arc::new(Tls::new(shown, Vec::new()))
 }
 
 /// Runs it once, and judges it.

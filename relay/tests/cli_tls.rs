@@ -1,0 +1,102 @@
+//! The TLS certificate of a relay that runs, as an operator renews it: new files, SIGHUP, and files that are no good.
+#![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
+#![cfg(unix)]
+
+#[path = "cli_suite/support.rs"]
+#[allow(dead_code, reason = "each suite of tests uses a part of it")]
+mod support;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use support::{Place, command, vigie};
+
+/// Far longer than two looks of the relay at its files.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Relay {
+    child: Child,
+    address: String,
+    health: String,
+}
+
+impl Relay {
+    fn start(place: &Place) -> Self {
+        let config = place.path("vigie.toml");
+        let args = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"];
+        let mut child = command(&args).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut after = |start: &str| {
+            let found = lines.by_ref().find_map(|line| Some(line.unwrap().strip_prefix(start)?.to_owned()));
+            found.unwrap_or_else(|| panic!("the relay never said {start}"))
+        };
+        let (address, health) = (after("vigie: listening on "), after("vigie: health on "));
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address, health }
+    }
+
+    fn hang_up(&self) {
+        assert!(
+            Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success()
+        );
+    }
+
+    /// Asks until it tells a refused certificate, or until it does not.
+    fn wait_until_refused(&self, wanted: bool) {
+        let began = Instant::now();
+        while vigie(&["relay", "status", "--url", &self.health]).out.contains("certificate_refused") != wanted
+        {
+            assert!(began.elapsed() < PATIENCE, "never {wanted}");
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether somebody who trusts the authority of `place` alone can log in.
+fn logs_in(place: &Place, relay: &Relay) -> bool {
+    let context = fs::read_to_string(place.path("context.toml")).unwrap();
+    let lines = context.lines().map(|line| match line.starts_with("relays = ") {
+        true => format!("relays = [\"wss://{}\"]", relay.address),
+        false => line.to_owned(),
+    });
+    fs::write(place.path("context.toml"), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    place.vigie(&["check", "relay", "--as", "town", "--crit", "20s", "--warn", "20s"]).code == 0
+}
+
+#[test]
+fn new_files_and_sighup_are_taken_up_and_files_that_do_not_fit_are_not() {
+    let (place, other) = (Place::new(), Place::new());
+    let relay = Relay::start(&place);
+    assert!(logs_in(&place, &relay));
+    let [chain, key] = ["relay/tls.pem", "relay/tls.key.pem"];
+    // A chain alone: its key is another's.
+    let old = fs::read(place.path(chain)).unwrap();
+    fs::copy(other.path(chain), place.path(chain)).unwrap();
+    relay.wait_until_refused(true);
+    assert!(logs_in(&place, &relay), "the one before stays");
+    // Its key with it: that is found without asking.
+    let ca = fs::read(place.path("tls/ca.pem")).unwrap();
+    let old_key = fs::read(place.path(key)).unwrap();
+    fs::write(place.path(key), fs::read(other.path(key)).unwrap()).unwrap();
+    relay.wait_until_refused(false);
+    fs::copy(other.path("tls/ca.pem"), place.path("tls/ca.pem")).unwrap();
+    assert!(logs_in(&place, &relay), "certified by the other authority now");
+    // A file that is gone, and SIGHUP once all is back.
+    fs::remove_file(place.path(chain)).unwrap();
+    relay.hang_up();
+    relay.wait_until_refused(true);
+    for (file, content) in [(chain, old), (key, old_key), ("tls/ca.pem", ca)] {
+        fs::write(place.path(file), content).unwrap();
+    }
+    relay.hang_up();
+    relay.wait_until_refused(false);
+    assert!(logs_in(&place, &relay));
+}
