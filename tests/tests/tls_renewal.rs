@@ -53,9 +53,7 @@ async fn sessions_live_through_a_renewal_and_each_is_bound_to_the_certificate_it
     let (chain, key) = world.certificate(|_| {});
     relay.renew_tls(chain, key).unwrap();
     let mut after = Raw::connect(&world, address).await;
-    let bound_to_the_one_before = before.binding;
-    before.binding = after.binding;
-    after.binding = bound_to_the_one_before;
+    std::mem::swap(&mut before.binding, &mut after.binding);
     for crossed in [&mut before, &mut after] {
         let frame = crossed.login_frame(&world.live.region).await;
         crossed.send(&frame).await;

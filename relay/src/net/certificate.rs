@@ -104,18 +104,25 @@ mod tests {
         assert_eq!(at(GENERALIZED_TIME, b"260601080000Z"), None);
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn a_certificate_tells_its_time_and_one_that_is_cut_tells_none() {
-        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(2026, 6, 1);
-        params.not_after = rcgen::date_time_ymd(2051, 1, 1);
-        let der = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec();
-        let valid = validity(&der).unwrap();
-        assert_eq!(valid.from.as_millis(), 1_780_272_000_000);
-        assert_eq!(valid.until.as_millis(), 2_556_144_001_000);
-        for cut in 0..der.len() {
-            assert_eq!(validity(&der[..cut]), None, "{cut} bytes");
+        let wrap = |tag: u8, content: &[&[u8]]| {
+            let content = content.concat();
+            // The long form of a length, as any real certificate needs it.
+            [vec![tag, 0x82], u16::try_from(content.len()).unwrap().to_be_bytes().to_vec(), content].concat()
+        };
+        let times = [wrap(UTC_TIME, &[b"260601000000Z"]), wrap(GENERALIZED_TIME, &[b"20510101000000Z"])];
+        let validity_field = wrap(SEQUENCE, &[&times[0], &times[1]]);
+        for version in [wrap(VERSION, &[&[2, 1, 2]]), Vec::new()] {
+            let fields: [&[u8]; 5] =
+                [&version, &[2, 1, 9], &wrap(SEQUENCE, &[]), &wrap(SEQUENCE, &[b"issuer"]), &validity_field];
+            let der = wrap(SEQUENCE, &[&wrap(SEQUENCE, &fields)]);
+            let valid = validity(&der).unwrap();
+            assert_eq!(valid.from.as_millis(), 1_780_272_000_000);
+            assert_eq!(valid.until.as_millis(), 2_556_144_001_000);
+            for cut in 0..der.len() {
+                assert_eq!(validity(&der[..cut]), None, "{cut} bytes");
+            }
         }
     }
 }
