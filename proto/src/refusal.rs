@@ -40,6 +40,11 @@ macro_rules! codes {
             /// Every code, in the order of PROTOCOL.md.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
+            /// Its place in [`Code::ALL`], for tables of counts. Not stable: names are.
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+
             /// The word on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }

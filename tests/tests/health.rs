@@ -270,7 +270,7 @@ async fn only_small_requests_of_the_right_kind_are_answered() {
     let many = format!("GET /livez HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
     for (request, status) in [
         ("GET / HTTP/1.1\r\n\r\n", 404),
-        ("GET /metrics HTTP/1.1\r\n\r\n", 404),
+        ("GET /numbers HTTP/1.1\r\n\r\n", 404),
         ("GET /livez/ HTTP/1.1\r\n\r\n", 404),
         ("POST /status HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", 405),
         ("HEAD /livez HTTP/1.1\r\n\r\n", 405),

@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Health, LIVE_WITHIN, READY_WITHIN, Reason, Status};
+use super::{Health, LIVE_WITHIN, READY_WITHIN, Reason, Status, metrics};
 
 /// Connections at once: a handful of probes and people. Past it a newcomer gets 503 at once, unheard.
 pub const CONNECTIONS_MAX: usize = 32;
@@ -105,10 +105,11 @@ fn answer(request: &Request<Incoming>, status: impl FnOnce() -> Status) -> Respo
         "/livez" => live,
         "/readyz" => ready,
         "/status" => whole,
+        "/metrics" => numbers,
         _ => {
             return text(
                 StatusCode::NOT_FOUND,
-                "not found; there are /livez, /readyz and /status\n".to_owned(),
+                "not found; there are /livez, /readyz, /status and /metrics\n".to_owned(),
             );
         }
     };
@@ -170,6 +171,10 @@ fn whole(status: &Status) -> Response<Full<Bytes>> {
         // Numbers, names and codes always are JSON.
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
+}
+
+fn numbers(status: &Status) -> Response<Full<Bytes>> {
+    respond(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(status).into())
 }
 
 fn text(code: StatusCode, body: String) -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@
 //! worker a few times a second, the journal thread once a batch and once a second. `Health` puts them together as a
 //! [`Status`] when somebody asks: through `Relay::status`, or through the listener, a thread of its own.
 //!
-//! Invariants: nothing is counted per delivery, with a lock or an atomic or otherwise; whoever asks makes no thread of
+//! Invariants: no lock is taken and no atomic touched for a delivery; whoever asks makes no thread of
 //! the relay wait; nothing of a message, credential, key, id or address is ever part of a [`Status`].
 //!
 //! The numbers are each true, but not of the same moment: between a publish and the next look of a worker they differ.
@@ -18,6 +18,7 @@
 //! |---|---|---|
 //! | `GET /livez` | all threads moved within [`LIVE_WITHIN`] | a line for each that did not: restart the relay |
 //! | `GET /readyz` | messages are taken and given | a line for each reason why not: a code, `: `, a sentence |
+//! | `GET /metrics` | the numbers of the same [`Status`] for Prometheus: [`metrics`] | never |
 //! | `GET /status` | a [`Status`] as JSON | never |
 //!
 //! Names and meaning of all members are those of [`Status`]. Codes of reasons and warnings: [`Reason`] and [`Warning`].
@@ -25,6 +26,7 @@
 pub mod expiry;
 mod gauge;
 mod journal_watch;
+pub mod metrics;
 pub(crate) mod listener;
 mod status;
 mod sync_times;
@@ -53,9 +55,10 @@ pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
 use status::Facts;
 pub use status::{
     ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, Reason,
-    SessionStatus, Status, SyncStatus, ThreadStatus, Warning,
+    SessionStatus, Status, ThreadStatus, Warning,
 };
 pub(crate) use sync_times::SyncTimes;
+pub use sync_times::{SYNC_WITHIN, SyncStatus};
 pub(crate) use timed_storage::TimedStorage;
 
 /// What the threads of a relay show, for whoever asks.
@@ -160,7 +163,6 @@ impl Health {
         let numbers = self.journal.numbers();
         let workers =
             self.workers.iter().map(|worker| worker.numbers()).fold(WorkerCounts::default(), Add::add);
-        let (last_us, worst_minute_us) = self.syncs.last_and_worst_us();
         let (damage, damage_left_out) = self.damage();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -173,7 +175,7 @@ impl Health {
             warnings: Vec::new(),
             clock,
             journal: self.journal_status(&numbers),
-            sync: SyncStatus { last_us, worst_minute_us },
+            sync: self.syncs.status(),
             publishes: PublishStatus {
                 receipts: numbers.receipts,
                 refused: numbers.refused,
@@ -190,6 +192,14 @@ impl Health {
             requests_refused: workers.requests_refused,
             logins_refused: workers.logins_refused,
             jumps: workers.jumps,
+            refusals: workers
+                .refusals
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(code, count)| (code.as_str().to_owned(), count))
+                .collect(),
+            deliveries: workers.deliveries,
+            delivered_bytes: workers.delivered_bytes,
             certificate: self.tls.shown().valid.map(|valid| Validity::of(valid, now)),
             certificate_refused: self.tls.is_refused(),
             credential: self.credential.map(|valid| Validity::of(valid, now)),

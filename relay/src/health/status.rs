@@ -3,12 +3,14 @@
 //! Its members are those of the JSON that `GET /status` gives, in the same order and with the same names. They are
 //! stable: later versions add members and codes, and change no meaning.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
+use super::SyncStatus;
 use super::expiry::{Notice, Validity};
 use crate::journal::DamagedRange;
 
@@ -59,6 +61,15 @@ pub struct Status {
     pub logins_refused: u64,
     /// How often a worker had too many batches waiting and was given their end alone: its sessions then read the journal.
     pub jumps: u64,
+    /// Refusals since the start by code, those that did not happen left out: of requests, log-ins and upgrades.
+    #[serde(default)]
+    pub refusals: BTreeMap<String, u64>,
+    /// Events handed to connections since the start.
+    #[serde(default)]
+    pub deliveries: u64,
+    /// Bytes of frames handed to connections since the start, before TLS.
+    #[serde(default)]
+    pub delivered_bytes: u64,
     /// How long the TLS certificate is good, or one above it that ends before; missing where it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Validity>,
@@ -103,16 +114,6 @@ pub struct JournalStatus {
     pub ids: u64,
     /// Past so many (but for a sixteenth that is kept for cancels and urgent messages) messages are refused as `full`.
     pub ids_max: u64,
-}
-
-/// Of [`Status`]: how long the disk takes to make something durable (`fdatasync`), in microseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SyncStatus {
-    /// The last time.
-    pub last_us: u64,
-    /// The longest of the last minute; 0 when there was none.
-    pub worst_minute_us: u64,
 }
 
 /// Of [`Status`]: what became of messages that were well signed and inside their grants, since the start.
@@ -399,7 +400,7 @@ mod tests {
                 ids: 1,
                 ids_max: 160,
             },
-            sync: SyncStatus { last_us: 1, worst_minute_us: 1 },
+            sync: SyncStatus::default(),
             publishes: PublishStatus { receipts: 0, refused: 0, batches: 0 },
             connections: 0,
             connections_max: 1,
@@ -407,6 +408,9 @@ mod tests {
             requests_refused: 0,
             logins_refused: 0,
             jumps: 0,
+            refusals: BTreeMap::new(),
+            deliveries: 0,
+            delivered_bytes: 0,
             certificate: None,
             certificate_refused: false,
             credential: None,

@@ -24,6 +24,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use vigie_proto::limits::SUBPROTOCOL;
 use vigie_proto::refusal::{Code, Ends};
 
+use crate::worker::RefusalCounts;
+
 /// The request head: hyper's least, and more than any client sends. Past it hyper answers 431.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
@@ -32,6 +34,8 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 pub(crate) struct UpgradeRules {
     /// Origins whose pages may connect.
     pub(crate) origins: Vec<String>,
+    /// What was refused so far, on this worker.
+    pub(crate) refused: RefCell<RefusalCounts>,
 }
 
 /// Serves the one request. `Some` with the stream, and what was read ahead of it, when it became a WebSocket.
@@ -65,7 +69,10 @@ pub(crate) async fn upgrade(
 fn answer(request: &Request<Incoming>, rules: &UpgradeRules, full: bool) -> Response<Full<Bytes>> {
     match judge(request, rules, full) {
         Ok(key) => switching(&derive_accept_key(key.as_bytes())),
-        Err(code) => refusal(code),
+        Err(code) => {
+            rules.refused.borrow_mut().note(code);
+            refusal(code)
+        }
     }
 }
 

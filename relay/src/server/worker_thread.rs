@@ -81,7 +81,9 @@ async fn keep_time(local: Rc<Local>, gauge: Arc<Gauge<WorkerCounts>>) {
     let mut show_at = tokio::time::Instant::now();
     loop {
         if show_at <= tokio::time::Instant::now() {
-            gauge.show(local.worker.borrow().counts());
+            let mut counts = local.worker.borrow().counts();
+            counts.refusals = counts.refusals + *local.upgrade_rules.refused.borrow();
+            gauge.show(counts);
             show_at = tokio::time::Instant::now() + SHOW_EVERY;
         }
         let now = local.clock.steady();
@@ -125,7 +127,7 @@ impl Local {
             clock: parts.clock,
             random: ring::rand::SystemRandom::new(),
             tls: parts.tls,
-            upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins }),
+            upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins, refused: RefCell::default() }),
         }
     }
 

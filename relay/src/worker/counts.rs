@@ -1,9 +1,11 @@
 //! What a worker counts, for the operator.
 //!
 //! Refusals and jumps are counted as they happen, sessions when somebody wants to know: that walks all of them, 0.1 ms
-//! for a thousand, and so nothing is counted when one is given an event or changes its standing.
+//! for a thousand. What is delivered is added up once for each write to a socket, in plain numbers of this worker.
 
 use std::ops::Add;
+
+use vigie_proto::refusal::Code;
 
 use super::Worker;
 use super::session::{Stage, Standing};
@@ -26,6 +28,43 @@ pub struct WorkerCounts {
     pub requests_refused: u64,
     /// Sessions that were closed before they had logged in, for a fault of theirs.
     pub logins_refused: u64,
+    /// All refusals, by code.
+    pub refusals: RefusalCounts,
+    /// Events that were handed to connections.
+    pub deliveries: u64,
+    /// Bytes of frames that were handed to connections, events and all else.
+    pub delivered_bytes: u64,
+}
+
+/// How many refusals of each code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalCounts([u64; Code::ALL.len()]);
+
+impl Default for RefusalCounts {
+    fn default() -> Self {
+        Self([0; Code::ALL.len()])
+    }
+}
+
+impl RefusalCounts {
+    /// One more.
+    pub const fn note(&mut self, code: Code) {
+        self.0[code.index()] += 1;
+    }
+
+    /// Each code with its count, in the order of [`Code::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Code, u64)> {
+        Code::ALL.iter().copied().zip(self.0)
+    }
+}
+
+impl Add for RefusalCounts {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+        self
+    }
 }
 
 impl Add for WorkerCounts {
@@ -40,6 +79,9 @@ impl Add for WorkerCounts {
             jumps: self.jumps + other.jumps,
             requests_refused: self.requests_refused + other.requests_refused,
             logins_refused: self.logins_refused + other.logins_refused,
+            refusals: self.refusals + other.refusals,
+            deliveries: self.deliveries + other.deliveries,
+            delivered_bytes: self.delivered_bytes + other.delivered_bytes,
         }
     }
 }

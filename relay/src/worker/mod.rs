@@ -45,7 +45,7 @@ use crate::slab::Slab;
 use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
-pub use counts::WorkerCounts;
+pub use counts::{RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
 pub use outbox::Output;
 pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};
@@ -354,7 +354,11 @@ impl Worker {
     pub fn take_output(&mut self, id: SessionId, max_bytes: usize) -> Vec<Output> {
         let Some(session) = self.session(id) else { return Vec::new() };
         session.woken = false;
+        let before = (session.outbox.events_given(), session.outbox.given());
         let output = session.outbox.take(max_bytes);
+        let after = (session.outbox.events_given(), session.outbox.given());
+        self.counts.deliveries += after.0 - before.0;
+        self.counts.delivered_bytes += after.1 - before.1;
         #[cfg(feature = "model")]
         if planted(Plant::BehindForgotten) {
             return output;
@@ -433,6 +437,7 @@ impl Worker {
         let stranger = !matches!(session.stage, Stage::LoggedIn(_));
         let code = rejection.refusal.code;
         tracing::debug!(session = id.index, code = code.as_str(), "refused");
+        self.counts.refusals.note(code);
         self.counts.requests_refused += u64::from(rejection.re.is_some());
         self.counts.logins_refused += u64::from(stranger && rejection.re.is_none());
         self.push_text(id, rejection.to_frame().to_text());

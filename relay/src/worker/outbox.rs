@@ -35,6 +35,8 @@ pub(super) struct Outbox {
     bytes: usize,
     /// Sum of the lengths of all that was taken, ever.
     given: u64,
+    /// Events among what was taken, ever.
+    events_given: u64,
     closed: bool,
 }
 
@@ -52,6 +54,11 @@ impl Outbox {
     /// Bytes that were taken from it, since the session began.
     pub(super) const fn given(&self) -> u64 {
         self.given
+    }
+
+    /// Events that were taken from it, since the session began.
+    pub(super) const fn events_given(&self) -> u64 {
+        self.events_given
     }
 
     pub(super) fn push_event(&mut self, event: Rc<LocalEvent>) {
@@ -91,7 +98,10 @@ impl Outbox {
             && let Some(next) = self.waiting.pop_front()
         {
             let output = match next {
-                Waiting::Event(event) => Output::Text(event.frame().clone()),
+                Waiting::Event(event) => {
+                    self.events_given += 1;
+                    Output::Text(event.frame().clone())
+                }
                 Waiting::Text(text) => Output::Text(text),
                 Waiting::Ping => Output::Ping(self.given),
                 Waiting::Close(code) => Output::Close(code),

@@ -1,0 +1,105 @@
+//! `GET /metrics` says what the table in relay/README.md promises, in the form that Prometheus reads, with the numbers of
+//! what clients did.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use vigie_proto::refusal::Code;
+use vigie_proto::severity::Severity::Moderate;
+use vigie_proto::time::{Timestamp, Window};
+use vigie_relay::server::Relay;
+use vigie_tests::raw::Raw;
+use vigie_tests::soon;
+use vigie_tests::world::{World, now};
+
+async fn served(relay: &Relay) -> String {
+    let mut stream = TcpStream::connect(relay.health_addr().unwrap()).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    soon(stream.read_to_string(&mut text)).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/plain; version=0.0.4"), "{head}");
+    body.to_owned()
+}
+
+/// Types by name, and numbers by name and labels; fails on any line that is not of the form.
+fn parsed(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
+    let (mut types, mut numbers) = (BTreeMap::new(), BTreeMap::new());
+    for line in text.lines() {
+        if line.starts_with("# HELP vigie_") {
+            continue;
+        }
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            assert_eq!(types.insert(name.to_owned(), kind.to_owned()), None, "twice: {name}");
+            continue;
+        }
+        let (name, number) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+        let family = name.split('{').next().unwrap();
+        let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end));
+        assert!(types.contains_key(of_histogram.unwrap_or(family)), "without a type: {line}");
+        assert_eq!(numbers.insert(name.to_owned(), number.parse().unwrap()), None, "twice: {line}");
+    }
+    (types, numbers)
+}
+
+#[tokio::test]
+async fn what_is_served_is_what_the_table_lists_and_what_happened() {
+    let world = World::new();
+    let mut config = world.config("journal");
+    config.health = Some(TcpListener::bind("127.0.0.1:0").unwrap());
+    config.relay_valid =
+        Some(Window { from: Timestamp::EPOCH, until: now().plus(Duration::from_secs(90_000)) });
+    let relay = world.relay_with(config);
+    let address = relay.local_addr();
+    let mut reader = Raw::log_in(&world, address, &world.live.town).await;
+    reader.subscribe(&["alert/fr.idf.75.paris"], None).await;
+    let mut author = Raw::log_in(&world, address, &world.live.nation).await;
+    for text in ["un", "deux"] {
+        author.publish(&world.live.nation.say("alert/fr", text, Moderate)).await;
+        soon(reader.event()).await;
+    }
+    let refused = author.publish(&world.live.town.say("alert/fr.idf.75.paris", "d'un autre", Moderate)).await;
+    let code = refused["code"].as_str().unwrap().to_owned();
+    let mut stranger = Raw::connect(&world, address).await;
+    let frame = stranger.login_frame(&World::new().live.town).await;
+    stranger.send(&frame).await;
+    assert_eq!(stranger.frame().await["code"], "unknown_root");
+
+    // Workers show their numbers a few times a second.
+    let (types, numbers) = soon(async {
+        loop {
+            let (types, numbers) = parsed(&served(&relay).await);
+            let counted = ["vigie_logins_refused_total", "vigie_requests_refused_total"];
+            if numbers["vigie_deliveries_total"] == 2.0 && counted.iter().all(|name| numbers[*name] == 1.0) {
+                return (types, numbers);
+            }
+        }
+    })
+    .await;
+    let table: BTreeMap<String, String> = include_str!("../../relay/README.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `vigie_"))
+        .map(|row| row.split_once("` | ").unwrap())
+        .map(|(name, rest)| (format!("vigie_{name}"), rest.split(" |").next().unwrap().to_owned()))
+        .collect();
+    assert_eq!(types, table);
+    assert_eq!(numbers["vigie_receipts_total"], 2.0);
+    assert_eq!(numbers["vigie_journal_head_sequence"], 2.0);
+    assert_eq!(numbers["vigie_sessions{state=\"live\"}"], 1.0);
+    assert_eq!(numbers[&format!("vigie_refusals_total{{code=\"{code}\"}}")], 1.0);
+    assert_eq!(numbers["vigie_refusals_total{code=\"unknown_root\"}"], 1.0);
+    assert!(numbers["vigie_delivered_bytes_total"] > 1_000.0 && numbers["vigie_sync_seconds_count"] >= 2.0);
+    assert!(numbers["vigie_sync_seconds_bucket{le=\"+Inf\"}"] == numbers["vigie_sync_seconds_count"]);
+    assert!((80_000.0..=90_000.0).contains(&numbers["vigie_credential_left_seconds"]));
+    assert!(numbers["vigie_certificate_left_seconds"] > 86_400.0);
+    let codes: BTreeSet<String> =
+        Code::ALL.iter().map(|code| format!("vigie_refusals_total{{code=\"{}\"}}", code.as_str())).collect();
+    let served: BTreeSet<String> =
+        numbers.keys().filter(|name| name.starts_with("vigie_refusals_total")).cloned().collect();
+    assert_eq!(served, codes, "every code, whether it happened or not");
+    relay.stop(Duration::ZERO).unwrap();
+}
