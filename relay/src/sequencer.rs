@@ -4,6 +4,7 @@
 //! now, gives the next sequence, appends all in one write and one sync, and hands back the receipts and the batch.
 //! Nothing is answered before the sync has returned. It knows no sockets, sessions or clocks.
 
+mod copies;
 mod ids;
 mod leaves;
 
@@ -21,6 +22,7 @@ use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
 use crate::chains::StoredChains;
+use copies::CopiesOnDisk;
 pub use ids::{BYTES_IN_FORCE_MAX, IDS_IN_FORCE_MAX};
 use ids::{Candidate, Ids, is_in_force};
 use leaves::Leaves;
@@ -79,6 +81,7 @@ pub struct Sequencer<S: Storage> {
     ids: Ids,
     chains: Arc<StoredChains>,
     leaves: Leaves,
+    copies: CopiesOnDisk,
     head: Position,
     workers: usize,
     /// The disk had no room when it was last needed.
@@ -119,12 +122,21 @@ impl<S: Storage> Sequencer<S> {
                  from a copy if there is one"
             );
         }
+        let credentials = leaves.without_chain(&chains);
+        if credentials > 0 {
+            tracing::error!(
+                credentials,
+                "the chains of some authors are damaged in the journal: their messages cannot be verified until they \
+                 publish again"
+            );
+        }
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
         Ok(Self {
             journal,
             ids,
             chains,
             leaves,
+            copies: CopiesOnDisk::default(),
             head,
             workers,
             full: false,
@@ -205,7 +217,7 @@ impl<S: Storage> Sequencer<S> {
     ) -> Result<Committed, JournalError> {
         self.full = true;
         self.withdraw(refused);
-        let mut plan = Plan::default();
+        let mut plan = Plan { is_thrifty: true, ..Plan::default() };
         let mut answers: Vec<_> = answers
             .into_iter()
             .zip(submissions)
@@ -288,6 +300,7 @@ impl<S: Storage> Sequencer<S> {
             Ok(Retention::More) => Ok(true),
             Ok(Retention::Removed { segments }) => {
                 self.leaves.drop_forgotten(self.journal.first_seq(), &self.chains);
+                self.copies.retain(|id| self.chains.contains(id));
                 tracing::info!(segments, first = self.journal.first_seq().get(), "old messages were removed");
                 Ok(true)
             }
@@ -337,8 +350,12 @@ impl<S: Storage> Sequencer<S> {
                 let stored = Stored { seq, admitted };
                 // Known from here on, so that the same bytes twice in one batch take one place.
                 self.ids.insert(message.id(), stored, message.message().expires, &candidate);
-                let (chains, leaves) = (&self.chains, &self.leaves);
-                plan.add(submission, stored, &|id| chains.contains(id) && !leaves.is_forgotten(*id));
+                let (chains, leaves, copies) = (&self.chains, &self.leaves, &self.copies);
+                let (here, is_thrifty) = (self.journal.write_place(), plan.is_thrifty);
+                plan.add(submission, stored, &|id| {
+                    let enough = is_thrifty || !copies.wants_another(id, here);
+                    chains.contains(id) && !leaves.is_forgotten(*id) && enough
+                });
                 answer(Ok(stored))
             }
         }
@@ -356,8 +373,10 @@ impl<S: Storage> Sequencer<S> {
     }
 
     fn settle(&mut self, plan: Plan, answers: Vec<Answer>) -> Committed {
+        let here = self.journal.write_place();
         for credential in plan.credentials {
             self.leaves.stored(credential.id());
+            self.copies.written(credential.id(), here);
             self.chains.insert(credential);
         }
         for record in &plan.records {
@@ -392,7 +411,8 @@ impl<S: Storage> Sequencer<S> {
     }
 }
 
-/// What a batch will append, in order: the links that are not on disk yet, each before the first message under it.
+/// What a batch will append, in order: the links that are not on disk often enough, each before the first message under
+/// it.
 #[derive(Debug, Default)]
 struct Plan {
     records: Vec<Record>,
@@ -400,6 +420,8 @@ struct Plan {
     authors: Vec<Ticket>,
     ids: Vec<MessageId>,
     last: Option<Sequence>,
+    /// On the reserve nothing is written twice.
+    is_thrifty: bool,
 }
 
 impl Plan {

@@ -22,6 +22,7 @@ use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify::{self, VerifiedMessage};
 use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::journal::JournalConfig;
+use vigie_relay::journal::Storage as _;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::sequencer::{Answer, Sequencer, Submission, Ticket};
 use vigie_relay::worker::{SessionId, Worker, WorkerConfig};
@@ -163,6 +164,43 @@ impl Desk {
 
 fn is_full(answer: &Answer) -> bool {
     matches!(&answer.outcome, Err(refusal) if refusal.code == Code::Full)
+}
+
+/// One damaged byte in the one record of a credential took from every message under it what it is verified with.
+#[test]
+fn damage_to_any_credential_leaves_the_messages_their_chain() {
+    let disk = SimDisk::new();
+    let author = authors(1).remove(0);
+    let mut desk = Desk::open(&disk, DAY, START);
+    for number in 0..200 {
+        let message = author.message(&format!("n° {number}"), START, |_| {});
+        desk.publish(&[&message], START);
+    }
+    desk.sequencer.rest().unwrap();
+    let closed = desk.disk.restart();
+    let links: Vec<_> = author.chain.links().iter().map(|link| link.token().to_string()).collect();
+    let mut copies = 0;
+    for name in closed.names().unwrap().into_iter().filter(|name| name.ends_with(".vigie")) {
+        let content = closed.content(&name).unwrap();
+        for link in &links {
+            let places: Vec<_> = content
+                .windows(link.len())
+                .enumerate()
+                .filter(|(_, bytes)| *bytes == link.as_bytes())
+                .collect();
+            for (place, _) in places {
+                let damaged = closed.restart();
+                let mut bytes = content.clone();
+                bytes[place + 10] ^= 1;
+                damaged.set_content(&name, bytes);
+                let desk = Desk::open(&damaged, DAY, START);
+                assert!(!desk.sequencer.journal().damage().is_empty(), "{name} at {place}");
+                assert_eq!(desk.chain_of(&author), Some(2), "{name} at {place}");
+                copies += 1;
+            }
+        }
+    }
+    assert!(copies > 8, "{copies} copies of 2 links");
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};
 pub use storage::{Storage, StorageFile};
 pub use survey::{Met, Survey};
 pub use usage::Usage;
-pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES};
+pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES, WritePlace};
 
 #[cfg(test)]
 mod tests;

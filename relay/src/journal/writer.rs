@@ -79,6 +79,16 @@ impl Default for JournalConfig {
     }
 }
 
+/// A place that is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WritePlace {
+    /// Counts segments up from 1.
+    pub segment: u64,
+    /// Bytes from its beginning.
+    pub offset: u64,
+}
+
 /// An append-only log of records in a folder. There is one for a folder at a time: it holds a lock.
 ///
 /// Dropping it without [`Journal::close`] loses nothing; the next start then copies the last batch. Keeps one file
@@ -292,6 +302,11 @@ impl<S: Storage> Journal<S> {
         }
         self.next = Some(self.prepare(self.config.segment_bytes)?);
         Ok(())
+    }
+
+    /// Where the next batch goes, if it fits there.
+    pub fn write_place(&self) -> WritePlace {
+        WritePlace { segment: self.current.header.index, offset: self.position }
     }
 
     /// Ends the journal with a footer, so that the next start finds it clean, and gives up the lock.

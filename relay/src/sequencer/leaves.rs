@@ -21,6 +21,11 @@ impl Leaves {
         self.used_at.insert(leaf, seq);
     }
 
+    /// How many credentials messages speak under whose chain is not whole on disk.
+    pub(super) fn without_chain(&self, chains: &StoredChains) -> usize {
+        self.used_at.keys().filter(|leaf| chains.chain(**leaf).is_none()).count()
+    }
+
     /// The credential is on disk (again).
     pub(super) fn stored(&mut self, id: CredentialId) {
         self.forgotten.remove(&id);
