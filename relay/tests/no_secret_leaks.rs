@@ -186,7 +186,7 @@ fn everything(place: &Place, stranger: &Place, level: &str, form: &str) -> (Stri
 
 /// The public types that hold keys, as a program that embeds them might log them.
 fn debugged(place: &Place) -> String {
-    let context = Context::open(&place.dir()).unwrap();
+    let context = Context::open(place.dir()).unwrap();
     let identity = context.identity("region", Plane::Live).unwrap();
     let mut said = format!("{context:?}{context:#?}{identity:?}{:?}{:?}", identity.key(), identity.chain());
     let pem = |file: &str| fs::read(place.path(file)).unwrap();
