@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use vigie_proto::frame::HeldRevocations;
 use vigie_proto::limits::{MARK_INTERVAL_MAX, STALE_MARK_INTERVALS_TENTHS};
 use vigie_proto::refusal::Refusal;
 use vigie_proto::session::client::Welcomed;
@@ -72,11 +73,14 @@ impl Connector {
         Self { dialler, backoff, lamp, next_try: now, opened: now, shut_out: 0, problem: None, last_problem }
     }
 
-    /// Opens a line, however long it takes. Cancel safe: asked again, it waits no less.
+    /// Opens a line, however long it takes; `held` is what need not be given again. Cancel safe: asked again, it waits no less.
     ///
     /// # Errors
     /// The refusal, when every relay in turn refused for good.
-    pub(crate) async fn connect(&mut self) -> Result<(Line, Welcomed), Refusal> {
+    pub(crate) async fn connect(
+        &mut self,
+        held: Option<HeldRevocations>,
+    ) -> Result<(Line, Welcomed), Refusal> {
         loop {
             // `Stale` stands until the first try after it has failed too.
             if !matches!(self.problem, Some(LinkError::Stale { .. })) {
@@ -86,7 +90,7 @@ impl Connector {
                 });
             }
             tokio::time::sleep_until(self.next_try).await;
-            let error = match self.dialler.dial(self.backoff.relay()).await {
+            let error = match self.dialler.dial(self.backoff.relay(), held).await {
                 Ok(open) => {
                     self.shut_out = 0;
                     self.opened = Instant::now();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
-use vigie_proto::id::Sequence;
+use vigie_proto::id::{CredentialId, MessageId, RevocationId, Sequence};
 use vigie_proto::refusal::Code;
+use vigie_proto::revocation::Reason;
 use vigie_proto::time::Timestamp;
 
 use crate::plane::OnPlane;
@@ -13,12 +14,15 @@ use crate::verified::Verified;
 
 /// One item of a [`crate::Subscription`] or a [`crate::Page`].
 ///
-/// A later version may have more kinds (a message that was disowned); an application skips what it does not know.
+/// A later version may have more kinds; an application skips what it does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Delivery<P: OnPlane> {
     /// A message that was verified here. The only one to act on.
     Message(Verified<P>),
+    /// A message is not to be believed: who said it was revoked before it was admitted. Also for one that was given as a
+    /// message before: take it back.
+    Disowned(Disowned),
     /// The relay gave something that does not verify. Show it as such or count it; never act on it.
     Suspect(Suspect),
     /// A range could not be given: there may be messages that were missed.
@@ -27,7 +31,29 @@ pub enum Delivery<P: OnPlane> {
     CaughtUp(Cursor),
 }
 
-/// What a relay gave as a message and is none: forged, altered, out of place, or not asked for.
+/// A message that was admitted at or after the moment from which its author's chain is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disowned {
+    /// The message.
+    pub id: MessageId,
+    /// When it was admitted, by the relay that gave it.
+    pub admitted: Timestamp,
+    /// The credential of its chain that is revoked.
+    pub credential: CredentialId,
+    /// The revocation, verified here.
+    pub revocation: RevocationId,
+    /// From when on nothing is to be believed.
+    pub from: Timestamp,
+    /// Why it was revoked, if its issuer said so.
+    pub reason: Option<Reason>,
+    /// Whether it was given as a message before.
+    pub given_before: bool,
+    /// Everything up to here was given.
+    pub cursor: Cursor,
+}
+
+/// What a relay gave as a message or revocation and is none: forged, altered, out of place, or not asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Suspect {

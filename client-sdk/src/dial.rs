@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PR
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
+use vigie_proto::frame::HeldRevocations;
 use vigie_proto::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use vigie_proto::login::Binding;
 use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step, Welcomed};
@@ -63,15 +64,23 @@ impl Dialler {
         Self { tls: roots.connector(), identity, mark_interval }
     }
 
-    /// Opens a line and logs in. Cancel safe: what was begun is dropped.
-    pub(crate) async fn dial(&self, relay: &RelayUrl) -> Result<(Line, Welcomed), LinkError> {
-        match tokio::time::timeout(DIAL_DEADLINE, self.open(relay)).await {
+    /// Opens a line and logs in; `held` is what need not be given again. Cancel safe: what was begun is dropped.
+    pub(crate) async fn dial(
+        &self,
+        relay: &RelayUrl,
+        held: Option<HeldRevocations>,
+    ) -> Result<(Line, Welcomed), LinkError> {
+        match tokio::time::timeout(DIAL_DEADLINE, self.open(relay, held)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(LinkError::TimedOut { relay: relay.clone() }),
         }
     }
 
-    async fn open(&self, relay: &RelayUrl) -> Result<(Line, Welcomed), LinkError> {
+    async fn open(
+        &self,
+        relay: &RelayUrl,
+        held: Option<HeldRevocations>,
+    ) -> Result<(Line, Welcomed), LinkError> {
         let (tls, binding) = self.connect(relay).await?;
         let mut line = upgrade(tls, relay).await?;
         let mut login = Login::new(Dialled {
@@ -80,6 +89,7 @@ impl Dialler {
             relay: relay.host().to_owned(),
             binding,
             mark_interval: self.mark_interval,
+            revocations: held,
         });
         loop {
             let Incoming::Text(text) = line.next().await? else { continue };

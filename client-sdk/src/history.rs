@@ -74,7 +74,7 @@ pub(crate) async fn fetch<P: OnPlane>(
     .to_text();
     let attempts = async {
         loop {
-            let (mut line, welcomed) = connector.connect().await.map_err(HistoryError::Refused)?;
+            let (mut line, welcomed) = connector.connect(None).await.map_err(HistoryError::Refused)?;
             line.queue(request.clone());
             let collecting = Collecting {
                 judge: Judge::new(roots.clone(), filters.clone()),
@@ -115,10 +115,19 @@ impl<P: OnPlane> Collecting<P> {
                 ServerFrame::Chain { chain, .. } => {
                     self.judge.learn(&chain.iter().map(|link| &**link).collect::<Vec<_>>());
                 }
+                ServerFrame::Revocation { admitted, jws, .. } => {
+                    // A forged one changes nothing; it is told on subscriptions.
+                    if let Err(refusal) = self.judge.learn_revocation(&jws, admitted) {
+                        tracing::warn!(%refusal, "a revocation that does not verify");
+                    }
+                }
                 ServerFrame::Past { re: REQUEST, seq, admitted, jws } => {
                     let cursor = Cursor { log: self.log, seq, admitted };
                     self.take(match self.judge.judge(&jws, cursor, clock::now()) {
-                        Ok(verified) => Delivery::Message(verified),
+                        Ok(verified) => self
+                            .judge
+                            .disowns(verified.id(), verified.chain(), admitted, cursor)
+                            .map_or(Delivery::Message(verified), Delivery::Disowned),
                         Err(suspect) => Delivery::Suspect(suspect),
                     })
                     .map_err(violation)?;

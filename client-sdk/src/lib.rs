@@ -67,7 +67,7 @@ pub use vigie_proto as proto;
 
 pub use client::{Client, ClientConfig, ConfigError};
 pub use context::{Context, ContextError};
-pub use delivery::{Delivery, Gap, Suspect};
+pub use delivery::{Delivery, Disowned, Gap, Suspect};
 pub use draft::{Draft, MalformedMessage, SignedMessage};
 pub use history::{HistoryError, Page};
 pub use identity::{Identity, IdentityError};

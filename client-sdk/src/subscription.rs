@@ -170,7 +170,7 @@ impl<P: OnPlane> Feeder<P> {
             let open = tokio::select! {
                 biased;
                 () = self.put.closed() => break None,
-                open = self.connector.connect() => open,
+                open = self.connector.connect(self.reader.held_revocations()) => open,
             };
             let over = match open {
                 Err(refusal) => Over::End(EndReason::ShutOut(refusal)),

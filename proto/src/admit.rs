@@ -4,7 +4,8 @@
 //! the record and is never asked for again.
 
 use crate::id::{MessageId, Sequence};
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
+use crate::revocation::{Revocations, VerifiedRevocation};
 use crate::time::Timestamp;
 use crate::verify::VerifiedMessage;
 
@@ -34,18 +35,60 @@ pub enum Admission {
     Fresh,
 }
 
-/// Decides on one message.
+/// Decides on one message. A revocation that stands before it in the log ends its chain, whatever `sent` says.
 ///
 /// # Errors
-/// `sent_in_future`, `expired`, `credential_not_yet_valid` or `credential_expired`, at `admitted`.
+/// `revoked`, by the credential that is; `sent_in_future`, `expired`, `credential_not_yet_valid` or
+/// `credential_expired`, at `admitted`.
 pub fn admit(
     message: &VerifiedMessage,
     admitted: Timestamp,
     known: &dyn KnownIds,
+    revocations: &Revocations,
 ) -> Result<Admission, Refusal> {
     if let Some(stored) = known.find(&message.id()) {
         return Ok(Admission::Known(stored));
     }
+    if let Some(revoked) = revocations.revoked(message.chain()) {
+        return Err(revoked.refusal());
+    }
     message.judge_admitted(admitted)?;
     Ok(Admission::Fresh)
+}
+
+/// What [`admit_revocation`] decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a revocation is in the log, or it is new")]
+pub enum RevocationAdmission {
+    /// It is in the log already: the first answer stands.
+    Known,
+    /// It holds from here on.
+    Fresh,
+}
+
+/// Decides on one revocation. Whom it meets is judged where it is applied.
+///
+/// # Errors
+/// `revoked` when its issuer is; `revocation_out_of_order` when its number is not above that of the last one under the
+/// same credential; `sent_in_future`, `credential_not_yet_valid` or `credential_expired`, at `admitted`.
+pub fn admit_revocation(
+    verified: &VerifiedRevocation,
+    admitted: Timestamp,
+    revocations: &Revocations,
+) -> Result<RevocationAdmission, Refusal> {
+    let revocation = verified.revocation();
+    if revocations.contains(revocation) {
+        return Ok(RevocationAdmission::Known);
+    }
+    if let Some(revoked) = revocations.revoked(verified.chain()) {
+        return Err(revoked.refusal());
+    }
+    if let Some(last) = revocations.last_of(revocation.issuer())
+        && revocation.statement().number <= last
+    {
+        let detail = format!("the last one has number {last}");
+        return Err(Refusal::new(Code::RevocationOutOfOrder, detail).by(revocation.issuer()));
+    }
+    verified.judge_admitted(admitted)?;
+    Ok(RevocationAdmission::Fresh)
 }

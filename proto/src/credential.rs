@@ -145,6 +145,8 @@ pub enum Issuer {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     id: CredentialId,
+    /// The thumbprint of the subject's key, which revocations name it by.
+    key_id: KeyId,
     issuer: Issuer,
     claims: Claims,
     token: Arc<str>,
@@ -174,8 +176,9 @@ impl Credential {
             return Err(Refusal::new(Code::WrongPlane, "`typ` and `plane` of the credential differ").by(id));
         }
         let subject = PublicKey::from_bytes(key).map_err(|_| Refusal::from(Code::KeyRefused).by(id))?;
+        let key_id = subject.thumbprint();
         let issuer = match payload.parent {
-            None if token.kid == *subject.thumbprint().as_bytes() => Issuer::Itself(subject.thumbprint()),
+            None if token.kid == *key_id.as_bytes() => Issuer::Itself(key_id),
             None => {
                 return Err(malformed("without `parent` it is a root, whose `kid` is its own thumbprint"));
             }
@@ -197,7 +200,7 @@ impl Credential {
             plane: payload.plane,
             valid: Window { from: payload.not_before, until: payload.expires },
         };
-        Ok(Self { id, issuer, claims, token: text.into() })
+        Ok(Self { id, key_id, issuer, claims, token: text.into() })
     }
 
     /// Signs a root: a credential that stands on its own key.
@@ -242,6 +245,11 @@ impl Credential {
     /// SHA-256 of the signing input.
     pub const fn id(&self) -> CredentialId {
         self.id
+    }
+
+    /// The thumbprint of the key that it speaks of.
+    pub const fn key_id(&self) -> KeyId {
+        self.key_id
     }
 
     /// Who issued it.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::cursor::Cursor;
-use crate::id::{CredentialId, LogId, MessageId, Nonce, Sequence};
+use crate::id::{CredentialId, LogId, MessageId, Nonce, RevocationId, Sequence};
 use crate::json::{self, JsonError};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
@@ -31,6 +31,9 @@ pub enum ClientFrame<'a> {
         /// Wanted interval between marks, 1,000 to 300,000 ms; absent: 5,000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark_ms: Option<u64>,
+        /// The revocations that it holds already: those after them are given. Absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revocations: Option<HeldRevocations>,
     },
     /// Gives the chain of another valid credential of the same key, to publish under it.
     Chain {
@@ -44,6 +47,13 @@ pub enum ClientFrame<'a> {
         /// Number of the request.
         n: RequestNumber,
         /// The signed message.
+        jws: Cow<'a, str>,
+    },
+    /// Revokes a credential or a key.
+    Revoke {
+        /// Number of the request.
+        n: RequestNumber,
+        /// The signed revocation.
         jws: Cow<'a, str>,
     },
     /// Says what to hear; replaces what was said before.
@@ -75,6 +85,16 @@ pub enum ClientFrame<'a> {
         /// Its id.
         id: CredentialId,
     },
+}
+
+/// How far a reader was given the revocations of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a member of `login`: a place in the revocations of a log")]
+pub struct HeldRevocations {
+    /// The log.
+    pub log: LogId,
+    /// The highest `count` of a `revocation` frame that it was given there.
+    pub count: u64,
 }
 
 /// What a relay says.
@@ -118,6 +138,31 @@ pub enum ServerFrame<'a> {
         seq: Sequence,
         /// When it was admitted.
         admitted: Timestamp,
+    },
+    /// The revocation is on disk, and holds.
+    Revoked {
+        /// The request.
+        re: RequestNumber,
+        /// The revocation.
+        id: RevocationId,
+        /// The log.
+        log: LogId,
+        /// When it was admitted.
+        admitted: Timestamp,
+    },
+    /// A revocation: nothing under a chain that it meets is admitted after it.
+    Revocation {
+        /// The log.
+        log: LogId,
+        /// Counts the revocations of the log, of both planes, from 1.
+        count: u64,
+        /// It holds after this place of the log.
+        seq: Sequence,
+        /// When it was admitted.
+        admitted: Timestamp,
+        /// The signed revocation, as its issuer sent it.
+        #[serde(borrow)]
+        jws: Cow<'a, str>,
     },
     /// How many sessions of this relay a message was handed to: a hint, no acknowledgement.
     Reach {
@@ -332,8 +377,8 @@ impl Envelope<'_> {
 
 impl<'a> ClientFrame<'a> {
     /// The operations of this version.
-    pub const OPERATIONS: [&'static str; 6] =
-        ["login", "chain", "publish", "subscribe", "history", "credential"];
+    pub const OPERATIONS: [&'static str; 7] =
+        ["login", "chain", "publish", "revoke", "subscribe", "history", "credential"];
 
     /// Reads a frame. Its length was bounded by the WebSocket.
     ///
@@ -375,11 +420,13 @@ pub enum FromRelay<'a> {
 
 impl<'a> ServerFrame<'a> {
     /// The operations of this version.
-    pub const OPERATIONS: [&'static str; 14] = [
+    pub const OPERATIONS: [&'static str; 16] = [
         "challenge",
         "welcome",
         "accepted",
         "receipt",
+        "revoked",
+        "revocation",
         "reach",
         "refused",
         "subscribed",

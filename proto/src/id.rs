@@ -1,4 +1,4 @@
-//! The names of things that are known by a hash or a number: messages, credentials, keys, logs, places in a log.
+//! The names of things that are known by a hash or a number: messages, credentials, keys, revocations, logs, places in a log.
 //!
 //! On the wire and in logs they are base64url without padding (RFC 4648, section 5), and only the one canonical
 //! spelling is accepted. Ids are never chosen by anyone: they are hashes of what was signed.
@@ -90,6 +90,10 @@ id! {
 id! {
     /// A key: its RFC 7638 thumbprint (SHA-256). Roots are pinned by it.
     KeyId, 32
+}
+id! {
+    /// A revocation: SHA-256 over its JWS signing input. 43 characters as text.
+    RevocationId, 32
 }
 id! {
     /// The identity of a log: 128 random bits, made with the journal and never reused.

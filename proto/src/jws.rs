@@ -26,7 +26,7 @@ pub enum Kind {
     Credential,
     /// I hold this key, now, on this connection.
     Login,
-    /// A credential or key ends. Reserved: refused as `not_supported` in this version.
+    /// A credential or key ends.
     Revocation,
 }
 
@@ -115,8 +115,7 @@ impl<'a> Token<'a> {
     /// Reads a token of the given kind. The caller has bounded its length.
     ///
     /// # Errors
-    /// `malformed_token`, `duplicate_member`, `unknown_member` (in the header), `wrong_type`, or `not_supported` for a
-    /// revocation.
+    /// `malformed_token`, `duplicate_member`, `unknown_member` (in the header), or `wrong_type`.
     pub fn parse(text: &'a str, kind: Kind) -> Result<Self, Refusal> {
         let (signing_input, signature) =
             text.rsplit_once('.').ok_or_else(|| malformed("expected three parts"))?;
@@ -129,9 +128,6 @@ impl<'a> Token<'a> {
             |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed("not canonical base64url"));
         let header = decode(header)?;
         let (typ, kid) = read_header(&header)?;
-        if typ.kind == Kind::Revocation {
-            return Err(Refusal::new(Code::NotSupported, "revocations"));
-        }
         if typ.kind != kind {
             return Err(Refusal::new(Code::WrongType, format!("the token is a {typ}")));
         }
@@ -236,10 +232,7 @@ mod tests {
             (format!(r#"{{"alg":"EdDSA","typ":"{typ}"}}"#), Code::MalformedToken),
             (format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"JWT"}}"#), Code::WrongType),
             (format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"vigie-credential-live-v1"}}"#), Code::WrongType),
-            (
-                format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"vigie-revocation-live-v1"}}"#),
-                Code::NotSupported,
-            ),
+            (format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"vigie-revocation-live-v1"}}"#), Code::WrongType),
             (format!(r#"["EdDSA","{kid}","{typ}"]"#), Code::MalformedToken),
             (format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}","crit":["exp"]}}"#), Code::UnknownMember),
             (format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}","jwk":{{}}}}"#), Code::UnknownMember),

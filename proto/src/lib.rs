@@ -31,6 +31,7 @@ pub mod chain;
 pub mod cap;
 pub mod message;
 pub mod verify;
+pub mod revocation;
 pub mod admit;
 pub mod hear;
 pub mod login;

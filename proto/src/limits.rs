@@ -13,6 +13,9 @@ pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// A credential, as a JWS: eight of them and a proof fit in one frame before log-in.
 pub const CREDENTIAL_BYTES_MAX: usize = 1_280;
 
+/// A revocation, as a JWS: twice what one without `ext` takes.
+pub const REVOCATION_BYTES_MAX: usize = 1_024;
+
 /// Links in a chain, root and leaf counted: nation, region, department, town, service, unit, and two to spare.
 pub const CHAIN_LINKS_MAX: usize = 8;
 

@@ -157,6 +157,15 @@ codes! {
     UnknownCredential "unknown_credential" Request, false,
         "No valid chain is known for this credential: send its chain first.",
         "Aucune chaîne valable n'est connue pour cette accréditation : envoyez d'abord sa chaîne.";
+    Revoked "revoked" Request, false,
+        "A credential of the chain, or its key, is revoked: ask who issued it for another one, over a new key.",
+        "Une accréditation de la chaîne, ou sa clé, est révoquée : demandez-en une autre à son émetteur, sur une nouvelle clé.";
+    MalformedRevocation "malformed_revocation" Request, false,
+        "The revocation lacks a member, one has the wrong type or value, or it is larger than 1,024 bytes.",
+        "Il manque un membre à la révocation, l'un d'eux a un type ou une valeur incorrects, ou elle dépasse 1 024 octets.";
+    RevocationOutOfOrder "revocation_out_of_order" Request, false,
+        "The number of the revocation is not above that of the last one under the same credential: number it anew and sign it.",
+        "Le numéro de la révocation n'est pas supérieur à celui de la dernière sous la même accréditation : renumérotez-la et signez-la.";
     MalformedToken "malformed_token" Request, false,
         "The token is not a JWS as the protocol defines it: three canonical base64url parts, and a header of `alg`, `kid` and `typ`.",
         "Le jeton n'est pas un JWS tel que le protocole le définit : trois parties en base64url canonique, et un en-tête `alg`, `kid` et `typ`.";
@@ -197,8 +206,8 @@ codes! {
         "The severity of the message is below that of its content: raise it (CAP Unknown counts as Severe).",
         "La gravité du message est inférieure à celle de son contenu : relevez-la (Unknown de CAP vaut Severe).";
     SentInFuture "sent_in_future" Request, false,
-        "The message is dated more than 120 seconds ahead of the relay: check the clock of the device.",
-        "Le message est daté de plus de 120 secondes en avance sur le relais : vérifiez l'horloge de l'appareil.";
+        "It is dated more than 120 seconds ahead of the relay: check the clock of the device.",
+        "La date est de plus de 120 secondes en avance sur le relais : vérifiez l'horloge de l'appareil.";
     Expired "expired" Request, false,
         "The message has expired: sign a new one if it still matters.",
         "Le message a expiré : signez-en un nouveau s'il importe encore.";
@@ -241,6 +250,9 @@ codes! {
     SessionExpired "session_expired" Close(1008), false,
         "The credential of the session has ended: log in with a renewed one.",
         "L'accréditation de la session a pris fin : authentifiez-vous avec une accréditation renouvelée.";
+    SessionRevoked "session_revoked" Close(1008), false,
+        "The credential of the session, or one above it, was revoked: ask who issued it for another one, over a new key.",
+        "L'accréditation de la session, ou une au-dessus d'elle, a été révoquée : demandez-en une autre à son émetteur, sur une nouvelle clé.";
     Unresponsive "unresponsive" Close(1008), true,
         "Nothing came from the client for 2.4 mark intervals: connect again, the cursor stays good.",
         "Rien n'est venu du client pendant 2,4 intervalles de marque : reconnectez-vous, le curseur reste bon.";

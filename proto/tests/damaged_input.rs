@@ -13,12 +13,13 @@ use vigie_proto::chain::{Chain, NoVerdicts};
 use vigie_proto::channel::{Channel, Filter, Jurisdiction};
 use vigie_proto::credential::Credential;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{ClientFrame, FromRelay, GapReason, ServerFrame};
-use vigie_proto::id::{CredentialId, LogId, MessageId, Nonce, Sequence};
+use vigie_proto::frame::{ClientFrame, FromRelay, GapReason, HeldRevocations, ServerFrame};
+use vigie_proto::id::{CredentialId, LogId, MessageId, Nonce, RevocationId, Sequence};
 use vigie_proto::json;
 use vigie_proto::jws::{Kind, Token};
 use vigie_proto::limits::{JSON_INTEGER_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Refusal};
+use vigie_proto::revocation;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify;
 
@@ -174,11 +175,13 @@ where
 
 fn any_client_frame() -> impl Strategy<Value = ClientFrame<'static>> {
     prop_oneof![
-        (texts(), text(), maybe(number())).prop_map(|(chain, proof, mark_ms)| ClientFrame::Login {
-            chain,
-            proof,
-            mark_ms
-        }),
+        (texts(), text(), maybe(number()), maybe((log(), number()))).prop_map(
+            |(chain, proof, mark_ms, held)| {
+                let revocations = held.map(|(log, count)| HeldRevocations { log, count });
+                ClientFrame::Login { chain, proof, mark_ms, revocations }
+            }
+        ),
+        (number(), text()).prop_map(|(n, jws)| ClientFrame::Revoke { n, jws }),
         (number(), texts()).prop_map(|(n, chain)| ClientFrame::Chain { n, chain }),
         (number(), text()).prop_map(|(n, jws)| ClientFrame::Publish { n, jws }),
         (number(), texts(), maybe(text())).prop_map(|(n, channels, after)| ClientFrame::Subscribe {
@@ -202,6 +205,12 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame<'static>> {
         number().prop_map(|re| ServerFrame::Accepted { re }),
         (number(), message(), log(), sequence(), time())
             .prop_map(|(re, id, log, seq, admitted)| ServerFrame::Receipt { re, id, log, seq, admitted }),
+        (number(), any::<[u8; 32]>(), log(), time()).prop_map(|(re, id, log, admitted)| {
+            ServerFrame::Revoked { re, id: RevocationId::from_bytes(id), log, admitted }
+        }),
+        (log(), number(), sequence(), time(), text()).prop_map(|(log, count, seq, admitted, jws)| {
+            ServerFrame::Revocation { log, count, seq, admitted, jws }
+        }),
         (message(), number(), number()).prop_map(|(id, live, behind)| ServerFrame::Reach {
             id,
             live,
@@ -260,6 +269,20 @@ fn no_flipped_bit_of_a_credential_is_believed() {
     }
     for root in flipped(&root) {
         assert!(!believed([&root, &nation, &town]), "{root}");
+    }
+}
+
+#[test]
+fn no_flipped_bit_of_a_revocation_is_believed() {
+    let file = vectors("credentials.json");
+    let links = ["root-live", "nation-live"].map(|name| token(&file, name));
+    let chain = Chain::verify(links.iter().map(String::as_str), &roots(), &NoVerdicts).unwrap();
+    let chain = Arc::new(chain);
+    let revocation = token(&vectors("revocations.json"), "town-by-nation");
+    let believed = |text: &str| revocation::verify(text, &chain).is_ok();
+    assert!(believed(&revocation));
+    for revocation in flipped(&revocation) {
+        assert!(!believed(&revocation), "{revocation}");
     }
 }
 

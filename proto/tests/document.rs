@@ -90,6 +90,7 @@ fn the_table_of_limits_is_complete_and_right() {
         ("subprotocol", format!("`{}`", limits::SUBPROTOCOL)),
         ("message token", bytes(limits::MESSAGE_BYTES_MAX)),
         ("credential token", bytes(limits::CREDENTIAL_BYTES_MAX)),
+        ("revocation token", bytes(limits::REVOCATION_BYTES_MAX)),
         ("links in a chain", grouped(limits::CHAIN_LINKS_MAX)),
         ("frame before log-in", bytes(limits::FRAME_BYTES_MAX_BEFORE_LOGIN)),
         ("frame after log-in", bytes(limits::FRAME_BYTES_MAX)),

@@ -17,6 +17,7 @@ use vigie_proto::limits::{
 };
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
+use vigie_proto::revocation::Revocations;
 use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step};
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn, Request, Rules};
 use vigie_proto::time::Timestamp;
@@ -81,6 +82,7 @@ fn dialled(key: &str, names: &[&str], mark_interval: Duration) -> Dialled {
         relay: RELAY.to_owned(),
         binding: BINDING,
         mark_interval,
+        revocations: None,
     }
 }
 
@@ -96,7 +98,7 @@ fn login_frame(dialled: Dialled) -> String {
 }
 
 fn log_in(text: &str, at: Timestamp) -> Result<LoggedIn, Rejection> {
-    await_login().handle_frame(text, &rules(), &NoVerdicts, at)
+    await_login().handle_frame(text, &rules(), &NoVerdicts, &Revocations::default(), at)
 }
 
 fn town() -> LoggedIn {
@@ -105,7 +107,7 @@ fn town() -> LoggedIn {
 
 fn ask(session: &mut LoggedIn, text: &str) -> Result<Request, (Code, Option<u64>)> {
     session
-        .handle_frame(text, &rules(), &NoVerdicts, now())
+        .handle_frame(text, &rules(), &NoVerdicts, &Revocations::default(), now())
         .map_err(|rejection| (rejection.refusal.code, rejection.re))
 }
 
@@ -124,7 +126,7 @@ fn a_client_logs_in_and_hears_what_was_agreed() {
     let Step::Send(text) = client.handle_frame(&relay.challenge().to_text()).unwrap() else {
         panic!("no answer to the challenge");
     };
-    let session = relay.handle_frame(&text, &rules(), &NoVerdicts, now()).unwrap();
+    let session = relay.handle_frame(&text, &rules(), &NoVerdicts, &Revocations::default(), now()).unwrap();
     assert_eq!(session.mark_interval(), Duration::from_secs(60));
     assert_eq!(session.ends(), session.chain().window().until);
     let log = LogId::from_bytes([1; 16]);
@@ -200,7 +202,7 @@ fn the_credential_must_be_good_at_log_in() {
         let relay = AwaitLogin::new(Nonce::from_bytes([5; 32]), BINDING, at);
         let text = login_frame(dialled("town-live", TOWN, MARK_INTERVAL));
         relay
-            .handle_frame(&text, &rules(), &NoVerdicts, at)
+            .handle_frame(&text, &rules(), &NoVerdicts, &Revocations::default(), at)
             .map_err(|rejection| rejection.refusal.code)
             .map(drop)
     };
@@ -216,7 +218,8 @@ fn the_credential_must_be_good_at_log_in() {
 fn a_proof_that_was_overheard_is_of_no_use() {
     let text = login_frame(dialled("town-live", TOWN, MARK_INTERVAL));
     let another = AwaitLogin::new(Nonce::from_bytes([6; 32]), BINDING, now());
-    let rejection = another.handle_frame(&text, &rules(), &NoVerdicts, now()).unwrap_err();
+    let rejection =
+        another.handle_frame(&text, &rules(), &NoVerdicts, &Revocations::default(), now()).unwrap_err();
     assert_eq!(rejection.refusal.code, Code::ProofReplayed);
 }
 

@@ -18,6 +18,8 @@ mod frames;
 mod logins;
 #[path = "vectors/messages.rs"]
 mod messages;
+#[path = "vectors/revocations.rs"]
+mod revocations;
 #[path = "vectors/texts.rs"]
 mod texts;
 
@@ -75,6 +77,7 @@ struct Vectors {
     credentials: credentials::File,
     messages: messages::File,
     logins: logins::File,
+    revocations: revocations::File,
     frames: frames::File,
 }
 
@@ -82,8 +85,9 @@ fn vectors() -> Vectors {
     let credentials = credentials::build();
     let messages = messages::build(&credentials.tokens);
     let logins = logins::build(&credentials.tokens);
-    let frames = frames::build(&credentials, &messages, &logins);
-    Vectors { credentials, messages, logins, frames }
+    let revocations = revocations::build(&credentials.tokens);
+    let frames = frames::build(&credentials, &messages, &logins, &revocations);
+    Vectors { credentials, messages, logins, revocations, frames }
 }
 
 #[test]
@@ -93,6 +97,7 @@ fn the_committed_files_are_what_the_seeds_give() {
     compare_or_write("vectors/credentials.json", &to_json(&vectors.credentials));
     compare_or_write("vectors/messages.json", &to_json(&vectors.messages));
     compare_or_write("vectors/login.json", &to_json(&vectors.logins));
+    compare_or_write("vectors/revocations.json", &to_json(&vectors.revocations));
     compare_or_write("vectors/frames.json", &to_json(&vectors.frames));
     compare_or_write("vectors/ids.json", &to_json(&texts::ids()));
     compare_or_write("vectors/cursors.json", &to_json(&texts::cursors()));
@@ -110,11 +115,14 @@ fn the_document_shows_the_vectors() {
     }
     let credential = find(&vectors.credentials.tokens, "town-live");
     let message = find(&vectors.messages.tokens, "alert-nation");
+    let revocation = find(&vectors.revocations.tokens, "town-by-nation");
     for (name, text) in [
         ("credential-payload", &credential.payload),
         ("credential-token", &credential.text),
         ("message-payload", &message.payload),
         ("message-token", &message.text),
+        ("revocation-payload", &revocation.payload),
+        ("revocation-token", &revocation.text),
         ("login-payload", &logins::payload()),
     ] {
         expected.insert(name.to_owned(), text.clone());

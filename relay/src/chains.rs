@@ -125,14 +125,15 @@ impl StoredChains {
         }
     }
 
-    /// The links from the root down to this credential, as they were received.
-    pub fn chain(&self, leaf: CredentialId) -> Option<Vec<Arc<str>>> {
+    /// The links from the root down to this credential.
+    pub fn links(&self, leaf: CredentialId) -> Option<Vec<Arc<Credential>>> {
         let mut links = Vec::new();
         let mut next = leaf;
         while links.len() < CHAIN_LINKS_MAX {
             let credential = self.credentials.get(&next).map(|entry| Arc::clone(&entry.credential))?;
-            links.push(Arc::clone(credential.token()));
-            match credential.issuer() {
+            let issuer = credential.issuer();
+            links.push(credential);
+            match issuer {
                 Issuer::Itself(_) => {
                     links.reverse();
                     return Some(links);
@@ -141,6 +142,11 @@ impl StoredChains {
             }
         }
         None
+    }
+
+    /// The links from the root down to this credential, as they were received.
+    pub fn chain(&self, leaf: CredentialId) -> Option<Vec<Arc<str>>> {
+        Some(self.links(leaf)?.iter().map(|link| Arc::clone(link.token())).collect())
     }
 
     /// The ids from this credential up to the root, as far as they are on disk.

@@ -16,6 +16,7 @@ pub mod worker;
 pub mod topic;
 pub mod event;
 pub mod chains;
+pub mod revocations;
 pub mod sequencer;
 pub mod journal;
 pub mod clock;

@@ -7,17 +7,17 @@
 mod copies;
 mod ids;
 mod leaves;
+mod plan;
+mod rebuild;
+mod revoking;
+mod statement;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
-use vigie_proto::cap::MsgType;
-use vigie_proto::channel::Plane;
-use vigie_proto::credential::Credential;
-use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::id::{CredentialId, LogId};
 use vigie_proto::refusal::{Code, Refusal};
-use vigie_proto::severity::Severity;
+use vigie_proto::revocation::VerifiedRevocation;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
@@ -26,11 +26,16 @@ use copies::CopiesOnDisk;
 pub use ids::{BYTES_IN_FORCE_MAX, IDS_IN_FORCE_MAX};
 use ids::{Candidate, Ids, is_in_force};
 use leaves::Leaves;
+use plan::Plan;
+use rebuild::visit;
+use revoking::{Decided, Revoking};
+pub use statement::{Statement, StatementId, may_use_reserve};
 
 use crate::event::{Batch, Event, Position, Reach, SharedBatch};
 use crate::journal::{
     CarriedId, Journal, JournalConfig, JournalError, MessageRecord, Record, Retention, Storage,
 };
+use crate::revocations::{SharedRevocations, StoredRevocations};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
@@ -45,13 +50,13 @@ pub struct Ticket {
     pub re: u64,
 }
 
-/// A verified message that waits for its place.
+/// A verified statement that waits for its place.
 #[derive(Debug)]
 pub struct Submission {
     /// Who asked.
     pub ticket: Ticket,
-    /// The message.
-    pub message: Box<VerifiedMessage>,
+    /// What.
+    pub statement: Statement,
 }
 
 /// What became of a submission.
@@ -59,9 +64,9 @@ pub struct Submission {
 pub struct Answer {
     /// Who asked.
     pub ticket: Ticket,
-    /// The message.
-    pub id: MessageId,
-    /// Its place in the log, on disk; or why not.
+    /// The message or revocation.
+    pub id: StatementId,
+    /// Its place in the log, on disk; or why not. That of a revocation is the one after which it holds.
     pub outcome: Result<Stored, Refusal>,
 }
 
@@ -70,6 +75,8 @@ pub struct Answer {
 pub struct Committed {
     /// One answer a submission, in their order.
     pub answers: Vec<Answer>,
+    /// The new revocations, unless there are none: to be told before the events.
+    pub revocations: Option<SharedRevocations>,
     /// The new events, unless there are none.
     pub batch: Option<SharedBatch>,
 }
@@ -82,6 +89,7 @@ pub struct Sequencer<S: Storage> {
     chains: Arc<StoredChains>,
     leaves: Leaves,
     copies: CopiesOnDisk,
+    revoking: Revoking,
     head: Position,
     workers: usize,
     /// The disk had no room when it was last needed.
@@ -105,10 +113,15 @@ impl<S: Storage> Sequencer<S> {
         let mut ids = Ids::default();
         let chains = Arc::new(StoredChains::default());
         let mut leaves = Leaves::default();
+        let mut revocations = Vec::new();
         let journal = Journal::open(storage, config, new_log, &mut |record| {
-            visit(record, &mut ids, &mut leaves, &chains, now);
+            match record {
+                Record::Revocation(revocation) => revocations.push(revocation.clone()),
+                record => visit(record, &mut ids, &mut leaves, &chains, now),
+            }
             Ok(())
         })?;
+        let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now);
         for range in journal.damage() {
             let (segment, offset, what) = (&*range.segment, range.offset, range.what);
             let (after, next) = (range.after.get(), range.next.get());
@@ -137,6 +150,7 @@ impl<S: Storage> Sequencer<S> {
             chains,
             leaves,
             copies: CopiesOnDisk::default(),
+            revoking,
             head,
             workers,
             full: false,
@@ -166,6 +180,11 @@ impl<S: Storage> Sequencer<S> {
         Arc::clone(&self.chains)
     }
 
+    /// The revocations on disk, shared with the workers.
+    pub fn revocations(&self) -> Arc<StoredRevocations> {
+        self.revoking.stored()
+    }
+
     /// Whether the disk had no room when it was last needed: until [`Sequencer::rest`] finds some, only what may use the
     /// reserve is sure to be stored.
     pub const fn is_full(&self) -> bool {
@@ -188,7 +207,8 @@ impl<S: Storage> Sequencer<S> {
     ///
     /// # Errors
     /// The journal failed: nothing of this batch may be acknowledged, and the relay must stop. A full disk is no error
-    /// here but the retryable refusal `full` for each new message, unless it may use the reserve ([`may_use_reserve`]).
+    /// here but the retryable refusal `full` for each new statement, unless it may use the reserve
+    /// ([`Statement::may_use_reserve`]).
     pub fn commit(
         &mut self,
         submissions: Vec<Submission>,
@@ -224,7 +244,7 @@ impl<S: Storage> Sequencer<S> {
             .map(|(answer, submission)| {
                 if !refused.ids.contains(&answer.id) {
                     answer
-                } else if may_use_reserve(&submission.message) {
+                } else if submission.statement.may_use_reserve() {
                     self.decide(submission, now, &mut plan)
                 } else {
                     without_room(answer)
@@ -238,7 +258,7 @@ impl<S: Storage> Sequencer<S> {
                 for answer in answers.iter_mut().filter(|answer| plan.ids.contains(&answer.id)) {
                     answer.outcome = Err(Code::Full.into());
                 }
-                Ok(Committed { answers, batch: None })
+                Ok(Committed { answers, revocations: None, batch: None })
             }
             Err(error) => Err(error),
         }
@@ -267,20 +287,20 @@ impl<S: Storage> Sequencer<S> {
     /// Makes one step of retention, for moments when nothing waits: call it again while it says that there is more.
     ///
     /// What is still needed is carried on: ids until 120 s after their message expires, so that retention lets no replay
-    /// in, and the credentials under which messages that stay speak.
+    /// in, revocations as long as they hold, and the credentials under which these and messages that stay speak.
     ///
     /// # Errors
     /// The journal failed, as in [`Sequencer::commit`], or, when [`Journal::is_poisoned`] does not hold, a segment that
     /// is due cannot be read and stays. No room to carry on what is needed is no error: it stays for now.
     pub fn retain(&mut self, now: Timestamp) -> Result<bool, JournalError> {
-        let (leaves, chains) = (&mut self.leaves, &*self.chains);
+        let (leaves, chains, revoking) = (&mut self.leaves, &*self.chains, &self.revoking);
         // Found once a step, and only when the step meets a credential.
         let mut kept = None;
         let step = self.journal.retain(now, &mut |record, first_kept| match record {
             #[cfg(feature = "sabotage")]
             Record::Credential { .. } if Sabotage::CarriedCredentialLost.is_planted() => false,
             Record::Credential { id, .. } => {
-                let kept = kept.get_or_insert_with(|| leaves.kept(first_kept, chains));
+                let kept = kept.get_or_insert_with(|| leaves.kept(first_kept, revoking.issuers(), chains));
                 let needed = kept.contains(id);
                 if !needed {
                     leaves.forget(*id);
@@ -292,6 +312,7 @@ impl<S: Storage> Sequencer<S> {
             Record::Message(MessageRecord { expires, .. }) | Record::Carried(CarriedId { expires, .. }) => {
                 is_in_force(*expires, now)
             }
+            Record::Revocation(revocation) => revoking.is_needed(revocation, now),
             // Where a log comes from is to be known as long as the log.
             Record::Forked(_) => true,
         });
@@ -322,19 +343,39 @@ impl<S: Storage> Sequencer<S> {
         now: &Result<Timestamp, Refusal>,
         plan: &mut Plan,
     ) -> Answer {
-        let message = &submission.message;
-        let answer = |outcome| Answer { ticket: submission.ticket, id: message.id(), outcome };
-        let admitted = match now {
-            Ok(now) => (*now).max(self.head.admitted),
-            Err(refusal) => {
-                // What is known has its receipt whatever the clock says.
-                return answer(self.ids.find(&message.id()).ok_or_else(|| refusal.clone()));
-            }
+        let Submission { ticket, statement } = submission;
+        let outcome = match (now, statement) {
+            (Ok(now), Statement::Message(message)) => self.decide_message(*ticket, message, *now, plan),
+            (Ok(now), Statement::Revocation(revocation)) => self.decide_revocation(revocation, *now, plan),
+            // What is known has its receipt whatever the clock says.
+            (Err(refusal), statement) => self.find(statement.id()).ok_or_else(|| refusal.clone()),
         };
-        match admit(message, admitted, &self.ids) {
-            Err(refusal) => answer(Err(refusal)),
-            Ok(Admission::Known(stored)) => answer(Ok(stored)),
-            Ok(Admission::Fresh) => {
+        Answer { ticket: *ticket, id: statement.id(), outcome }
+    }
+
+    fn find(&self, id: StatementId) -> Option<Stored> {
+        match id {
+            StatementId::Message(id) => self.ids.find(&id),
+            StatementId::Revocation(id) => self.revoking.find(&id),
+        }
+    }
+
+    /// When something that is decided on now is admitted: never earlier than what was before.
+    fn admitted(&self, now: Timestamp) -> Timestamp {
+        now.max(self.head.admitted).max(self.revoking.last_admitted())
+    }
+
+    fn decide_message(
+        &mut self,
+        author: Ticket,
+        message: &VerifiedMessage,
+        now: Timestamp,
+        plan: &mut Plan,
+    ) -> Result<Stored, Refusal> {
+        let admitted = self.admitted(now);
+        match admit(message, admitted, &self.ids, self.revoking.in_force())? {
+            Admission::Known(stored) => Ok(stored),
+            Admission::Fresh => {
                 let reserve = may_use_reserve(message);
                 let candidate = Candidate {
                     credential: message.credential(),
@@ -344,20 +385,45 @@ impl<S: Storage> Sequencer<S> {
                 if !self.ids.make_room(&candidate, reserve, admitted)
                     || !self.chains.has_room(message.chain(), plan.credentials.len(), reserve)
                 {
-                    return answer(Err(Code::Full.into()));
+                    return Err(Code::Full.into());
                 }
                 let seq = plan.last.unwrap_or(self.head.seq).next();
                 let stored = Stored { seq, admitted };
                 // Known from here on, so that the same bytes twice in one batch take one place.
                 self.ids.insert(message.id(), stored, message.message().expires, &candidate);
-                let (chains, leaves, copies) = (&self.chains, &self.leaves, &self.copies);
-                let (here, is_thrifty) = (self.journal.write_place(), plan.is_thrifty);
-                plan.add(submission, stored, &|id| {
-                    let enough = is_thrifty || !copies.wants_another(id, here);
-                    chains.contains(id) && !leaves.is_forgotten(*id) && enough
-                });
-                answer(Ok(stored))
+                let on_disk = self.on_disk(plan.is_thrifty);
+                plan.add_message(author, message, stored, &on_disk);
+                Ok(stored)
             }
+        }
+    }
+
+    fn decide_revocation(
+        &mut self,
+        new: &VerifiedRevocation,
+        now: Timestamp,
+        plan: &mut Plan,
+    ) -> Result<Stored, Refusal> {
+        let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
+        if !self.chains.has_room(new.chain(), plan.credentials.len(), true) {
+            return Err(Code::Full.into());
+        }
+        match self.revoking.decide(new, place)? {
+            Decided::Known(stored) => Ok(stored),
+            Decided::Fresh(one) => {
+                let on_disk = self.on_disk(plan.is_thrifty);
+                plan.add_revocation(one, new.chain(), &on_disk);
+                Ok(place)
+            }
+        }
+    }
+
+    /// Which credentials are on disk often enough where the next batch is written.
+    fn on_disk(&self, is_thrifty: bool) -> impl Fn(&CredentialId) -> bool {
+        let here = self.journal.write_place();
+        move |id| {
+            let enough = is_thrifty || !self.copies.wants_another(id, here);
+            self.chains.contains(id) && !self.leaves.is_forgotten(*id) && enough
         }
     }
 
@@ -384,6 +450,7 @@ impl<S: Storage> Sequencer<S> {
                 self.leaves.used(message.credential, message.seq);
             }
         }
+        self.revoking.settle(&plan.revocations);
         let workers = self.workers;
         let events: Vec<_> = plan
             .records
@@ -397,104 +464,24 @@ impl<S: Storage> Sequencer<S> {
         }
         #[cfg(feature = "sabotage")]
         if Sabotage::ReceiptWithoutStore.is_planted() {
-            return Committed { answers, batch: None };
+            return Committed { answers, revocations: None, batch: None };
         }
         let batch = (!events.is_empty()).then(|| Arc::new(Batch { events }));
-        Committed { answers, batch }
+        let revocations = (!plan.revocations.is_empty()).then(|| plan.revocations.into());
+        Committed { answers, revocations, batch }
     }
 
     /// Nothing of the plan was written: forgets what `decide` noted.
     fn withdraw(&mut self, plan: &Plan) {
         for id in &plan.ids {
-            self.ids.remove(id);
-        }
-    }
-}
-
-/// What a batch will append, in order: the links that are not on disk often enough, each before the first message under
-/// it.
-#[derive(Debug, Default)]
-struct Plan {
-    records: Vec<Record>,
-    credentials: Vec<Arc<Credential>>,
-    authors: Vec<Ticket>,
-    ids: Vec<MessageId>,
-    last: Option<Sequence>,
-    /// On the reserve nothing is written twice.
-    is_thrifty: bool,
-}
-
-impl Plan {
-    fn add(&mut self, submission: &Submission, stored: Stored, on_disk: &dyn Fn(&CredentialId) -> bool) {
-        let message = &submission.message;
-        for link in message.chain().links() {
-            if !on_disk(&link.id()) && !self.has(link.id()) {
-                let jws = Bytes::copy_from_slice(link.token().as_bytes());
-                self.records.push(Record::Credential { id: link.id(), jws });
-                self.credentials.push(Arc::clone(link));
+            if let StatementId::Message(id) = id {
+                self.ids.remove(id);
             }
         }
-        self.records.push(Record::Message(MessageRecord {
-            seq: stored.seq,
-            admitted: stored.admitted,
-            expires: message.message().expires,
-            id: message.id(),
-            credential: message.credential(),
-            severity: message.message().severity,
-            channel: message.message().channel.clone(),
-            jws: Bytes::copy_from_slice(message.token().as_bytes()),
-        }));
-        self.authors.push(submission.ticket);
-        self.ids.push(message.id());
-        self.last = Some(stored.seq);
-    }
-
-    fn has(&self, id: CredentialId) -> bool {
-        self.credentials.iter().any(|credential| credential.id() == id)
+        self.revoking.withdraw(&plan.revocations);
     }
 }
 
 fn without_room(answer: Answer) -> Answer {
     Answer { outcome: Err(Code::Full.into()), ..answer }
-}
-
-/// Whether a message may use the room that is kept when the disk is full, or nearly as many ids are in force as may be:
-/// what takes another message back or corrects it, and what is urgent.
-pub fn may_use_reserve(message: &VerifiedMessage) -> bool {
-    let message = message.message();
-    let cap = &message.content.cap;
-    let urgent = message.severity >= Severity::Severe && cap.is_urgent_timing();
-    cap.msg_type == MsgType::Cancel || !message.replaces.is_empty() || urgent
-}
-
-fn visit(record: &Record, ids: &mut Ids, leaves: &mut Leaves, chains: &StoredChains, now: Timestamp) {
-    match record {
-        Record::Credential { jws, .. } => {
-            // Written by this relay after it was found good; a later version's credential is skipped, and its
-            // messages are then given without a chain, which readers show as suspect.
-            if let Some(credential) =
-                std::str::from_utf8(jws).ok().and_then(|token| Credential::parse(token).ok())
-            {
-                chains.insert(Arc::new(credential));
-            }
-        }
-        Record::Message(message) => {
-            leaves.used(message.credential, message.seq);
-            if is_in_force(message.expires, now) {
-                let stored = Stored { seq: message.seq, admitted: message.admitted };
-                let (credential, plane) = (message.credential, message.channel.plane);
-                let candidate = Candidate { credential, plane, bytes: message.jws.len() };
-                ids.insert(message.id, stored, message.expires, &candidate);
-            }
-        }
-        Record::Carried(carried) => {
-            if is_in_force(carried.expires, now) {
-                let stored = Stored { seq: carried.seq, admitted: carried.admitted };
-                // The plane is not carried on: of an exercise that is gone only the id is left, which counts as any.
-                let candidate = Candidate { credential: carried.credential, plane: Plane::Live, bytes: 0 };
-                ids.insert(carried.id, stored, carried.expires, &candidate);
-            }
-        }
-        Record::Forked(_) => {}
-    }
 }

@@ -24,7 +24,7 @@ use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::journal::JournalConfig;
 use vigie_relay::journal::Storage as _;
 use vigie_relay::journal::sim_disk::SimDisk;
-use vigie_relay::sequencer::{Answer, Sequencer, Submission, Ticket};
+use vigie_relay::sequencer::{Answer, Sequencer, Statement, Submission, Ticket};
 use vigie_relay::worker::{SessionId, Worker, WorkerConfig};
 
 const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
@@ -125,8 +125,13 @@ impl Desk {
             lifetime_max: MESSAGE_LIFETIME_MAX,
         };
         let config = WorkerConfig::new(0, Arc::new(rules), log);
-        let mut worker =
-            Worker::new(config, sequencer.chains(), Arc::<SharedVerdicts>::default(), sequencer.head());
+        let mut worker = Worker::new(
+            config,
+            sequencer.chains(),
+            sequencer.revocations(),
+            Arc::<SharedVerdicts>::default(),
+            sequencer.head(),
+        );
         let session = worker.accept(Nonce::from_bytes([1; 32]), Binding::None, now);
         Self { sequencer, disk, session }
     }
@@ -134,8 +139,8 @@ impl Desk {
     fn publish(&mut self, messages: &[&VerifiedMessage], now: Timestamp) -> Vec<Answer> {
         let ticket = Ticket { worker: 0, session: self.session, re: 1 };
         let submission = |message: &&VerifiedMessage| {
-            let message = Box::new((*message).clone());
-            Submission { ticket, message }
+            let statement = Statement::Message(Box::new((*message).clone()));
+            Submission { ticket, statement }
         };
         self.sequencer.commit(messages.iter().map(submission).collect(), Ok(now)).unwrap().answers
     }

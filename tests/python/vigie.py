@@ -151,7 +151,6 @@ def parse_token(text: str, kind: str) -> Token:
     header = shape(strict_json(raw, bad), "alg:EdDSA|Ed25519 kid typ", bad)
     if (typ := TYP.fullmatch(header["typ"])) is None: raise Refusal("wrong_type")
     unb64(header["kid"], bad, 32)
-    need(typ[1] != "revocation", "not_supported")
     need(typ[1] == kind, "wrong_type")
     payload, signature = unb64(parts[1], bad), unb64(parts[2], bad, 64)
     return Token(header["kid"], typ[2], token_id(text), f"{parts[0]}.{parts[1]}".encode(), payload, signature)

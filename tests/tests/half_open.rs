@@ -260,7 +260,7 @@ impl Seen {
         let config = WorkerConfig::new(0, Arc::new(rules), LogId::from_bytes([1; 16]));
         let verdicts = Arc::<SharedVerdicts>::default();
         let chains = Arc::<StoredChains>::default();
-        let mut worker = Worker::new(config, chains, verdicts, Position::default());
+        let mut worker = Worker::new(config, chains, Arc::default(), verdicts, Position::default());
         let (nonce, binding) = (Nonce::from_bytes([3; 32]), Binding::Certificate([9; 32]));
         let session = worker.accept(nonce, binding, at);
         let chain = &who.chain;

@@ -57,6 +57,7 @@ impl ByHand {
             relay: NAME.to_owned(),
             binding: BINDING,
             mark_interval: Duration::from_secs(5),
+            revocations: None,
         });
         let challenge = self.output(seat).remove(0);
         let Ok(Step::Send(proof)) = login.handle_frame(&challenge) else {

@@ -11,7 +11,7 @@ use std::pin::pin;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use vigie_proto::frame::{FromRelay, ServerFrame};
+use vigie_proto::frame::{FromRelay, HeldRevocations, ServerFrame};
 use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::Refusal;
 use vigie_proto::session::client::Welcomed;
@@ -29,6 +29,9 @@ pub(crate) struct Driver {
     in_flight: InFlight,
     connector: Connector,
     problem: watch::Receiver<LinkError>,
+    /// How far the line was given revocations. They are not kept: an author has no use for them, nor for being given
+    /// them again.
+    held: Option<HeldRevocations>,
 }
 
 /// Every handle of the client was dropped, so nobody waits for an answer.
@@ -37,7 +40,7 @@ struct HandlesGone;
 impl Driver {
     pub(crate) fn new(commands: mpsc::Receiver<Command>, connector: Connector, own: CredentialId) -> Self {
         let problem = connector.problems();
-        Self { commands, in_flight: InFlight::new(own), connector, problem }
+        Self { commands, in_flight: InFlight::new(own), connector, problem, held: None }
     }
 
     pub(crate) async fn run(mut self) {
@@ -71,8 +74,8 @@ impl Driver {
 
     /// Seeks a line while anything waits for one; `None` when nothing does any more.
     async fn connect(&mut self) -> Result<Option<Result<(Line, Welcomed), Refusal>>, HandlesGone> {
-        let Self { commands, in_flight, connector, problem } = self;
-        let mut connecting = pin!(connector.connect());
+        let Self { commands, in_flight, connector, problem, held } = self;
+        let mut connecting = pin!(connector.connect(*held));
         loop {
             let Some(deadline) = in_flight.poll_timeout() else { return Ok(None) };
             tokio::select! {
@@ -87,7 +90,7 @@ impl Driver {
     }
 
     async fn serve(&mut self, mut line: Line, pace: Pace) -> Result<Ended, HandlesGone> {
-        let Self { commands, in_flight, problem, .. } = self;
+        let Self { commands, in_flight, problem, held, .. } = self;
         let mut heard = Instant::now();
         let mut alive = tokio::time::interval(pace.alive);
         loop {
@@ -102,7 +105,7 @@ impl Driver {
                     match incoming {
                         Ok(Incoming::Alive) => {}
                         Ok(Incoming::Text(text)) => {
-                            if let Err(ended) = handle_text(in_flight, &text, &line) {
+                            if let Err(ended) = handle_text(in_flight, held, &text, &line) {
                                 if matches!(ended.error, LinkError::Violation { .. }) {
                                     line.close_on_violation().await;
                                 }
@@ -132,7 +135,12 @@ impl Driver {
 }
 
 /// Takes a frame of the relay; an `Err` ends the line.
-fn handle_text(in_flight: &mut InFlight, text: &str, line: &Line) -> Result<(), Ended> {
+fn handle_text(
+    in_flight: &mut InFlight,
+    held: &mut Option<HeldRevocations>,
+    text: &str,
+    line: &Line,
+) -> Result<(), Ended> {
     let violation = |what: String| LinkError::Violation { relay: line.relay().clone(), what };
     let frame = match ServerFrame::parse(text) {
         Ok(FromRelay::Known(frame)) => frame,
@@ -155,6 +163,10 @@ fn handle_text(in_flight: &mut InFlight, text: &str, line: &Line) -> Result<(), 
         }
         ServerFrame::Reach { id, live, behind } => {
             in_flight.handle_reach(id, Reach { live, behind });
+            Ok(())
+        }
+        ServerFrame::Revocation { log, count, .. } => {
+            *held = Some(HeldRevocations { log, count });
             Ok(())
         }
         ServerFrame::Refused { re: Some(re), code, detail, credential } => {

@@ -3,31 +3,43 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use vigie_proto::chain::Roots;
+use vigie_proto::chain::{Chain, Roots};
 use vigie_proto::channel::Filter;
 use vigie_proto::cursor::Cursor;
+use vigie_proto::id::MessageId;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::{self, InForce, Revocations};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::{self, VerifiedMessage};
 
 use super::chains::Chains;
-use crate::delivery::Suspect;
+use crate::delivery::{Disowned, Suspect};
 use crate::plane::OnPlane;
 use crate::verified::Verified;
 
-/// What events are held against: the pinned roots, what was asked for, and the chains given so far.
+/// Revocations kept: as many as a relay has in force. What is given past it is told as suspect.
+const REVOCATIONS_MAX: usize = 65_536;
+
+/// What events are held against: the pinned roots, what was asked for, and the chains and revocations given so far.
 #[derive(Debug)]
 pub(crate) struct Judge<P> {
     roots: Roots,
     filters: Vec<Filter>,
     chains: Chains,
+    revocations: Revocations,
     plane: PhantomData<fn() -> P>,
 }
 
 impl<P: OnPlane> Judge<P> {
     pub(crate) fn new(roots: Roots, filters: Vec<Filter>) -> Self {
-        Self { roots, filters, chains: Chains::default(), plane: PhantomData }
+        Self {
+            roots,
+            filters,
+            chains: Chains::default(),
+            revocations: Revocations::default(),
+            plane: PhantomData,
+        }
     }
 
     pub(crate) fn filters(&self) -> &[Filter] {
@@ -37,6 +49,45 @@ impl<P: OnPlane> Judge<P> {
     /// Takes a chain from a `chain` frame, root first.
     pub(crate) fn learn(&mut self, tokens: &[&str]) {
         self.chains.learn(tokens, &self.roots);
+    }
+
+    /// Takes a revocation, under a chain that was given before. Whether it is new.
+    pub(crate) fn learn_revocation(&mut self, token: &str, admitted: Timestamp) -> Result<bool, Refusal> {
+        let chain = self.chains.find(revocation::claimed_issuer(token)?)?;
+        if chain.plane() != P::PLANE {
+            return Err(Refusal::new(Code::WrongPlane, "a revocation of the other plane"));
+        }
+        let verified = revocation::verify(token, &chain)?;
+        verified.judge_admitted(admitted)?;
+        if self.revocations.contains(verified.revocation()) {
+            return Ok(false);
+        }
+        if self.revocations.len() >= REVOCATIONS_MAX {
+            return Err(Refusal::new(Code::Full, "more revocations than are kept"));
+        }
+        self.revocations.insert(InForce::from(&verified));
+        Ok(true)
+    }
+
+    /// Whether a message under this chain, admitted then, is disowned.
+    pub(crate) fn disowns(
+        &self,
+        id: MessageId,
+        chain: &Chain,
+        admitted: Timestamp,
+        cursor: Cursor,
+    ) -> Option<Disowned> {
+        let revoked = self.revocations.revoked(chain).filter(|revoked| admitted >= revoked.from())?;
+        Some(Disowned {
+            id,
+            admitted,
+            credential: revoked.link,
+            revocation: revoked.by.id(),
+            from: revoked.from(),
+            reason: revoked.by.statement().reason,
+            given_before: false,
+            cursor,
+        })
     }
 
     /// Judges what the relay gave as the message at `cursor`.

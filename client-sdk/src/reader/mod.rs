@@ -6,6 +6,8 @@
 //! Invariants:
 //! - Nothing becomes a [`Verified`](crate::Verified) but through the judgement here; the relay is not trusted.
 //! - Only events and marks move the cursor, and never backwards within a log. A suspect moves it too: it was given.
+//! - A message whose author is revoked is disowned from `from` on, also after it was delivered; what a forged revocation
+//!   says changes nothing.
 //! - A message is delivered once, by its id, also across logs; a suspect never counts as delivered.
 //!
 //! What it does not do: it keeps nothing on disk, and cannot notice what a relay withholds.
@@ -16,10 +18,12 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Filter;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{ClientFrame, RequestNumber, ServerFrame, Start};
+use vigie_proto::frame::{ClientFrame, HeldRevocations, RequestNumber, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
@@ -27,7 +31,7 @@ use vigie_proto::time::Timestamp;
 use self::delivered::Delivered;
 pub(crate) use self::judge::Judge;
 use self::judge::suspect;
-use crate::delivery::{Delivery, Gap};
+use crate::delivery::{Delivery, Disowned, Gap, Suspect};
 use crate::plane::OnPlane;
 
 /// Judges what a relay gives on one subscription, over as many sessions as it takes.
@@ -42,6 +46,8 @@ pub struct Reader<P> {
     /// The last event or mark.
     position: Option<Cursor>,
     delivered: Delivered,
+    /// How far it was given the revocations of the log that it heard last.
+    held: Option<HeldRevocations>,
     /// The number of the last `subscribe`; one more for each session.
     number: RequestNumber,
     session: Session,
@@ -75,6 +81,7 @@ impl<P: OnPlane> Reader<P> {
             start,
             position: None,
             delivered: Delivered::default(),
+            held: None,
             number: 0,
             session: Session::AwaitSubscribed { after_gap: None },
         }
@@ -91,6 +98,11 @@ impl<P: OnPlane> Reader<P> {
             after: start.to_after().map(Into::into),
         }
         .to_text()
+    }
+
+    /// The revocations that need not be given again: for the next log-in.
+    pub const fn held_revocations(&self) -> Option<HeldRevocations> {
+        self.held
     }
 
     /// The number of the last `subscribe`: a `refused` with it as `re` speaks of this subscription.
@@ -120,6 +132,9 @@ impl<P: OnPlane> Reader<P> {
             ServerFrame::Chain { chain, .. } => {
                 self.judge.learn(&chain.iter().map(|link| &**link).collect::<Vec<_>>());
                 Vec::new()
+            }
+            ServerFrame::Revocation { log, count, seq, admitted, jws } => {
+                self.handle_revocation(HeldRevocations { log, count }, seq, admitted, &jws)
             }
             ServerFrame::Event { seq, admitted, jws } => {
                 self.handle_event(seq, admitted, &jws, now).into_iter().collect()
@@ -177,8 +192,41 @@ impl<P: OnPlane> Reader<P> {
                 Some(Delivery::Suspect(suspect(&refusal, token, cursor)))
             }
             Ok(verified) => {
-                self.delivered.note(verified.id(), verified.message().expires);
-                Some(Delivery::Message(verified))
+                let (id, expires) = (verified.id(), verified.message().expires);
+                let disowned = self.judge.disowns(id, verified.chain(), admitted, cursor);
+                let chain = disowned.is_none().then(|| Arc::clone(verified.chain()));
+                self.delivered.note(id, expires, admitted, chain);
+                Some(disowned.map_or(Delivery::Message(verified), Delivery::Disowned))
+            }
+        }
+    }
+
+    /// Takes a revocation, and back what it disowns of what was given. One that does not verify changes nothing.
+    fn handle_revocation(
+        &mut self,
+        held: HeldRevocations,
+        seq: Sequence,
+        admitted: Timestamp,
+        token: &str,
+    ) -> Vec<Delivery<P>> {
+        let began = if let Start::After(cursor) = self.start { Some(cursor) } else { None };
+        let nowhere = Cursor { log: held.log, seq: Sequence::START, admitted: Timestamp::EPOCH };
+        let cursor = self.position.or(began).unwrap_or(nowhere);
+        match self.judge.learn_revocation(token, admitted) {
+            Err(refusal) => {
+                vec![Delivery::Suspect(Suspect { seq, admitted, ..suspect(&refusal, token, cursor) })]
+            }
+            Ok(new) => {
+                self.held = Some(held);
+                if !new {
+                    return Vec::new();
+                }
+                let judge = &self.judge;
+                let disowned = self.delivered.take_back(|id, chain, admitted| {
+                    let disowned = judge.disowns(id, chain, admitted, cursor)?;
+                    Some(Disowned { given_before: true, ..disowned })
+                });
+                disowned.into_iter().map(Delivery::Disowned).collect()
             }
         }
     }

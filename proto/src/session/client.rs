@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::Chain;
-use crate::frame::{ClientFrame, FromRelay, ServerFrame};
+use crate::frame::{ClientFrame, FromRelay, HeldRevocations, ServerFrame};
 use crate::id::{CredentialId, LogId, Sequence};
 use crate::key::SigningKey;
 use crate::login::{self, Binding};
@@ -28,6 +28,8 @@ pub struct Dialled {
     pub binding: Binding,
     /// The wanted interval between marks.
     pub mark_interval: Duration,
+    /// The revocations that need not be given again.
+    pub revocations: Option<HeldRevocations>,
 }
 
 /// What `welcome` said.
@@ -103,12 +105,13 @@ impl Login {
         match frame {
             ServerFrame::Challenge { nonce } if !self.answered => {
                 self.answered = true;
-                let Dialled { key, chain, relay, binding, mark_interval } = &self.dialled;
+                let Dialled { key, chain, relay, binding, mark_interval, revocations } = &self.dialled;
                 let proof = login::sign(key, chain.leaf().id(), chain.plane(), relay, nonce, *binding);
                 let frame = ClientFrame::Login {
                     chain: chain.links().iter().map(|link| (&**link.token()).into()).collect(),
                     proof: proof.into(),
                     mark_ms: u64::try_from(mark_interval.as_millis()).ok(),
+                    revocations: *revocations,
                 };
                 Ok(Step::Send(frame.to_text()))
             }

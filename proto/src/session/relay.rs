@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::chain::{Chain, Roots, Verdicts};
 use crate::channel::Filter;
 use crate::credential::Role;
-use crate::frame::{ClientFrame, Rejection, RequestNumber, ServerFrame, Start};
+use crate::frame::{ClientFrame, HeldRevocations, Rejection, RequestNumber, ServerFrame, Start};
 use crate::hear::Reader;
 use crate::id::{CredentialId, Nonce};
 use crate::limits::{
@@ -20,6 +20,7 @@ use crate::limits::{
 };
 use crate::login::{self, Binding, Expected};
 use crate::refusal::{Code, Refusal};
+use crate::revocation::{self, InForce, Revocations, VerifiedRevocation};
 use crate::time::Timestamp;
 use crate::verify::{self, VerifiedMessage};
 
@@ -70,16 +71,18 @@ impl AwaitLogin {
         text: &str,
         rules: &Rules,
         verdicts: &dyn Verdicts,
+        revocations: &Revocations,
         now: Timestamp,
     ) -> Result<LoggedIn, Rejection> {
-        let ClientFrame::Login { chain, proof, mark_ms } = ClientFrame::parse(text)? else {
+        let ClientFrame::Login { chain, proof, mark_ms, revocations: held } = ClientFrame::parse(text)?
+        else {
             return Err(Refusal::from(Code::NotLoggedIn).into());
         };
         if now >= self.deadline() {
             return Err(Refusal::from(Code::LoginTimeout).into());
         }
         let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
-        chain.judge(now)?;
+        good_now(&chain, revocations, now)?;
         author_only(&chain)?;
         let expected = Expected {
             relay_names: &rules.relay_names,
@@ -94,6 +97,7 @@ impl AwaitLogin {
             chain: Arc::new(chain),
             others: VecDeque::new(),
             mark_interval: wanted.clamp(MARK_INTERVAL_MIN, MARK_INTERVAL_MAX),
+            held,
             given: GivenChains::default(),
         })
     }
@@ -118,6 +122,13 @@ pub enum Request {
         re: RequestNumber,
         /// The message.
         message: Box<VerifiedMessage>,
+    },
+    /// Hand the revocation to the journal.
+    Revoke {
+        /// The request.
+        re: RequestNumber,
+        /// The revocation.
+        revocation: Box<VerifiedRevocation>,
     },
     /// Replace the subscription.
     Subscribe {
@@ -155,6 +166,7 @@ pub struct LoggedIn {
     /// Chains of other credentials of the same key, the one given last at the end, at most [`OTHER_CHAINS_MAX`].
     others: VecDeque<Arc<Chain>>,
     mark_interval: Duration,
+    held: Option<HeldRevocations>,
     given: GivenChains,
 }
 
@@ -167,6 +179,18 @@ impl LoggedIn {
     /// The interval between marks that was agreed.
     pub const fn mark_interval(&self) -> Duration {
         self.mark_interval
+    }
+
+    /// The revocations that the client said it holds.
+    pub const fn held_revocations(&self) -> Option<HeldRevocations> {
+        self.held
+    }
+
+    /// A revocation was admitted: forgets the other chains that it meets. Whether it meets the one of the log-in: then
+    /// close with `session_revoked`.
+    pub fn handle_revocation(&mut self, revocation: &InForce) -> bool {
+        self.others.retain(|chain| revocation.meets(chain).is_none());
+        revocation.meets(&self.chain).is_some()
     }
 
     /// When the session ends because a credential of its chain does: close with `session_expired`.
@@ -188,11 +212,12 @@ impl LoggedIn {
         text: &str,
         rules: &Rules,
         verdicts: &dyn Verdicts,
+        revocations: &Revocations,
         now: Timestamp,
     ) -> Result<Request, Rejection> {
         let frame = ClientFrame::parse(text)?;
         let re = number_of(&frame);
-        self.judge(frame, rules, verdicts, now).map_err(|refusal| Rejection { re, refusal })
+        self.judge(frame, rules, verdicts, revocations, now).map_err(|refusal| Rejection { re, refusal })
     }
 
     fn judge(
@@ -200,17 +225,23 @@ impl LoggedIn {
         frame: ClientFrame<'_>,
         rules: &Rules,
         verdicts: &dyn Verdicts,
+        revocations: &Revocations,
         now: Timestamp,
     ) -> Result<Request, Refusal> {
         match frame {
             ClientFrame::Login { .. } => Err(Refusal::new(Code::UnknownOperation, "already logged in")),
             ClientFrame::Chain { n, chain } => {
-                self.learn_chain(&chain, rules, verdicts, now)?;
+                self.learn_chain(&chain, rules, verdicts, revocations, now)?;
                 Ok(Request::Accept { re: n })
             }
             ClientFrame::Publish { n, jws } => {
                 let message = self.judge_publish(&jws, rules)?;
                 Ok(Request::Publish { re: n, message: Box::new(message) })
+            }
+            ClientFrame::Revoke { n, jws } => {
+                let issuer = revocation::claimed_issuer(&jws)?;
+                let verified = revocation::verify(&jws, self.chain_of(issuer)?)?;
+                Ok(Request::Revoke { re: n, revocation: Box::new(verified) })
             }
             ClientFrame::Subscribe { n, channels, after } => Ok(Request::Subscribe {
                 re: n,
@@ -233,10 +264,11 @@ impl LoggedIn {
         chain: &[std::borrow::Cow<'_, str>],
         rules: &Rules,
         verdicts: &dyn Verdicts,
+        revocations: &Revocations,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
-        chain.judge(now)?;
+        good_now(&chain, revocations, now)?;
         let id = chain.leaf().id();
         if chain.key() != self.chain.key() {
             return Err(Refusal::from(Code::NotAuthor).by(id));
@@ -254,16 +286,19 @@ impl LoggedIn {
     }
 
     fn judge_publish(&self, jws: &str, rules: &Rules) -> Result<VerifiedMessage, Refusal> {
-        let claimed = verify::claimed_credential(jws)?;
-        let chain = if claimed == self.chain.leaf().id() {
-            &self.chain
-        } else {
-            // A stranger's message and an own one under a chain not given yet look alike: both name a credential
-            // that this session may not speak under.
-            let given = self.others.iter().find(|other| other.leaf().id() == claimed);
-            given.ok_or_else(|| Refusal::from(Code::NotAuthor).by(claimed))?
-        };
+        let chain = self.chain_of(verify::claimed_credential(jws)?)?;
         verify::verify(jws, chain, rules.lifetime_max)
+    }
+
+    /// The chain of a credential that this session may speak under.
+    fn chain_of(&self, claimed: CredentialId) -> Result<&Arc<Chain>, Refusal> {
+        if claimed == self.chain.leaf().id() {
+            return Ok(&self.chain);
+        }
+        // A stranger's message and an own one under a chain not given yet look alike: both name a credential that this
+        // session may not speak under.
+        let given = self.others.iter().find(|other| other.leaf().id() == claimed);
+        given.ok_or_else(|| Refusal::from(Code::NotAuthor).by(claimed))
     }
 
     fn reader(&self, channels: &[std::borrow::Cow<'_, str>]) -> Result<Reader, Refusal> {
@@ -281,6 +316,12 @@ impl LoggedIn {
     }
 }
 
+/// Inside its time, and not revoked.
+fn good_now(chain: &Chain, revocations: &Revocations, now: Timestamp) -> Result<(), Refusal> {
+    chain.judge(now)?;
+    revocations.revoked(chain).map_or(Ok(()), |revoked| Err(revoked.refusal()))
+}
+
 /// A relay's chain has no session and publishes nothing.
 fn author_only(chain: &Chain) -> Result<(), Refusal> {
     match chain.leaf().claims().role {
@@ -294,6 +335,7 @@ fn number_of(frame: &ClientFrame<'_>) -> Option<RequestNumber> {
         ClientFrame::Login { .. } => None,
         ClientFrame::Chain { n, .. }
         | ClientFrame::Publish { n, .. }
+        | ClientFrame::Revoke { n, .. }
         | ClientFrame::Subscribe { n, .. }
         | ClientFrame::History { n, .. }
         | ClientFrame::Credential { n, .. } => Some(*n),

@@ -15,6 +15,7 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::message::{Content, Message, Tlp};
 use vigie_proto::refusal::Refusal;
+use vigie_proto::revocation::Revocations;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify;
@@ -199,7 +200,9 @@ impl World {
         };
         let token = verify::sign(self.key(links, links.len() - 1), chain.leaf().id(), &message);
         let found = verify::verify(&token, chain, MESSAGE_LIFETIME_MAX)
-            .and_then(|verified| admit(&verified, Timestamp::from_millis(said.admitted), &Nothing))
+            .and_then(|verified| {
+                admit(&verified, Timestamp::from_millis(said.admitted), &Nothing, &Revocations::default())
+            })
             .inspect(|admission| assert_eq!(*admission, Admission::Fresh));
         let about = || format!("{said:#?} under {links:#?}");
         self.compare("publish", rules.judge_message(links, said), found, &about).map(drop)

@@ -176,7 +176,7 @@ fn headers(book: &mut Book, base: &Draft) {
         ),
         ("header-typ-jwt", format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"JWT"}}"#), "wrong_type"),
         ("header-typ-message", header(&kid, "vigie-message-live-v1"), "wrong_type"),
-        ("header-typ-revocation", header(&kid, "vigie-revocation-live-v1"), "not_supported"),
+        ("header-typ-revocation", header(&kid, "vigie-revocation-live-v1"), "wrong_type"),
         ("header-typ-other-plane", header(&kid, "vigie-credential-exercise-v1"), "wrong_plane"),
         ("header-kid-short", header(&kid[..42], typ), "malformed_token"),
     ] {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{credentials, logins, messages};
+use super::{credentials, logins, messages, revocations};
 use crate::support::{HOUR, NOW, SECOND, Token, base64url, find, sha256};
 
 #[derive(Serialize)]
@@ -70,12 +70,14 @@ pub(crate) fn build(
     credentials: &credentials::File,
     messages: &messages::File,
     logins: &logins::File,
+    revocations: &revocations::File,
 ) -> File {
     let credential = |name: &str| find(&credentials.tokens, name);
     let town = quoted(&["root-live", "nation-live", "town-live"].map(credential));
     let renewed = quoted(&["root-live", "nation-live", "extended"].map(credential));
     let proof = &find(&logins.tokens, "bound").text;
     let alert = find(&messages.tokens, "alert-town");
+    let revocation = find(&revocations.tokens, "town-by-nation");
     let (log_id, town_id) = (base64url(log()), &credential("town-live").id);
     let here = cursor(&log(), 41, NOW);
     let there = cursor(&other_log(), 7, NOW - HOUR);
@@ -83,6 +85,12 @@ pub(crate) fn build(
     let admitted = NOW + SECOND;
     let client = samples([
         ("login", format!(r#"{{"op":"login","chain":[{town}],"proof":"{proof}","mark_ms":5000}}"#)),
+        (
+            "login-again",
+            format!(
+                r#"{{"op":"login","chain":[{town}],"proof":"{proof}","mark_ms":5000,"revocations":{{"log":"{log_id}","count":3}}}}"#
+            ),
+        ),
         (
             "subscribe",
             r#"{"op":"subscribe","n":1,"channels":["alert/fr.idf.75.paris","signal/fr.idf.75.paris.**"]}"#
@@ -93,6 +101,7 @@ pub(crate) fn build(
             format!(r#"{{"op":"subscribe","n":1,"channels":["alert/fr.idf.75.paris"],"after":"{here}"}}"#),
         ),
         ("publish", format!(r#"{{"op":"publish","n":2,"jws":"{}"}}"#, alert.text)),
+        ("revoke", format!(r#"{{"op":"revoke","n":6,"jws":"{}"}}"#, revocation.text)),
         ("chain", format!(r#"{{"op":"chain","n":3,"chain":[{renewed}]}}"#)),
         (
             "history",
@@ -117,6 +126,20 @@ pub(crate) fn build(
             "receipt",
             format!(
                 r#"{{"op":"receipt","re":2,"id":"{id}","log":"{log_id}","seq":42,"admitted":{admitted}}}"#
+            ),
+        ),
+        (
+            "revoked",
+            format!(
+                r#"{{"op":"revoked","re":6,"id":"{}","log":"{log_id}","admitted":{admitted}}}"#,
+                revocation.id
+            ),
+        ),
+        (
+            "revocation",
+            format!(
+                r#"{{"op":"revocation","log":"{log_id}","count":3,"seq":42,"admitted":{admitted},"jws":"{}"}}"#,
+                revocation.text
             ),
         ),
         ("reach", format!(r#"{{"op":"reach","id":"{id}","live":212,"behind":3}}"#)),
@@ -146,19 +169,17 @@ pub(crate) fn build(
         ("page", format!(r#"{{"op":"page","re":4,"next":"{}","end":true}}"#, cursor(&log(), 42, admitted))),
         ("going_away", r#"{"op":"going_away","retry_ms":2000}"#.to_owned()),
     ]);
-    let stands_for = &client[4].text;
+    let named = |name: &str| client.iter().find(|sample| sample.name == name).expect("a sample");
+    let stands_for = &named("chain").text;
+    let subscribe = &named("subscribe").text;
     let tolerated = vec![
         Tolerated {
-            text: client[1]
-                .text
+            text: subscribe
                 .replace(r#","channels""#, r#","later":{"a":1.5e3},"channels""#)
                 .replace("1.5e3", "15"),
-            stands_for: client[1].text.clone(),
+            stands_for: subscribe.clone(),
         },
-        Tolerated {
-            text: client[1].text.replace("]}", r#"],"after":null}"#),
-            stands_for: client[1].text.clone(),
-        },
+        Tolerated { text: subscribe.replace("]}", r#"],"after":null}"#), stands_for: subscribe.clone() },
         Tolerated {
             text: format!(
                 " {}\n",

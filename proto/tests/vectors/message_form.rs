@@ -212,7 +212,7 @@ pub(super) fn token_form(book: &mut Book<'_>) {
         ("header-typ-credential", header(kid, "vigie-credential-live-v1"), "wrong_type"),
         ("header-typ-login", header(kid, "vigie-login-live-v1"), "wrong_type"),
         ("header-typ-v2", header(kid, "vigie-message-live-v2"), "wrong_type"),
-        ("header-typ-revocation", header(kid, "vigie-revocation-live-v1"), "not_supported"),
+        ("header-typ-revocation", header(kid, "vigie-revocation-live-v1"), "wrong_type"),
         ("header-not-object", "[]".to_owned(), "malformed_token"),
     ] {
         book.add(TOWN, Token::new(name, base.author.key, header, base.payload()), verdict, twin);

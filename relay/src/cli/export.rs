@@ -3,14 +3,15 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use serde::Serialize;
-use vigie_client::{Gap, OnPlane, Suspect, Verified};
+use vigie_client::{Disowned, Gap, OnPlane, Suspect, Verified};
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::{Channel, Jurisdiction, Plane};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
-use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::id::{CredentialId, LogId, MessageId, RevocationId, Sequence};
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
+use vigie_proto::revocation::Reason;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -73,6 +74,21 @@ struct SuspectLine<'a> {
     cursor: String,
     plane: Plane,
     jws: &'a str,
+}
+
+#[derive(Serialize)]
+struct DisownedLine {
+    r#type: &'static str,
+    id: MessageId,
+    admitted: Timestamp,
+    cursor: String,
+    plane: Plane,
+    given_before: bool,
+    credential: CredentialId,
+    revocation: RevocationId,
+    from: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
 }
 
 #[derive(Serialize)]
@@ -176,6 +192,21 @@ impl Export {
             cursor: cursor.to_string(),
             plane,
             jws,
+        })
+    }
+
+    pub(super) fn disowned(screen: &Screen, plane: Plane, disowned: &Disowned) -> Outcome {
+        screen.object(&DisownedLine {
+            r#type: "disowned",
+            id: disowned.id,
+            admitted: disowned.admitted,
+            cursor: disowned.cursor.to_string(),
+            plane,
+            given_before: disowned.given_before,
+            credential: disowned.credential,
+            revocation: disowned.revocation,
+            from: disowned.from,
+            reason: disowned.reason,
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Whatever an author wrote is escaped. That it is an exercise is said by the [`Screen`] it is shown on, in every line.
 
-use vigie_client::{Gap, OnPlane, Suspect, Verified};
+use vigie_client::{Disowned, Gap, OnPlane, Suspect, Verified};
 use vigie_proto::cap::{Alert, MsgType};
 
 use super::screen::{Screen, Tone, escape, short};
@@ -84,6 +84,20 @@ pub(super) fn suspect(screen: &Screen, suspect: &Suspect) -> String {
         Lang::Fr => suspect.code.french(),
     };
     let told = lang.suspect(suspect.code, sentence, suspect.seq, escape(&suspect.detail));
+    format!("{word}  {told}")
+}
+
+/// A message whose author is revoked: never what it said, only that it is not to be believed.
+pub(super) fn disowned(screen: &Screen, disowned: &Disowned) -> String {
+    let lang = screen.lang;
+    let word = screen.paint(Tone::Bad, &lang.disowned());
+    let (id, from) = (short(&disowned.id.to_string()), time::local(disowned.from));
+    let credential = disowned.credential;
+    let told = if disowned.given_before {
+        lang.disowned_before(id, credential, from)
+    } else {
+        lang.disowned_now(id, credential, from)
+    };
     format!("{word}  {told}")
 }
 

@@ -176,6 +176,8 @@ impl<P: OnPlane> Listening<'_, P> {
             }
             Delivery::Suspect(suspect) if screen.json => Export::suspect(screen, P::PLANE, &suspect),
             Delivery::Suspect(suspect) => screen.line(&render::suspect(screen, &suspect)),
+            Delivery::Disowned(disowned) if screen.json => Export::disowned(screen, P::PLANE, &disowned),
+            Delivery::Disowned(disowned) => screen.line(&render::disowned(screen, &disowned)),
             Delivery::Gap(gap) => {
                 if screen.json {
                     Export::gap(screen, &gap)?;
@@ -257,6 +259,7 @@ fn place_of<P: OnPlane>(delivery: &Delivery<P>) -> Option<Cursor> {
     match delivery {
         Delivery::Message(verified) => Some(verified.cursor()),
         Delivery::CaughtUp(cursor) => Some(*cursor),
+        Delivery::Disowned(disowned) => Some(disowned.cursor),
         Delivery::Gap(gap) => gap.to,
         Delivery::Suspect(_) | _ => None,
     }

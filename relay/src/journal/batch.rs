@@ -67,6 +67,7 @@ fn kind_of(record: &Record) -> Kind {
     match record {
         Record::Credential { .. } => Kind::Credential,
         Record::Message(_) => Kind::Message,
+        Record::Revocation(_) => Kind::Revocation,
         Record::Carried(_) => Kind::Carried,
         Record::Forked(_) => Kind::Forked,
     }

@@ -48,13 +48,14 @@ pub(super) enum Kind {
     Mark,
     Credential,
     Message,
+    Revocation,
     /// The id of a message that retention has removed.
     Carried,
     /// Where an imported log comes from.
     Forked,
     /// This folder is a copy.
     Backup,
-    /// 4 (revocation) is reserved; it and all others are written by newer versions.
+    /// Written by newer versions.
     Unknown(u8),
 }
 
@@ -64,6 +65,7 @@ impl Kind {
             1 => Self::Mark,
             2 => Self::Credential,
             3 => Self::Message,
+            4 => Self::Revocation,
             5 => Self::Carried,
             6 => Self::Forked,
             7 => Self::Backup,
@@ -76,6 +78,7 @@ impl Kind {
             Self::Mark => 1,
             Self::Credential => 2,
             Self::Message => 3,
+            Self::Revocation => 4,
             Self::Carried => 5,
             Self::Forked => 6,
             Self::Backup => 7,

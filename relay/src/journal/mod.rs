@@ -58,7 +58,7 @@ pub use fresh::FreshFolder;
 pub use origin::ForkedFrom;
 pub use read_only::{ReadOnlyDir, ReadOnlyFile};
 pub use reader::{JournalReader, Page};
-pub use record::{CarriedId, MessageRecord, Record};
+pub use record::{CarriedId, MessageRecord, Record, RevocationRecord};
 pub use recovery::{Recovery, Visitor};
 pub use reserve::RESERVE_BYTES;
 pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};

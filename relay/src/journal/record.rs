@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 use vigie_proto::channel::Channel;
-use vigie_proto::id::{CredentialId, MessageId, Sequence};
+use vigie_proto::id::{CredentialId, MessageId, RevocationId, Sequence};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -19,6 +19,9 @@ const MESSAGE_FIXED_BYTES: usize = 8 + 8 + 32 + 32 + 1 + 2;
 
 /// A carried id: sequence, admitted, expires, id, credential.
 const CARRIED_BYTES: usize = 8 + 8 + 8 + 32 + 32;
+
+/// A revocation before its signed bytes: count, sequence, admitted, id, issuer.
+const REVOCATION_FIXED_BYTES: usize = 8 + 8 + 8 + 32 + 32;
 
 /// The longest channel as text: plane, flow, and eight segments of 32, with room to spare.
 const CHANNEL_BYTES_MAX: usize = 300;
@@ -36,6 +39,8 @@ pub enum Record {
     },
     /// An admitted message.
     Message(MessageRecord),
+    /// An admitted revocation.
+    Revocation(RevocationRecord),
     /// What must be known of a message whose segment retention removes while its id is in force.
     Carried(CarriedId),
     /// Where the log comes from, when it was imported.
@@ -55,6 +60,23 @@ pub struct CarriedId {
     pub id: MessageId,
     /// The credential under which it speaks.
     pub credential: CredentialId,
+}
+
+/// An admitted revocation. It takes no place in the sequence; it stands between two messages, also when it was carried on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationRecord {
+    /// Counts the revocations of this log, from 1.
+    pub count: u64,
+    /// It holds after this place.
+    pub seq: Sequence,
+    /// When the relay put it in its log.
+    pub admitted: Timestamp,
+    /// Its id.
+    pub id: RevocationId,
+    /// The credential that it is signed under.
+    pub issuer: CredentialId,
+    /// The signed bytes, as the issuer sent them.
+    pub jws: Bytes,
 }
 
 impl From<&MessageRecord> for CarriedId {
@@ -96,6 +118,7 @@ impl Record {
         let body = match self {
             Self::Credential { jws, .. } => CredentialId::LEN + jws.len(),
             Self::Message(message) => MESSAGE_FIXED_BYTES + CHANNEL_BYTES_MAX + message.jws.len(),
+            Self::Revocation(revocation) => REVOCATION_FIXED_BYTES + revocation.jws.len(),
             Self::Carried(_) => CARRIED_BYTES,
             Self::Forked(_) => ForkedFrom::BYTES,
         };
@@ -107,6 +130,7 @@ impl Record {
         match self {
             Self::Credential { jws, .. } => jws.len(),
             Self::Message(message) => message.jws.len(),
+            Self::Revocation(revocation) => revocation.jws.len(),
             Self::Carried(_) | Self::Forked(_) => 0,
         }
     }
@@ -119,6 +143,7 @@ impl Record {
                 out.extend_from_slice(jws);
             }
             Self::Message(message) => message.encode(out),
+            Self::Revocation(revocation) => revocation.encode(out),
             Self::Carried(carried) => carried.encode(out),
             Self::Forked(from) => from.encode(out),
         }
@@ -163,6 +188,34 @@ impl MessageRecord {
             severity: Severity::ALL.into_iter().find(|known| severity_byte(*known) == *severity)?,
             channel: std::str::from_utf8(channel).ok()?.parse().ok()?,
             // Copied: a small message must not keep a whole read buffer alive.
+            jws: Bytes::copy_from_slice(jws),
+        })
+    }
+}
+
+impl RevocationRecord {
+    fn encode(&self, out: &mut Vec<u8>) {
+        for field in [self.count, self.seq.get(), self.admitted.as_millis()] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(self.id.as_bytes());
+        out.extend_from_slice(self.issuer.as_bytes());
+        out.extend_from_slice(&self.jws);
+    }
+
+    /// Reads the body of the frame of a revocation.
+    pub(super) fn decode(body: &[u8]) -> Option<Self> {
+        let (count, rest) = body.split_first_chunk::<8>()?;
+        let (seq, rest) = rest.split_first_chunk::<8>()?;
+        let (admitted, rest) = rest.split_first_chunk::<8>()?;
+        let (id, rest) = rest.split_first_chunk::<32>()?;
+        let (issuer, jws) = rest.split_first_chunk::<32>()?;
+        Some(Self {
+            count: u64::from_le_bytes(*count),
+            seq: Sequence::new(u64::from_le_bytes(*seq)),
+            admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
+            id: RevocationId::from_bytes(*id),
+            issuer: CredentialId::from_bytes(*issuer),
             jws: Bytes::copy_from_slice(jws),
         })
     }
@@ -254,6 +307,24 @@ pub(super) mod tests {
         let mut body = Vec::new();
         credential(3).encode(&mut body);
         assert_eq!(decode_credential(&body), Some(credential(3)));
+    }
+
+    #[test]
+    fn a_revocation_comes_back_as_it_was() {
+        let revocation = RevocationRecord {
+            count: 3,
+            seq: Sequence::new(7),
+            admitted: Timestamp::from_millis(1_000),
+            id: RevocationId::from_bytes([4; 32]),
+            issuer: CredentialId::from_bytes([5; 32]),
+            jws: Bytes::from_static(b"revocation"),
+        };
+        let record = Record::Revocation(revocation.clone());
+        let mut body = Vec::new();
+        record.encode(&mut body);
+        assert_eq!(record.frame_bytes_max(), Some(HEADER_BYTES + body.len()));
+        assert_eq!(RevocationRecord::decode(&body), Some(revocation));
+        assert_eq!(RevocationRecord::decode(&body[..REVOCATION_FIXED_BYTES - 1]), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! In this order, so that a crash at any point loses nothing:
 //! 1. Each record of the segments that go is shown to the caller; what it wants to keep is appended and synced like any
-//!    other batch: a credential as it is, a message as its [`CarriedId`]. A crash here leaves some records twice.
+//!    other batch: a credential or revocation as it is, a message as its [`CarriedId`]. A crash here leaves some records twice.
 //! 2. A new segment is begun whose header says with which one the journal begins. Its renaming is the whole switch.
 //! 3. Readers are told (`first_available`), and the files are removed. What a crash leaves of them the next start removes.
 //!
@@ -20,7 +20,7 @@ use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, Step};
 use super::index::Retained;
 use super::origin::ForkedFrom;
-use super::record::{CarriedId, MessageRecord, Record, decode_credential};
+use super::record::{CarriedId, MessageRecord, Record, RevocationRecord, decode_credential};
 use super::segment::HEADER_BYTES;
 use super::storage::Storage;
 use super::writer::{Journal, JournalConfig};
@@ -182,6 +182,7 @@ pub(super) fn record_of(frame: &Frame<'_>) -> Option<Record> {
     match frame.kind {
         Kind::Credential => decode_credential(frame.body),
         Kind::Message => MessageRecord::decode(frame.sequence, frame.body).map(Record::Message),
+        Kind::Revocation => RevocationRecord::decode(frame.body).map(Record::Revocation),
         Kind::Carried => CarriedId::decode(frame.body).map(Record::Carried),
         Kind::Forked => ForkedFrom::decode(frame.body).map(Record::Forked),
         Kind::Mark | Kind::Backup | Kind::Unknown(_) => None,
@@ -191,6 +192,6 @@ pub(super) fn record_of(frame: &Frame<'_>) -> Option<Record> {
 fn carry_on(record: Record) -> Record {
     match record {
         Record::Message(message) => Record::Carried(CarriedId::from(&message)),
-        Record::Credential { .. } | Record::Carried(_) | Record::Forked(_) => record,
+        Record::Credential { .. } | Record::Revocation(_) | Record::Carried(_) | Record::Forked(_) => record,
     }
 }

@@ -14,7 +14,7 @@ use super::error::JournalError;
 use super::frame::{self, Frame, FrameReader, Kind, Purpose, Step};
 use super::index::{Indexed, Noted, Place, Progress};
 use super::origin::{BackupMark, ForkedFrom};
-use super::record::{CarriedId, MessageRecord, Record, decode_credential};
+use super::record::{CarriedId, MessageRecord, Record, RevocationRecord, decode_credential};
 use super::recovery::Visitor;
 use super::segment::{HEADER_BYTES, Segment};
 use super::storage::StorageFile;
@@ -231,6 +231,11 @@ impl Scan {
                 indexed.note(&Noted { place, expires, channel: message.channel.clone() }, names);
                 self.unproven.push(Record::Message(message));
             }
+            Kind::Revocation if stays => {
+                let revocation = RevocationRecord::decode(frame.body);
+                let revocation = revocation.ok_or(Refused::Damaged("no revocation"))?;
+                self.unproven.push(Record::Revocation(revocation));
+            }
             Kind::Carried if stays => {
                 let carried = CarriedId::decode(frame.body).ok_or(Refused::Damaged("no carried id"))?;
                 self.unproven.push(Record::Carried(carried));
@@ -242,7 +247,12 @@ impl Scan {
             Kind::Backup if stays => {
                 self.backup = Some(BackupMark::decode(frame.body).ok_or(Refused::Damaged("no copy mark"))?);
             }
-            Kind::Mark | Kind::Credential | Kind::Carried | Kind::Forked | Kind::Backup => {
+            Kind::Mark
+            | Kind::Credential
+            | Kind::Revocation
+            | Kind::Carried
+            | Kind::Forked
+            | Kind::Backup => {
                 return Err(Refused::Damaged("out of order"));
             }
             Kind::Unknown(kind) => return Err(Refused::Newer(kind)),
@@ -266,8 +276,7 @@ impl Refused {
                 segment: segment.name(),
                 what: "a record of kind",
                 found: u32::from(kind),
-                // The kinds between are reserved.
-                known: if kind == 4 { 3 } else { 7 },
+                known: 7,
             },
         }
     }

@@ -272,7 +272,12 @@ impl<S: Storage> Survey<S> {
                     let admitted = MessageRecord::peek_admitted(frame.body).map_or(0, Timestamp::as_millis);
                     progress = Progress { last: frame.sequence, admitted };
                 }
-                Kind::Credential | Kind::Carried | Kind::Forked | Kind::Backup | Kind::Unknown(_) => {}
+                Kind::Credential
+                | Kind::Revocation
+                | Kind::Carried
+                | Kind::Forked
+                | Kind::Backup
+                | Kind::Unknown(_) => {}
             }
         }
         Ok(false)

@@ -41,10 +41,15 @@ impl Leaves {
         self.forgotten.contains(&id)
     }
 
-    /// The credentials in the chains of all messages from `first_kept` on.
-    pub(super) fn kept(&self, first_kept: Sequence, chains: &StoredChains) -> HashSet<CredentialId> {
-        let leaves = self.used_at.iter().filter(|(_, seq)| **seq >= first_kept);
-        leaves.flat_map(|(leaf, _)| chains.upwards(*leaf)).collect()
+    /// The credentials in the chains of all messages from `first_kept` on, and of these.
+    pub(super) fn kept(
+        &self,
+        first_kept: Sequence,
+        others: impl Iterator<Item = CredentialId>,
+        chains: &StoredChains,
+    ) -> HashSet<CredentialId> {
+        let leaves = self.used_at.iter().filter(|(_, seq)| **seq >= first_kept).map(|(leaf, _)| *leaf);
+        leaves.chain(others).flat_map(|leaf| chains.upwards(leaf)).collect()
     }
 
     /// The segments are gone.

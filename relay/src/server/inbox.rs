@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::event::{Position, ReachReport, SharedBatch};
 use crate::journal::ReadError;
 use crate::net::accept::ConnectionGuard;
+use crate::revocations::SharedRevocations;
 use crate::sequencer::Answer;
 use crate::sync::{Mutex, MutexGuard};
 #[cfg(feature = "model")]
@@ -31,6 +32,8 @@ pub(crate) enum Letter {
     Connection { stream: TcpStream, guard: ConnectionGuard, full: bool },
     /// What one sync settled for this worker's authors.
     Answers(Vec<Answer>),
+    /// New revocations: told before the events that were admitted with them.
+    Revocations(SharedRevocations),
     /// New events.
     Batch(SharedBatch),
     /// New events up to here were not handed over.

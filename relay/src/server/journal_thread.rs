@@ -101,13 +101,13 @@ fn retain<S: Storage>(sequencer: &mut Sequencer<S>, clock: &Clock) -> Result<boo
 
 /// Takes what else is there, up to the bounds of one sync.
 fn gather(first: Submission, queue: &Receiver<Submission>) -> Vec<Submission> {
-    let mut bytes = first.message.token().len();
+    let mut bytes = first.statement.bytes();
     let mut batch = vec![first];
     while batch.len() < BATCH_MESSAGES_MAX
         && bytes < BATCH_BYTES_MAX
         && let Ok(next) = queue.try_recv()
     {
-        bytes += next.message.token().len();
+        bytes += next.statement.bytes();
         batch.push(next);
     }
     batch
@@ -120,7 +120,7 @@ fn written(committed: &Committed) -> usize {
 
 /// Receipts first, then the events: both wait in the same inbox, so an author reads its receipt before its own event.
 fn tell(committed: Committed, inboxes: &[Arc<Inbox>]) {
-    let Committed { answers, batch } = committed;
+    let Committed { answers, revocations, batch } = committed;
     let mut by_worker: Vec<Vec<_>> = inboxes.iter().map(|_| Vec::new()).collect();
     for answer in answers {
         by_worker[answer.ticket.worker].push(answer);
@@ -128,6 +128,9 @@ fn tell(committed: Committed, inboxes: &[Arc<Inbox>]) {
     for (answers, inbox) in by_worker.into_iter().zip(inboxes) {
         if !answers.is_empty() {
             inbox.put(Letter::Answers(answers));
+        }
+        if let Some(revocations) = &revocations {
+            inbox.put(Letter::Revocations(Arc::clone(revocations)));
         }
         if let Some(batch) = &batch {
             inbox.put_batch(Arc::clone(batch));

@@ -353,6 +353,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
             ..WorkerConfig::new(0, rules, sequencer.log())
         },
         chains: sequencer.chains(),
+        revocations: sequencer.revocations(),
         verdicts: Arc::default(),
         head: sequencer.head(),
         inboxes: (0..workers).map(|_| Arc::default()).collect(),

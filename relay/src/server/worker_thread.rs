@@ -24,6 +24,7 @@ use crate::health::Gauge;
 use crate::net::connection;
 use crate::net::tls::Tls;
 use crate::net::upgrade::UpgradeRules;
+use crate::revocations::StoredRevocations;
 use crate::sequencer::{Answer, Submission};
 use crate::sync::mpsc::{SyncSender, TrySendError};
 use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig, WorkerCounts};
@@ -33,6 +34,7 @@ use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig
 pub(crate) struct Parts {
     pub(crate) config: WorkerConfig,
     pub(crate) chains: Arc<StoredChains>,
+    pub(crate) revocations: Arc<StoredRevocations>,
     pub(crate) verdicts: Arc<SharedVerdicts>,
     pub(crate) head: Position,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
@@ -116,7 +118,7 @@ impl Local {
     /// A worker without sessions.
     pub(crate) fn new(parts: Parts) -> Self {
         let index = parts.config.index;
-        let worker = Worker::new(parts.config, parts.chains, parts.verdicts, parts.head);
+        let worker = Worker::new(parts.config, parts.chains, parts.revocations, parts.verdicts, parts.head);
         Self {
             worker: RefCell::new(worker),
             wakers: RefCell::default(),
@@ -144,6 +146,9 @@ impl Local {
             }
             Letter::Answers(answers) => {
                 self.with(|worker| answers.iter().for_each(|answer| worker.handle_answer(answer)));
+            }
+            Letter::Revocations(new) => {
+                self.with(|worker| worker.handle_revocations(&new, self.clock.steady()))
             }
             Letter::Batch(batch) => self.with(|worker| worker.handle_batch(&batch, self.clock.steady())),
             Letter::Jump(head) => self.with(|worker| worker.handle_jump(head)),
@@ -183,7 +188,7 @@ impl Local {
                         return;
                     }
                     let outcome: Result<Stored, _> = Err(Code::Busy.into());
-                    let answer = Answer { ticket: submission.ticket, id: submission.message.id(), outcome };
+                    let answer = Answer { ticket: submission.ticket, id: submission.statement.id(), outcome };
                     self.worker.borrow_mut().handle_answer(&answer);
                 }
             }

@@ -17,6 +17,7 @@ mod deadlines;
 mod outbox;
 mod page;
 mod requests;
+mod revoked;
 mod ring;
 mod session;
 
@@ -37,6 +38,7 @@ use vigie_proto::time::Timestamp;
 
 use crate::chains::StoredChains;
 use crate::event::{Event, Position, ReachReport, SharedBatch};
+use crate::revocations::StoredRevocations;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 use crate::sequencer::Submission;
@@ -112,6 +114,7 @@ pub enum Effect {
 pub struct Worker {
     config: WorkerConfig,
     chains: Arc<StoredChains>,
+    revocations: Arc<StoredRevocations>,
     verdicts: Arc<dyn VerdictCache>,
     sessions: Slab<Session>,
     generation: u64,
@@ -138,6 +141,7 @@ impl Worker {
     pub fn new(
         config: WorkerConfig,
         chains: Arc<StoredChains>,
+        revocations: Arc<StoredRevocations>,
         verdicts: Arc<dyn VerdictCache>,
         head: Position,
     ) -> Self {
@@ -145,6 +149,7 @@ impl Worker {
             ring: Ring::new(config.ring_bytes_max, head.seq),
             config,
             chains,
+            revocations,
             verdicts,
             sessions: Slab::default(),
             generation: 0,
@@ -352,10 +357,12 @@ impl Worker {
 
     /// Takes what is to be written, up to about `max_bytes`, in order. Then, if the session is behind, more is put in.
     pub fn take_output(&mut self, id: SessionId, max_bytes: usize) -> Vec<Output> {
-        let Some(session) = self.session(id) else { return Vec::new() };
+        let found = self.sessions.get_mut(id.index).filter(|session| session.generation == id.generation);
+        let Some(session) = found else { return Vec::new() };
         session.woken = false;
         let before = (session.outbox.events_given(), session.outbox.given());
-        let output = session.outbox.take(max_bytes);
+        let source = revoked::Source { revocations: &self.revocations, chains: &self.chains };
+        let output = session.outbox.take(max_bytes, &source);
         let after = (session.outbox.events_given(), session.outbox.given());
         self.counts.deliveries += after.0 - before.0;
         self.counts.delivered_bytes += after.1 - before.1;

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use vigie_proto::channel::Plane;
+use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::Code;
 
 use super::LocalEvent;
@@ -24,8 +26,24 @@ pub enum Output {
 enum Waiting {
     Event(Rc<LocalEvent>),
     Text(Bytes),
+    /// Revocations after one count, up to another: read when they are taken, so that however many there are, they take
+    /// no room here. With the issuer of the one before, whose chain need not be given again.
+    Revocations {
+        plane: Plane,
+        after: u64,
+        through: u64,
+        chain_given: Option<CredentialId>,
+    },
     Ping,
     Close(Code),
+}
+
+/// Where revocations are read, when they are taken.
+pub(super) trait ReadRevocations {
+    /// The next one after this count: its count, its issuer, and its frame.
+    fn next(&self, plane: Plane, after: u64) -> Option<(u64, CredentialId, Bytes)>;
+    /// The frame of a chain.
+    fn chain(&self, leaf: CredentialId) -> Option<Bytes>;
 }
 
 /// In order of writing.
@@ -71,6 +89,29 @@ impl Outbox {
         self.push(Waiting::Text(text));
     }
 
+    /// Revocations after one count, up to another. What waits already and goes up to there goes on.
+    pub(super) fn push_revocations(&mut self, plane: Plane, after: u64, through: u64) {
+        if let Some(Waiting::Revocations { through: waits, .. }) = self.waiting.back_mut()
+            && *waits == after
+        {
+            *waits = through;
+            return;
+        }
+        self.push(Waiting::Revocations { plane, after, through, chain_given: None });
+    }
+
+    /// Drops the events that wait: they are not for this peer any more.
+    pub(super) fn drop_events(&mut self) {
+        let bytes = &mut self.bytes;
+        self.waiting.retain(|waiting| match waiting {
+            Waiting::Event(event) => {
+                *bytes -= event.frame().len();
+                false
+            }
+            Waiting::Text(_) | Waiting::Revocations { .. } | Waiting::Ping | Waiting::Close(_) => true,
+        });
+    }
+
     /// Asks for a sign of life; one that waits already asks for both.
     pub(super) fn push_ping(&mut self) {
         if !matches!(self.waiting.back(), Some(Waiting::Ping)) {
@@ -91,28 +132,66 @@ impl Outbox {
     }
 
     /// Takes from the front until about `max_bytes` are taken, at least one.
-    pub(super) fn take(&mut self, max_bytes: usize) -> Vec<Output> {
+    pub(super) fn take(&mut self, max_bytes: usize, revocations: &dyn ReadRevocations) -> Vec<Output> {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while bytes < max_bytes
             && let Some(next) = self.waiting.pop_front()
         {
-            let output = match next {
+            let text = match next {
                 Waiting::Event(event) => {
                     self.events_given += 1;
-                    Output::Text(event.frame().clone())
+                    event.frame().clone()
                 }
-                Waiting::Text(text) => Output::Text(text),
-                Waiting::Ping => Output::Ping(self.given),
-                Waiting::Close(code) => Output::Close(code),
+                Waiting::Text(text) => text,
+                Waiting::Revocations { plane, after, through, chain_given } => {
+                    bytes +=
+                        self.take_revocation(plane, after, through, chain_given, revocations, &mut taken);
+                    continue;
+                }
+                Waiting::Ping => {
+                    taken.push(Output::Ping(self.given));
+                    continue;
+                }
+                Waiting::Close(code) => {
+                    taken.push(Output::Close(code));
+                    continue;
+                }
             };
-            if let Output::Text(text) = &output {
-                bytes += text.len();
-                self.bytes -= text.len();
-                self.given += u64::try_from(text.len()).unwrap_or(u64::MAX);
-            }
-            taken.push(output);
+            self.bytes -= text.len();
+            bytes += text.len();
+            self.give(text, &mut taken);
         }
         taken
+    }
+
+    /// Takes the next revocation of a range, its issuer's chain before it; the rest of the range stays in front. Gives
+    /// how many bytes that was.
+    fn take_revocation(
+        &mut self,
+        plane: Plane,
+        after: u64,
+        through: u64,
+        chain_given: Option<CredentialId>,
+        revocations: &dyn ReadRevocations,
+        taken: &mut Vec<Output>,
+    ) -> usize {
+        let next = revocations.next(plane, after).filter(|(count, ..)| *count <= through);
+        let Some((count, issuer, frame)) = next else { return 0 };
+        let chain = if chain_given == Some(issuer) { None } else { revocations.chain(issuer) };
+        let bytes = frame.len() + chain.as_ref().map_or(0, Bytes::len);
+        for text in chain.into_iter().chain([frame]) {
+            self.give(text, taken);
+        }
+        if count < through {
+            let chain_given = Some(issuer);
+            self.waiting.push_front(Waiting::Revocations { plane, after: count, through, chain_given });
+        }
+        bytes
+    }
+
+    fn give(&mut self, text: Bytes, taken: &mut Vec<Output>) {
+        self.given += u64::try_from(text.len()).unwrap_or(u64::MAX);
+        taken.push(Output::Text(text));
     }
 }

@@ -6,13 +6,12 @@ use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::session::relay::Request;
 use vigie_proto::time::Timestamp;
-use vigie_proto::verify::VerifiedMessage;
 
 use super::page::{Purpose, ReadFrom, ReadRequest};
 use super::session::{Stage, Standing, Subscription, UNANSWERED_MAX};
 use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
-use crate::sequencer::{Answer, Submission, Ticket};
+use crate::sequencer::{Answer, Statement, StatementId, Submission, Ticket};
 
 impl Worker {
     /// A text frame came. One signature check at most for an author, one failed one at most for a stranger.
@@ -23,13 +22,16 @@ impl Worker {
         match std::mem::replace(&mut session.stage, Stage::Closing) {
             Stage::Closing => {}
             Stage::AwaitLogin(state) => {
-                match state.handle_frame(text, &self.config.rules, &*self.verdicts, now) {
+                let revocations = self.revocations.in_force();
+                match state.handle_frame(text, &self.config.rules, &*self.verdicts, &revocations, now) {
                     Ok(state) => self.welcome(id, state, now),
                     Err(rejection) => self.reject(id, &rejection),
                 }
             }
             Stage::LoggedIn(mut state) => {
-                let outcome = state.handle_frame(text, &self.config.rules, &*self.verdicts, now);
+                let revocations = self.revocations.in_force();
+                let (rules, verdicts) = (&self.config.rules, &*self.verdicts);
+                let outcome = state.handle_frame(text, rules, verdicts, &revocations, now);
                 #[cfg(feature = "sabotage")]
                 let outcome = crate::sabotage::outcome(outcome, text, &state);
                 if let Some(session) = self.session(id) {
@@ -54,24 +56,30 @@ impl Worker {
         };
         let next = now.plus(interval);
         let ends = state.ends();
+        let plane = state.chain().plane();
+        let held = state.held_revocations().filter(|held| held.log == self.config.log);
         let Some(session) = self.session(id) else { return };
         session.stage = Stage::LoggedIn(Box::new(state));
         session.next_mark = next;
+        session.revocations_given = held.map_or(0, |held| held.count);
         self.set_deadline(id, next.min(ends));
         self.push_text(id, welcome.to_text());
+        // Before any event: what waits in an outbox is written in order.
+        self.give_revocations(id, plane);
     }
 
     fn carry_out(&mut self, id: SessionId, request: Request) {
         match request {
             Request::Accept { re } => self.push_text(id, ServerFrame::Accepted { re }.to_text()),
-            Request::Publish { re, message } => self.submit(id, re, message),
+            Request::Publish { re, message } => self.submit(id, re, Statement::Message(message)),
+            Request::Revoke { re, revocation } => self.submit(id, re, Statement::Revocation(revocation)),
             Request::Subscribe { re, reader, start } => self.subscribe(id, re, reader, start),
             Request::History { re, reader, start, limit } => self.read_history(id, re, reader, start, limit),
             Request::Credential { re, id: credential } => self.give_chain(id, re, credential),
         }
     }
 
-    fn submit(&mut self, id: SessionId, re: u64, message: Box<VerifiedMessage>) {
+    fn submit(&mut self, id: SessionId, re: u64, statement: Statement) {
         let in_flight_max = self.config.in_flight_max;
         let worker = self.config.index;
         let Some(session) = self.session(id) else { return };
@@ -84,27 +92,25 @@ impl Worker {
         }
         session.in_flight += 1;
         let ticket = Ticket { worker, session: id, re };
-        self.effects.push_back(Effect::Submit(Submission { ticket, message }));
+        self.effects.push_back(Effect::Submit(Submission { ticket, statement }));
     }
 
-    /// The journal thread (or the queue to it, when full) has decided on a publish.
+    /// The journal thread (or the queue to it, when full) has decided on a publish or a revocation.
     pub fn handle_answer(&mut self, answer: &Answer) {
         let Ticket { session: id, re, .. } = answer.ticket;
         let log = self.config.log;
         let Some(session) = self.session(id) else { return };
         session.in_flight = session.in_flight.saturating_sub(1);
-        match &answer.outcome {
-            Ok(stored) => {
-                let receipt = ServerFrame::Receipt {
-                    re,
-                    id: answer.id,
-                    log,
-                    seq: stored.seq,
-                    admitted: stored.admitted,
-                };
+        match (&answer.outcome, answer.id) {
+            (Ok(stored), StatementId::Message(message)) => {
+                let receipt =
+                    ServerFrame::Receipt { re, id: message, log, seq: stored.seq, admitted: stored.admitted };
                 self.push_text(id, receipt.to_text());
             }
-            Err(refusal) => self.reject(id, &Rejection { re: Some(re), refusal: refusal.clone() }),
+            (Ok(stored), StatementId::Revocation(revocation)) => {
+                self.answer_revoke(id, re, revocation, *stored);
+            }
+            (Err(refusal), _) => self.reject(id, &Rejection { re: Some(re), refusal: refusal.clone() }),
         }
         self.close_if_answered(id);
     }

@@ -55,6 +55,8 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     pub(super) subscription: Option<Subscription>,
     pub(super) subscriptions: u64,
+    /// The count of the last revocation that was put into the outbox, or that it holds by itself.
+    pub(super) revocations_given: u64,
     /// Publishes that wait for the disk.
     pub(super) in_flight: usize,
     /// A page is being read for a subscription: one at a time, also when the subscription is replaced meanwhile.
@@ -87,6 +89,7 @@ impl Session {
             outbox: Outbox::default(),
             subscription: None,
             subscriptions: 0,
+            revocations_given: 0,
             in_flight: 0,
             reading: false,
             reading_history: false,

@@ -102,6 +102,7 @@ impl Client {
             relay: relay::NAME.to_owned(),
             binding: relay::BINDING,
             mark_interval: self.mark_interval,
+            revocations: None,
         }));
     }
 

@@ -21,6 +21,7 @@ use vigie_relay::clock::{Clock, TimeSource};
 use vigie_relay::event::{Position, ReachReport, SharedBatch};
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::journal::{JournalError, JournalReader, ReadError};
+use vigie_relay::revocations::SharedRevocations;
 use vigie_relay::sequencer::{Answer, Committed, Sequencer, Submission};
 use vigie_relay::worker::{Effect, Output, Pages, ReadReply, ReadRequest, SessionId, Worker, WorkerConfig};
 
@@ -71,6 +72,7 @@ impl TimeSource for MachineTime {
 
 enum Letter {
     Answers(Vec<Answer>),
+    Revocations(SharedRevocations),
     Batch(SharedBatch),
     Jump(Position),
     Reply(Box<Result<ReadReply, (SessionId, ReadError)>>),
@@ -156,7 +158,8 @@ impl SimRelay {
                 in_flight_max: bounds.in_flight_max,
                 ..WorkerConfig::new(index, Arc::clone(&rules), sequencer.log())
             };
-            Worker::new(config, sequencer.chains(), Arc::<SharedVerdicts>::clone(&verdicts), sequencer.head())
+            let verdicts = Arc::<SharedVerdicts>::clone(&verdicts);
+            Worker::new(config, sequencer.chains(), sequencer.revocations(), verdicts, sequencer.head())
         };
         Ok(Self {
             workers: (0..bounds.workers).map(worker).collect(),
@@ -332,6 +335,9 @@ impl SimRelay {
             if !answers.is_empty() {
                 self.inboxes[index].push_back(Letter::Answers(answers));
             }
+            if let Some(revocations) = &committed.revocations {
+                self.inboxes[index].push_back(Letter::Revocations(Arc::clone(revocations)));
+            }
             if let Some(batch) = &committed.batch {
                 self.put_batch(index, Arc::clone(batch));
             }
@@ -363,6 +369,9 @@ impl SimRelay {
                 self.with(index, tally, |worker| {
                     answers.iter().for_each(|answer| worker.handle_answer(answer))
                 });
+            }
+            Letter::Revocations(new) => {
+                self.with(index, tally, |worker| worker.handle_revocations(&new, now));
             }
             Letter::Batch(batch) => {
                 self.with(index, tally, |worker| worker.handle_batch(&batch, now));
@@ -457,8 +466,8 @@ impl SimRelay {
                 Effect::Submit(submission) if self.submissions.len() < self.bounds.submissions_max => {
                     self.submissions.push_back(submission);
                 }
-                Effect::Submit(Submission { ticket, message }) => {
-                    let answer = Answer { ticket, id: message.id(), outcome: Err(Code::Busy.into()) };
+                Effect::Submit(Submission { ticket, statement }) => {
+                    let answer = Answer { ticket, id: statement.id(), outcome: Err(Code::Busy.into()) };
                     self.workers[index].handle_answer(&answer);
                 }
                 Effect::Read(request) if self.reads.len() < self.bounds.reads_max => {

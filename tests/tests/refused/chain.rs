@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use vigie_proto::refusal::Code::{
     BadSignature, BrokenChain, CredentialExpired, CredentialNotYetValid, CredentialTooLarge, DuplicateMember,
-    KeyRefused, MalformedCredential, MalformedToken, NotSupported, TestKey, TooManyLinks, UnknownMember,
-    UnknownRoot, WrongPlane, WrongType,
+    KeyRefused, MalformedCredential, MalformedToken, TestKey, TooManyLinks, UnknownMember, UnknownRoot,
+    WrongPlane, WrongType,
 };
 
 use crate::case::{Case, chain, chain_in};
@@ -187,7 +187,7 @@ pub(crate) const CASES: &[Case] = &[
     chain("a credential of a later version", WrongType, |draft| {
         draft.leaf().header["typ"] = "vigie-credential-live-v2".into();
     }),
-    chain("a revocation for a credential", NotSupported, |draft| {
+    chain("a revocation for a credential", WrongType, |draft| {
         draft.leaf().header["typ"] = "vigie-revocation-live-v1".into();
     }),
 ];

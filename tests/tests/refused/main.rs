@@ -20,6 +20,7 @@ mod frame;
 mod message;
 mod whole;
 mod parts;
+mod revoked;
 mod shown;
 mod noise;
 mod noticed;
@@ -67,6 +68,7 @@ tables! {
     apart {
         time_and_room_that_run_out_are_told: whole;
         a_disk_that_fails_is_told: parts;
+        what_is_revoked_is_refused: revoked;
     }
     shown {
         what_a_lying_relay_gives_is_never_shown_as_verified: shown;

@@ -287,7 +287,7 @@ pub(crate) const CASES: &[Case] = &[
     }),
     message("signatures of others", NotSupported, |draft| draft.payload["cosignatures"] = json!([])),
     message("sealed content", NotSupported, |draft| draft.payload["sealed"] = json!({})),
-    message("a revocation for a message", NotSupported, |draft| {
+    message("a revocation for a message", WrongType, |draft| {
         draft.header["typ"] = "vigie-revocation-live-v1".into();
     }),
 ];

@@ -4,17 +4,18 @@ use std::io;
 use std::sync::Arc;
 
 use serde_json::Value;
+use vigie_proto::admit::Stored;
 use vigie_proto::chain::Roots;
 use vigie_proto::id::{LogId, Nonce};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code::{self, Busy, Full, StorageFailed};
-use vigie_proto::refusal::Ends;
+use vigie_proto::refusal::{Ends, Refusal};
 use vigie_proto::session::relay::Rules;
 use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::journal::sim_disk::{Operation, SimDisk};
 use vigie_relay::journal::{JournalConfig, JournalError};
-use vigie_relay::sequencer::{Sequencer, Submission};
+use vigie_relay::sequencer::{Committed, Sequencer, Submission};
 use vigie_relay::worker::{Effect, Output, SessionId, Worker, WorkerConfig};
 use vigie_tests::world::now;
 
@@ -36,14 +37,16 @@ pub(crate) const CASES: &[Case] = &[
 const IN_FLIGHT_MAX: usize = 2;
 
 /// An author and a witness on one worker, and the sequencer behind it.
-struct Parts {
+pub(crate) struct Parts {
     worker: Worker,
     sequencer: Sequencer<SimDisk>,
     disk: SimDisk,
-    author: SessionId,
-    witness: SessionId,
+    pub(crate) author: SessionId,
+    pub(crate) witness: SessionId,
     /// Submitted, and not decided.
     waiting: Vec<Submission>,
+    /// Decided, and not told.
+    untold: Option<Committed>,
     holder: Arc<Holder>,
     n: u64,
 }
@@ -55,7 +58,7 @@ fn journal_config() -> JournalConfig {
 }
 
 impl Parts {
-    fn new(disk: SimDisk, root: &Arc<Key>, holder: &Arc<Holder>) -> Self {
+    pub(crate) fn new(disk: SimDisk, root: &Arc<Key>, holder: &Arc<Holder>) -> Self {
         let log = LogId::from_bytes([1; 16]);
         let sequencer = Sequencer::open(disk.clone(), journal_config(), log, now(), 1).unwrap();
         let rules = Rules {
@@ -69,7 +72,8 @@ impl Parts {
             ..WorkerConfig::new(0, Arc::new(rules), sequencer.log())
         };
         let verdicts = Arc::<SharedVerdicts>::default();
-        let mut worker = Worker::new(config, sequencer.chains(), verdicts, sequencer.head());
+        let (chains, revocations) = (sequencer.chains(), sequencer.revocations());
+        let mut worker = Worker::new(config, chains, revocations, verdicts, sequencer.head());
         let author = log_in(&mut worker, root, holder, 1);
         let witness = log_in(&mut worker, root, holder, 2);
         worker.handle_frame(
@@ -78,17 +82,18 @@ impl Parts {
             now(),
         );
         let (waiting, holder) = (Vec::new(), Arc::clone(holder));
-        let mut parts = Self { worker, sequencer, disk, author, witness, waiting, holder, n: 0 };
+        let mut parts =
+            Self { worker, sequencer, disk, author, witness, waiting, untold: None, holder, n: 0 };
         assert_eq!(ops(&parts.told(parts.witness)), ["subscribed"]);
         parts
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         MessageDraft::new(Who::Author, &self.holder, &self.holder).to_token()
     }
 
     /// What waits for a session, and whether it is then closed.
-    fn output(&mut self, session: SessionId) -> (Vec<Value>, Option<Code>) {
+    pub(crate) fn output(&mut self, session: SessionId) -> (Vec<Value>, Option<Code>) {
         let (mut frames, mut close) = (Vec::new(), None);
         for output in self.worker.take_output(session, usize::MAX) {
             match output {
@@ -101,16 +106,28 @@ impl Parts {
         (frames, close)
     }
 
-    fn told(&mut self, session: SessionId) -> Vec<Value> {
+    pub(crate) fn told(&mut self, session: SessionId) -> Vec<Value> {
         let (frames, close) = self.output(session);
         assert_eq!(close, None, "{frames:?}");
         frames
     }
 
-    fn publish(&mut self, jws: &str) {
+    pub(crate) fn publish(&mut self, jws: &str) {
+        self.ask(self.author, "publish", jws);
+    }
+
+    pub(crate) fn publish_as_witness(&mut self, jws: &str) {
+        self.ask(self.witness, "publish", jws);
+    }
+
+    pub(crate) fn revoke(&mut self, jws: &str) {
+        self.ask(self.author, "revoke", jws);
+    }
+
+    fn ask(&mut self, session: SessionId, op: &str, jws: &str) {
         self.n += 1;
-        let frame = format!(r#"{{"op":"publish","n":{},"jws":"{jws}"}}"#, self.n);
-        self.worker.handle_frame(self.author, &frame, now());
+        let frame = format!(r#"{{"op":"{op}","n":{},"jws":"{jws}"}}"#, self.n);
+        self.worker.handle_frame(session, &frame, now());
         self.carry_out();
     }
 
@@ -126,16 +143,37 @@ impl Parts {
     }
 
     /// The journal's turn.
-    fn commit(&mut self) -> Result<(), JournalError> {
-        let committed = self.sequencer.commit(std::mem::take(&mut self.waiting), Ok(now()))?;
+    pub(crate) fn commit(&mut self) -> Result<(), JournalError> {
+        self.commit_untold()?;
+        let committed = self.untold.take().unwrap();
         for answer in &committed.answers {
             self.worker.handle_answer(answer);
+        }
+        if let Some(revocations) = &committed.revocations {
+            self.worker.handle_revocations(revocations, now());
         }
         if let Some(batch) = &committed.batch {
             self.worker.handle_batch(batch, now());
         }
         self.carry_out();
         Ok(())
+    }
+
+    /// The journal's turn, of which nobody hears.
+    pub(crate) fn commit_untold(&mut self) -> Result<(), JournalError> {
+        self.untold = Some(self.sequencer.commit(std::mem::take(&mut self.waiting), Ok(now()))?);
+        Ok(())
+    }
+
+    /// What was decided and not told, in order.
+    pub(crate) fn outcomes(&self) -> Vec<Result<Stored, Refusal>> {
+        self.untold.iter().flat_map(|untold| &untold.answers).map(|answer| answer.outcome.clone()).collect()
+    }
+
+    /// What a log-in is told, and whether it is then closed.
+    pub(crate) fn try_log_in(&mut self, root: &Arc<Key>, holder: &Holder) -> (Vec<Value>, Option<Code>) {
+        let session = knock(&mut self.worker, root, holder, 3);
+        self.output(session)
     }
 
     /// Publishes what must be accepted, and be all that the witness hears.
@@ -148,17 +186,22 @@ impl Parts {
 }
 
 fn log_in(worker: &mut Worker, root: &Arc<Key>, holder: &Holder, number: u8) -> SessionId {
-    let (nonce, certificate) = (Nonce::from_bytes([number; 32]), [9; 32]);
-    let session = worker.accept(nonce, Binding::Certificate(certificate), now());
-    let login =
-        LoginDraft::new(root, holder, holder.chain.clone(), &nonce.to_string(), &base64(&certificate));
-    worker.handle_frame(session, &login.to_text(), now());
+    let session = knock(worker, root, holder, number);
     assert!(worker.is_logged_in(session));
     worker.take_output(session, usize::MAX);
     session
 }
 
-fn ops(frames: &[Value]) -> Vec<&str> {
+fn knock(worker: &mut Worker, root: &Arc<Key>, holder: &Holder, number: u8) -> SessionId {
+    let (nonce, certificate) = (Nonce::from_bytes([number; 32]), [9; 32]);
+    let session = worker.accept(nonce, Binding::Certificate(certificate), now());
+    let login =
+        LoginDraft::new(root, holder, holder.chain.clone(), &nonce.to_string(), &base64(&certificate));
+    worker.handle_frame(session, &login.to_text(), now());
+    session
+}
+
+pub(crate) fn ops(frames: &[Value]) -> Vec<&str> {
     frames.iter().map(|frame| frame["op"].as_str().unwrap()).collect()
 }
 
@@ -167,12 +210,12 @@ fn heard(frames: &[Value]) -> Vec<&str> {
 }
 
 /// The one refusal among the frames.
-fn refusal(frames: &[Value]) -> &str {
+pub(crate) fn refusal(frames: &[Value]) -> &str {
     assert_eq!(ops(frames), ["refused"]);
     frames[0]["code"].as_str().unwrap()
 }
 
-fn trust() -> (Arc<Key>, Arc<Holder>) {
+pub(crate) fn trust() -> (Arc<Key>, Arc<Holder>) {
     let root = Key::fresh();
     let holder = Arc::new(Holder::new("live", &root));
     (root, holder)

@@ -20,6 +20,7 @@ use vigie_proto::frame::{RequestNumber, ServerFrame};
 use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::limits::{FRAME_BYTES_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::login::Binding;
+use vigie_proto::revocation::Revocations;
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn, Request, Rules};
 use vigie_proto::time::Timestamp;
 
@@ -103,7 +104,13 @@ impl Liar {
         let waiting = AwaitLogin::new(Nonce::from_bytes(random()?), self.binding, time::now());
         send(socket, &waiting.challenge()).await?;
         let session = waiting
-            .handle_frame(&receive(socket).await?, &self.rules, &NoVerdicts, time::now())
+            .handle_frame(
+                &receive(socket).await?,
+                &self.rules,
+                &NoVerdicts,
+                &Revocations::default(),
+                time::now(),
+            )
             .map_err(|rejection| rejection.refusal)?;
         let mark_ms = u64::try_from(session.mark_interval().as_millis())?;
         let (head, now) = (Sequence::START, time::now());
@@ -117,7 +124,13 @@ impl Liar {
         session: &mut LoggedIn,
     ) -> anyhow::Result<RequestNumber> {
         let request = session
-            .handle_frame(&receive(socket).await?, &self.rules, &NoVerdicts, time::now())
+            .handle_frame(
+                &receive(socket).await?,
+                &self.rules,
+                &NoVerdicts,
+                &Revocations::default(),
+                time::now(),
+            )
             .map_err(|rejection| rejection.refusal)?;
         let Request::Subscribe { re, .. } = request else { anyhow::bail!("the reader did not subscribe") };
         Ok(re)

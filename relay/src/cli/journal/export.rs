@@ -115,7 +115,10 @@ impl Writer<'_> {
                 }
                 Ok(())
             }
-            Met::Record { record: Record::Carried(_) | Record::Forked(_), .. } => Ok(()),
+            // An export is of messages, each with its chain; a backup keeps the revocations too.
+            Met::Record {
+                record: Record::Revocation(_) | Record::Carried(_) | Record::Forked(_), ..
+            } => Ok(()),
         }
     }
 

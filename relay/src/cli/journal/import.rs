@@ -13,12 +13,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde::Serialize;
-use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
+use vigie_proto::admit::{Admission, KnownIds, Stored, admit, admit_revocation};
+use vigie_proto::chain::Chain;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
 use vigie_proto::limits::CLOCK_SKEW_MAX;
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::{InForce, Revocations, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
@@ -33,7 +35,7 @@ use crate::cli::text::Lang;
 use crate::cli::time;
 use crate::journal::{
     CarriedId, DirStorage, ForkedFrom, FreshFolder, Journal, JournalConfig, JournalError, MessageRecord, Met,
-    Record,
+    Record, RevocationRecord,
 };
 use crate::sequencer::IDS_IN_FORCE_MAX;
 
@@ -198,6 +200,17 @@ impl<'a> Import<'a> {
                 let place = lang.record_at(lang.message_at(record.seq), segment, offset);
                 self.message(&place, stored, judged)
             }
+            Record::Revocation(record) => {
+                let place = lang.record_at(lang.a_revocation(), segment, offset);
+                let judged = self.judge.revocation(&record);
+                let judged = judged.and_then(|verified| {
+                    admit_revocation(&verified, record.admitted, &self.revocations).map(|_| verified)
+                });
+                match judged {
+                    Ok(verified) => self.revoke(&verified, record),
+                    Err(refusal) => Ok(self.refuse(&place, None, &refusal)?),
+                }
+            }
             Record::Carried(carried) => self.carry(carried),
             Record::Forked(from) => self.put(Record::Forked(from), 0),
         }
@@ -273,21 +286,32 @@ impl<'a> Import<'a> {
             return malformed(format!("it does not come after message {}", self.at.seq));
         }
         self.known.prune(stored.admitted);
-        // The revocations before this place of the log are to be judged here first, once they are kept in it.
-        match admit(signed, stored.admitted, &self.known)? {
+        match admit(signed, stored.admitted, &self.known, &self.revocations)? {
             Admission::Fresh if self.known.in_force.len() >= IDS_IN_FORCE_MAX => Err(Code::Full.into()),
             Admission::Fresh => Ok(()),
             Admission::Known(first) => malformed(format!("it stands at {} already", first.seq)),
         }
     }
 
-    fn store(&mut self, signed: &VerifiedMessage, stored: Stored) -> Result<(), Stopped> {
-        for link in signed.chain().links() {
+    /// A revocation holds for what follows, as it did in the old log.
+    fn revoke(&mut self, verified: &VerifiedRevocation, record: RevocationRecord) -> Result<(), Stopped> {
+        self.store_chain(verified.chain())?;
+        self.revocations.insert(InForce::from(verified));
+        self.put(Record::Revocation(record), 0)
+    }
+
+    fn store_chain(&mut self, chain: &Chain) -> Result<(), Stopped> {
+        for link in chain.links() {
             if self.stored.insert(link.id()) {
                 let jws = Bytes::copy_from_slice(link.token().as_bytes());
                 self.put(Record::Credential { id: link.id(), jws }, 0)?;
             }
         }
+        Ok(())
+    }
+
+    fn store(&mut self, signed: &VerifiedMessage, stored: Stored) -> Result<(), Stopped> {
+        self.store_chain(signed.chain())?;
         let message = signed.message();
         self.known.in_force.insert(signed.id(), (stored, message.expires));
         self.at = stored;

@@ -61,6 +61,19 @@ impl Judge {
         verify(jws, &chain, MESSAGE_LIFETIME_MAX)
     }
 
+    /// A revocation under its issuer's chain, and whether what stands beside the signed bytes says the same.
+    pub(super) fn revocation(&mut self, record: &RevocationRecord) -> Result<VerifiedRevocation, Refusal> {
+        let jws = text(&record.jws)?;
+        let chain = self.chain(claimed_issuer(jws)?)?;
+        let verified = revocation::verify(jws, &chain)?;
+        verified.judge_admitted(record.admitted)?;
+        let revocation = verified.revocation();
+        if revocation.id() != record.id || revocation.issuer() != record.issuer {
+            return Err(differs("id"));
+        }
+        Ok(verified)
+    }
+
     /// As [`Judge::message`], and whether what stands beside the signed bytes says the same, and `admitted` is inside
     /// their window.
     pub(super) fn record(&mut self, record: &MessageRecord) -> Result<VerifiedMessage, Refusal> {

@@ -86,6 +86,7 @@ impl Held {
                 self.first.get_or_insert((message.seq, message.admitted));
                 self.id(message.id, message.expires);
             }
+            Record::Revocation(_) => {}
             Record::Carried(carried) => self.id(carried.id, carried.expires),
             // The last one says where this very log comes from; those before it, where that one came from.
             Record::Forked(from) => self.forked_from = Some(*from),

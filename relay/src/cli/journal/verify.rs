@@ -94,6 +94,9 @@ impl Check<'_> {
                 self.found.credentials += 1;
                 (None, self.judge.as_mut().map_or(Ok(()), |judge| judge.credential(*id, jws)))
             }
+            Record::Revocation(record) => {
+                (None, self.judge.as_mut().map_or(Ok(()), |judge| judge.revocation(record).map(drop)))
+            }
             Record::Carried(_) => {
                 self.found.carried += 1;
                 (None, Ok(()))

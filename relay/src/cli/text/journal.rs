@@ -44,6 +44,7 @@ sentences! {
         "aucun message perdu, peut-être des accréditations ; vérifiez le disque";
     message_at(seq) "message {seq}", "message {seq}";
     a_credential() "a credential", "une accréditation";
+    a_revocation() "a revocation", "une révocation";
     record_at(what, segment, offset) "{what}, in segment {segment} at byte {offset}",
         "{what}, dans le segment {segment}, octet {offset}";
     suspect_record(what, segment, offset, why) "{what}, in segment {segment} at byte {offset}: {why}",

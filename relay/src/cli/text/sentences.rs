@@ -188,6 +188,13 @@ sentences! {
     suspect(code, sentence, seq, detail)
         "the relay gave something that is no message: {code}. {sentence} (sequence {seq}; {detail})",
         "le relais a donné ce qui n'est pas un message : {code}. {sentence} (séquence {seq} ; {detail})";
+    disowned() "DISOWNED", "DÉSAVOUÉ";
+    disowned_now(id, credential, from)
+        "message {id} is not to be believed: credential {credential} of its author is revoked from {from} on",
+        "le message {id} n'est pas à croire : l'accréditation {credential} de son auteur est révoquée à partir de {from}";
+    disowned_before(id, credential, from)
+        "take back message {id}, which was shown: credential {credential} of its author is revoked from {from} on",
+        "retirez le message {id}, qui a été montré : l'accréditation {credential} de son auteur est révoquée à partir de {from}";
     gap_other_log() "this relay has another log than the cursor: messages may have been missed",
         "ce relais a un autre journal que le curseur : des messages ont pu être manqués";
     gap_removed() "the relay has removed what followed the cursor: messages were missed",

@@ -44,7 +44,7 @@ fn lives_with(disk: &SimDisk, all: &[Record]) -> (Journal<SimDisk>, Vec<DamagedR
 fn sequence_of(record: &Record) -> u64 {
     match record {
         Record::Message(message) => message.seq.get(),
-        Record::Credential { .. } | Record::Carried(_) | Record::Forked(_) => 0,
+        Record::Credential { .. } | Record::Revocation(_) | Record::Carried(_) | Record::Forked(_) => 0,
     }
 }
 

@@ -108,7 +108,7 @@ fn what_is_needed_is_carried_on_again_and_again() {
         Record::Credential { id, .. } => id.as_bytes()[0] == 1,
         Record::Message(message) => message.seq.get() % 3 == 0,
         Record::Carried(carried) => carried.seq.get() % 6 == 0,
-        Record::Forked(_) => false,
+        Record::Revocation(_) | Record::Forked(_) => false,
     };
     retain(&mut journal, a_second_after(25), kept);
     let between = journal.first_seq().get();
@@ -124,7 +124,7 @@ fn what_is_needed_is_carried_on_again_and_again() {
     let (_, seen) = start(&disk, config(SECOND, u64::MAX));
     let carried = |record: &Record| match record {
         Record::Carried(carried) => Some(carried.clone()),
-        Record::Credential { .. } | Record::Message(_) | Record::Forked(_) => None,
+        Record::Credential { .. } | Record::Message(_) | Record::Revocation(_) | Record::Forked(_) => None,
     };
     let ids: std::collections::BTreeSet<u64> =
         seen.iter().filter_map(carried).map(|carried| carried.seq.get()).collect();

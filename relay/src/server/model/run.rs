@@ -167,6 +167,7 @@ fn assemble(cast: &Cast, bounds: &Bounds, time: &Time) -> Stage {
             ..WorkerConfig::new(0, rules, sequencer.log())
         },
         chains: sequencer.chains(),
+        revocations: sequencer.revocations(),
         verdicts: Arc::<SharedVerdicts>::default(),
         head: sequencer.head(),
         inboxes: (0..WORKERS).map(|_| Arc::default()).collect(),
@@ -278,7 +279,13 @@ fn board(shared: &Shared) -> Vec<Notes> {
 /// Somebody who publishes: whoever is the first session of a worker gets the receipts.
 fn ticket(part: &Parts, worker: usize) -> Ticket {
     let verdicts = Arc::<SharedVerdicts>::clone(&part.verdicts);
-    let mut stand_in = Worker::new(part.config.clone(), Arc::clone(&part.chains), verdicts, part.head);
+    let mut stand_in = Worker::new(
+        part.config.clone(),
+        Arc::clone(&part.chains),
+        Arc::clone(&part.revocations),
+        verdicts,
+        part.head,
+    );
     let session = stand_in.accept(Nonce::from_bytes([0; 32]), BINDING, BEGIN);
     Ticket { worker, session, re: 1 }
 }
@@ -312,7 +319,7 @@ fn publish(
             thread::spawn(move || {
                 for message in shared.cast.messages[..messages].iter().skip(author).step_by(AUTHORS) {
                     submit
-                        .send(Submission { ticket, message: Box::new(message.clone()) })
+                        .send(Submission { ticket, statement: Statement::Message(Box::new(message.clone())) })
                         .expect("it listens");
                     shared.published.send_modify(|published| *published += 1);
                     inboxes.iter().for_each(|inbox| assert_bounded(inbox));
@@ -323,8 +330,8 @@ fn publish(
     for author in authors {
         author.join().expect("an author panicked");
     }
-    let message = Box::new(shared.cast.last().clone());
-    submit.send(Submission { ticket: tickets[0], message }).expect("it listens");
+    let statement = Statement::Message(Box::new(shared.cast.last().clone()));
+    submit.send(Submission { ticket: tickets[0], statement }).expect("it listens");
     shared.published.send_modify(|published| *published += 1);
     inboxes.iter().for_each(|inbox| assert_bounded(inbox));
 }

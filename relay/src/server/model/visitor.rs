@@ -214,5 +214,6 @@ fn dialled(cast: &Cast) -> Dialled {
         relay: RELAY.to_owned(),
         binding: BINDING,
         mark_interval: MARK_INTERVAL,
+        revocations: None,
     }
 }

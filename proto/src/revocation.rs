@@ -1,0 +1,449 @@
+//! A revocation: this credential, or this key, ends.
+//!
+//! A token of its own `typ`, signed under the issuer's credential. Whether the issuer may is judged where it is applied:
+//! a revocation meets a chain when one of the links is its target, and its issuer's credential stands above that link in
+//! the same chain, or the link's key is the issuer's. So a chain and a revocation are all that is needed, and nobody can
+//! revoke beside or above himself: such a statement meets nothing.
+//!
+//! The order of the log decides, never `sent`: after a revocation nothing under a chain that it meets is admitted. What
+//! was admitted before `from` stays valid; what was admitted since is disowned by readers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::Chain;
+use crate::channel::Plane;
+use crate::credential::Credential;
+use crate::id::{CredentialId, KeyId, RevocationId};
+use crate::json::{self, JsonError};
+use crate::jws::{self, Kind, Token, Typ};
+use crate::key::SigningKey;
+use crate::limits::{CLOCK_SKEW_MAX, JSON_INTEGER_MAX, REVOCATION_BYTES_MAX};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+
+/// What ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a chain is made of credentials and their keys")]
+pub enum Target {
+    /// This credential, and all below it.
+    Credential(CredentialId),
+    /// Every credential that speaks of this key, as far as the issuer stands above it or holds the key itself.
+    Key(KeyId),
+}
+
+/// Why, in the words of RFC 5280, section 5.3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Reason {
+    /// Somebody else has the private key, or may have it.
+    KeyCompromise,
+    /// What the credential says of its holder is not so any more.
+    AffiliationChanged,
+    /// Another credential takes its place.
+    Superseded,
+    /// It is not needed any more.
+    CessationOfOperation,
+    /// What it grants was taken back.
+    PrivilegeWithdrawn,
+}
+
+impl Reason {
+    /// All of them, in the order of RFC 5280.
+    pub const ALL: [Self; 5] = [
+        Self::KeyCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// The word of the standard and of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyCompromise => "keyCompromise",
+            Self::AffiliationChanged => "affiliationChanged",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessationOfOperation",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What an issuer states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "issuers fill in every member; a new one is a new protocol version"
+)]
+pub struct Statement {
+    /// What ends.
+    pub target: Target,
+    /// Since when it is not to be believed: what was admitted from this moment on is disowned. At most 120 s after the
+    /// revocation is admitted; as far back as the issuer wants.
+    pub from: Timestamp,
+    /// Counts the revocations under one credential, from 1; up to 2^53 − 1. An older one can so not be put in again.
+    pub number: u64,
+    /// Why, for people.
+    pub reason: Option<Reason>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetMember {
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    credential: Option<CredentialId>,
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    key: Option<KeyId>,
+}
+
+/// The payload, in the order in which it is emitted.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    #[serde(deserialize_with = "json::object")]
+    target: TargetMember,
+    from: Timestamp,
+    number: u64,
+    #[serde(default, deserialize_with = "json::present_word", skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    ext: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A revocation whose form is sound. Believe it only once [`verify`] has.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Revocation {
+    id: RevocationId,
+    issuer: CredentialId,
+    plane: Plane,
+    statement: Statement,
+    token: Arc<str>,
+}
+
+impl Revocation {
+    /// Reads a revocation; its signature is not judged.
+    ///
+    /// # Errors
+    /// `malformed_revocation`, `malformed_token`, `wrong_type`, `unknown_member` or `duplicate_member`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        parse(text).map(|(revocation, _)| revocation)
+    }
+
+    /// SHA-256 of the signing input.
+    pub const fn id(&self) -> RevocationId {
+        self.id
+    }
+
+    /// The credential that it is signed under.
+    pub const fn issuer(&self) -> CredentialId {
+        self.issuer
+    }
+
+    /// The plane of its issuer; it says nothing on the other one.
+    pub const fn plane(&self) -> Plane {
+        self.plane
+    }
+
+    /// What it states.
+    pub const fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// The signed bytes as they were received: what is forwarded and kept.
+    pub const fn token(&self) -> &Arc<str> {
+        &self.token
+    }
+}
+
+impl fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocation")
+            .field("id", &self.id)
+            .field("issuer", &self.issuer)
+            .field("statement", &self.statement)
+            .finish_non_exhaustive()
+    }
+}
+
+fn parse(text: &str) -> Result<(Revocation, Token<'_>), Refusal> {
+    let malformed = |detail: String| Refusal::new(Code::MalformedRevocation, detail);
+    if text.len() > REVOCATION_BYTES_MAX {
+        return Err(malformed(format!("it is larger than {REVOCATION_BYTES_MAX} bytes")));
+    }
+    let token = Token::parse(text, Kind::Revocation)?;
+    let payload: Payload = json::parse_signed(&token.payload).map_err(|error| match error {
+        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
+        JsonError::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
+        JsonError::Malformed(detail) | JsonError::Shape(detail) => malformed(detail),
+    })?;
+    let target = match (payload.target.credential, payload.target.key) {
+        (Some(credential), None) => Target::Credential(credential),
+        (None, Some(key)) => Target::Key(key),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(malformed("`target` names one credential or one key".to_owned()));
+        }
+    };
+    if payload.number == 0 {
+        return Err(malformed("`number` counts from 1".to_owned()));
+    }
+    let revocation = Revocation {
+        id: RevocationId::from_bytes(token.id),
+        issuer: CredentialId::from_bytes(token.kid),
+        plane: token.typ.plane,
+        statement: Statement { target, from: payload.from, number: payload.number, reason: payload.reason },
+        token: text.into(),
+    };
+    Ok((revocation, token))
+}
+
+/// Signs a revocation under a credential; the bytes are fixed by PROTOCOL.md. The caller gives the private key that the
+/// credential speaks of; [`verify`] tells whether it is.
+pub fn sign(key: &SigningKey, issuer: &Credential, statement: &Statement) -> String {
+    let target = match statement.target {
+        Target::Credential(id) => TargetMember { credential: Some(id), key: None },
+        Target::Key(id) => TargetMember { credential: None, key: Some(id) },
+    };
+    let payload = Payload {
+        target,
+        from: statement.from,
+        number: statement.number.min(JSON_INTEGER_MAX),
+        reason: statement.reason,
+        ext: None,
+    };
+    let bytes = serde_json::to_vec(&payload).expect("a payload has text keys and no failing serialiser");
+    jws::sign(key, issuer.id().as_bytes(), Typ::new(Kind::Revocation, issuer.claims().plane), &bytes)
+}
+
+/// Reads which credential a revocation claims to be signed under, so that its chain can be found. Nothing is believed.
+///
+/// # Errors
+/// As [`Revocation::parse`].
+pub fn claimed_issuer(token: &str) -> Result<CredentialId, Refusal> {
+    Revocation::parse(token).map(|revocation| revocation.issuer)
+}
+
+/// A revocation whose form and signature were found good under its issuer's chain, by [`verify`] only.
+#[derive(Clone, Debug)]
+pub struct VerifiedRevocation {
+    revocation: Arc<Revocation>,
+    chain: Arc<Chain>,
+}
+
+impl VerifiedRevocation {
+    /// What was verified.
+    pub const fn revocation(&self) -> &Arc<Revocation> {
+        &self.revocation
+    }
+
+    /// The chain of its issuer.
+    pub const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    /// Whether it may be (or may have been) admitted at this moment.
+    ///
+    /// # Errors
+    /// `sent_in_future` when `from` lies more than 120 s ahead; `credential_not_yet_valid` or `credential_expired`, of
+    /// its issuer's chain.
+    pub fn judge_admitted(&self, admitted: Timestamp) -> Result<(), Refusal> {
+        if admitted < self.revocation.statement.from.minus(CLOCK_SKEW_MAX) {
+            return Err(Refusal::new(Code::SentInFuture, "`from` of the revocation"));
+        }
+        self.chain.judge(admitted)
+    }
+}
+
+/// Judges a revocation under the chain of its issuer.
+///
+/// # Errors
+/// What is wrong first: form (as [`Revocation::parse`]), `unknown_credential`, `wrong_plane`, `bad_signature`.
+pub fn verify(token: &str, chain: &Arc<Chain>) -> Result<VerifiedRevocation, Refusal> {
+    let (revocation, parsed) = parse(token)?;
+    let leaf = chain.leaf();
+    if revocation.issuer != leaf.id() {
+        return Err(Code::UnknownCredential.into());
+    }
+    if revocation.plane != chain.plane() {
+        return Err(Refusal::new(Code::WrongPlane, "`typ` and credential differ").by(leaf.id()));
+    }
+    parsed.check_signature(chain.key())?;
+    Ok(VerifiedRevocation { revocation: Arc::new(revocation), chain: Arc::clone(chain) })
+}
+
+/// A revocation that was admitted: what is needed to apply it.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    revocation: Arc<Revocation>,
+    /// Not known when its issuer's chain is not.
+    issuer_key: Option<KeyId>,
+    until: Timestamp,
+}
+
+impl InForce {
+    /// Takes a revocation that was found good, with its issuer's chain, root first. Where that chain was lost (links that
+    /// end in another credential, or none) it still meets all below its issuer's credential, and does not end.
+    pub fn new(revocation: Arc<Revocation>, chain: &[Arc<Credential>]) -> Self {
+        let issuer = chain.last().filter(|issuer| issuer.id() == revocation.issuer);
+        let issuer_key = issuer.map(|issuer| issuer.key_id());
+        // To the end of the root, and not of the issuer: its key may live on in another credential, and what was
+        // admitted since `from` is given by relays as long as they keep it.
+        let root = chain.first().filter(|_| issuer.is_some());
+        let until = root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until);
+        Self { revocation, issuer_key, until }
+    }
+
+    /// What is in force.
+    pub const fn revocation(&self) -> &Arc<Revocation> {
+        &self.revocation
+    }
+
+    /// When it need not be remembered any more: the root above its issuer ends.
+    pub const fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// The link of this chain that it ends, if it may: its issuer's credential stands above that link, or holds its key.
+    pub fn meets<'c>(&self, chain: &'c Chain) -> Option<&'c Arc<Credential>> {
+        if self.revocation.plane != chain.plane() {
+            return None;
+        }
+        let links = chain.links();
+        links.iter().enumerate().find_map(|(depth, link)| {
+            let named = match self.revocation.statement.target {
+                Target::Credential(id) => link.id() == id,
+                Target::Key(key) => link.key_id() == key,
+            };
+            let above = || links[..depth].iter().any(|above| above.id() == self.revocation.issuer);
+            (named && (Some(link.key_id()) == self.issuer_key || above())).then_some(link)
+        })
+    }
+}
+
+impl From<&VerifiedRevocation> for InForce {
+    fn from(verified: &VerifiedRevocation) -> Self {
+        Self::new(Arc::clone(&verified.revocation), verified.chain.links())
+    }
+}
+
+/// What a chain that is revoked is refused by.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Revoked<'s> {
+    /// The revocation; of several the one that reaches back furthest.
+    pub by: &'s Arc<Revocation>,
+    /// The credential of the chain that it ends.
+    pub link: CredentialId,
+}
+
+impl Revoked<'_> {
+    /// What was admitted from this moment on is disowned.
+    pub fn from(&self) -> Timestamp {
+        self.by.statement.from
+    }
+
+    /// The refusal of anything under the chain.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::new(Code::Revoked, format!("by revocation {}", self.by.id)).by(self.link)
+    }
+}
+
+/// Revocations in force. Bounded by its owner. A look-up costs two for each link of a chain, and no signature.
+#[derive(Clone, Debug, Default)]
+pub struct Revocations {
+    by_target: BTreeMap<Target, Vec<InForce>>,
+    /// The numbers under each issuer's credential.
+    numbers: BTreeMap<CredentialId, BTreeSet<u64>>,
+    len: usize,
+}
+
+impl Revocations {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number of the last revocation under this credential.
+    pub fn last_of(&self, issuer: CredentialId) -> Option<u64> {
+        self.numbers.get(&issuer)?.last().copied()
+    }
+
+    /// How many there are under this credential.
+    pub fn count_of(&self, issuer: CredentialId) -> usize {
+        self.numbers.get(&issuer).map_or(0, BTreeSet::len)
+    }
+
+    /// Whether it is there.
+    pub fn contains(&self, revocation: &Revocation) -> bool {
+        let same = |known: &InForce| known.revocation.id == revocation.id;
+        self.by_target.get(&revocation.statement.target).is_some_and(|known| known.iter().any(same))
+    }
+
+    /// The credentials under which they are signed.
+    pub fn issuers(&self) -> impl Iterator<Item = CredentialId> {
+        self.numbers.keys().copied()
+    }
+
+    /// When one that is there need not be remembered any more.
+    pub fn until(&self, revocation: &Revocation) -> Option<Timestamp> {
+        let known = self.by_target.get(&revocation.statement.target)?;
+        known.iter().find(|known| known.revocation.id == revocation.id).map(InForce::until)
+    }
+
+    /// Puts one in, once.
+    pub fn insert(&mut self, new: InForce) {
+        if self.contains(&new.revocation) {
+            return;
+        }
+        let Revocation { issuer, statement, .. } = &*new.revocation;
+        self.numbers.entry(*issuer).or_default().insert(statement.number);
+        self.by_target.entry(statement.target).or_default().push(new);
+        self.len += 1;
+    }
+
+    /// Takes one out that was put in too early: it did not get into the log.
+    pub fn remove(&mut self, revocation: &Revocation) {
+        let Revocation { id, issuer, statement, .. } = revocation;
+        let Some(known) = self.by_target.get_mut(&statement.target) else { return };
+        let before = known.len();
+        known.retain(|one| one.revocation.id != *id);
+        self.len -= before - known.len();
+        if before != known.len()
+            && let Some(numbers) = self.numbers.get_mut(issuer)
+        {
+            numbers.remove(&statement.number);
+            if numbers.is_empty() {
+                self.numbers.remove(issuer);
+            }
+        }
+    }
+
+    /// Whether a chain is revoked, and by which.
+    pub fn revoked(&self, chain: &Chain) -> Option<Revoked<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        let of = |target| self.by_target.get(&target).into_iter().flatten();
+        chain
+            .links()
+            .iter()
+            .flat_map(|link| of(Target::Credential(link.id())).chain(of(Target::Key(link.key_id()))))
+            .filter_map(|one| Some(Revoked { by: &one.revocation, link: one.meets(chain)?.id() }))
+            .min_by_key(|revoked| (revoked.from(), revoked.by.id))
+    }
+}

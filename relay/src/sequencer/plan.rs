@@ -1,0 +1,87 @@
+//! Plan: what a batch will append.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vigie_proto::admit::Stored;
+use vigie_proto::chain::Chain;
+use vigie_proto::credential::Credential;
+use vigie_proto::id::{CredentialId, Sequence};
+use vigie_proto::verify::VerifiedMessage;
+
+use super::{StatementId, Ticket};
+use crate::journal::{MessageRecord, Record, RevocationRecord};
+use crate::revocations::StoredRevocation;
+
+/// What a batch will append, in order: the links that are not on disk often enough, each before the first
+/// statement under it.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) records: Vec<Record>,
+    pub(super) credentials: Vec<Arc<Credential>>,
+    pub(super) revocations: Vec<Arc<StoredRevocation>>,
+    pub(super) authors: Vec<Ticket>,
+    pub(super) ids: Vec<StatementId>,
+    pub(super) last: Option<Sequence>,
+    /// On the reserve nothing is written twice.
+    pub(super) is_thrifty: bool,
+}
+
+impl Plan {
+    pub(super) fn add_message(
+        &mut self,
+        author: Ticket,
+        message: &VerifiedMessage,
+        stored: Stored,
+        on_disk: &dyn Fn(&CredentialId) -> bool,
+    ) {
+        self.add_chain(message.chain(), on_disk);
+        self.records.push(Record::Message(MessageRecord {
+            seq: stored.seq,
+            admitted: stored.admitted,
+            expires: message.message().expires,
+            id: message.id(),
+            credential: message.credential(),
+            severity: message.message().severity,
+            channel: message.message().channel.clone(),
+            jws: Bytes::copy_from_slice(message.token().as_bytes()),
+        }));
+        self.authors.push(author);
+        self.ids.push(StatementId::Message(message.id()));
+        self.last = Some(stored.seq);
+    }
+
+    pub(super) fn add_revocation(
+        &mut self,
+        one: Arc<StoredRevocation>,
+        issuer: &Chain,
+        on_disk: &dyn Fn(&CredentialId) -> bool,
+    ) {
+        self.add_chain(issuer, on_disk);
+        let revocation = one.in_force.revocation();
+        self.records.push(Record::Revocation(RevocationRecord {
+            count: one.count,
+            seq: one.stored.seq,
+            admitted: one.stored.admitted,
+            id: revocation.id(),
+            issuer: revocation.issuer(),
+            jws: Bytes::copy_from_slice(revocation.token().as_bytes()),
+        }));
+        self.ids.push(StatementId::Revocation(revocation.id()));
+        self.revocations.push(one);
+    }
+
+    fn add_chain(&mut self, chain: &Chain, on_disk: &dyn Fn(&CredentialId) -> bool) {
+        for link in chain.links() {
+            if !on_disk(&link.id()) && !self.has(link.id()) {
+                let jws = Bytes::copy_from_slice(link.token().as_bytes());
+                self.records.push(Record::Credential { id: link.id(), jws });
+                self.credentials.push(Arc::clone(link));
+            }
+        }
+    }
+
+    fn has(&self, id: CredentialId) -> bool {
+        self.credentials.iter().any(|credential| credential.id() == id)
+    }
+}

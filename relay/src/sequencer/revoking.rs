@@ -1,0 +1,173 @@
+//! Revoking: which revocations are in the log, and what of a new one becomes.
+//!
+//! The sequencer's own view: it is ahead of what workers see ([`StoredRevocations`]) by the batch that is not synced yet,
+//! so that a message behind a revocation in one batch is refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use vigie_proto::admit::{RevocationAdmission, Stored, admit_revocation};
+use vigie_proto::id::{CredentialId, LogId, RevocationId};
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::{InForce, Revocation, Revocations, VerifiedRevocation};
+use vigie_proto::time::Timestamp;
+
+use crate::chains::StoredChains;
+use crate::journal::RevocationRecord;
+use crate::revocations::{REVOCATIONS_MAX, StoredRevocation, StoredRevocations};
+
+/// Of all that may be in force a sixteenth is left for roots.
+const RESERVE: usize = 16;
+
+/// Who may not delegate has only his own key and credentials to revoke.
+const SHARE_LEAST: usize = 8;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Revoking {
+    log: LogId,
+    in_force: Revocations,
+    places: HashMap<RevocationId, Stored>,
+    /// The count of the last one.
+    last: u64,
+    /// When the last one was admitted.
+    last_admitted: Timestamp,
+    stored: Arc<StoredRevocations>,
+}
+
+/// A revocation that enters the log.
+#[derive(Debug)]
+pub(super) enum Decided {
+    /// It has this place already.
+    Known(Stored),
+    /// It takes its place with this batch.
+    Fresh(Arc<StoredRevocation>),
+}
+
+impl Revoking {
+    /// Rebuilds it from what the journal holds, in any order, some of it twice.
+    pub(super) fn rebuild(
+        log: LogId,
+        mut records: Vec<RevocationRecord>,
+        chains: &StoredChains,
+        now: Timestamp,
+    ) -> Self {
+        let mut revoking = Self {
+            log,
+            in_force: Revocations::default(),
+            places: HashMap::new(),
+            last: 0,
+            last_admitted: Timestamp::EPOCH,
+            stored: Arc::default(),
+        };
+        records.sort_by_key(|record| record.count);
+        records.dedup_by_key(|record| record.count);
+        let mut found = Vec::new();
+        for record in records {
+            revoking.last = record.count;
+            revoking.last_admitted = revoking.last_admitted.max(record.admitted);
+            let read = std::str::from_utf8(&record.jws).ok().and_then(|jws| Revocation::parse(jws).ok());
+            let Some(revocation) = read else {
+                tracing::error!(id = %record.id, "a revocation in the journal cannot be read: it does not hold");
+                continue;
+            };
+            let links = chains.links(record.issuer).unwrap_or_default();
+            let in_force = InForce::new(Arc::new(revocation), &links);
+            if in_force.until() > now {
+                let stored = Stored { seq: record.seq, admitted: record.admitted };
+                found.push(Arc::new(StoredRevocation::new(log, record.count, stored, in_force)));
+            }
+        }
+        for one in &found {
+            revoking.note(one);
+        }
+        revoking.stored.put(&found);
+        revoking
+    }
+
+    /// Those on disk, for the workers.
+    pub(super) fn stored(&self) -> Arc<StoredRevocations> {
+        Arc::clone(&self.stored)
+    }
+
+    /// All in the log, those of the batch under way included.
+    pub(super) fn in_force(&self) -> &Revocations {
+        &self.in_force
+    }
+
+    /// When the last one was admitted: nothing is admitted earlier.
+    pub(super) fn last_admitted(&self) -> Timestamp {
+        self.last_admitted
+    }
+
+    /// Where it stands, if it is in the log.
+    pub(super) fn find(&self, id: &RevocationId) -> Option<Stored> {
+        self.places.get(id).copied()
+    }
+
+    /// Decides on one. It holds from here on, also for the rest of its batch.
+    pub(super) fn decide(&mut self, new: &VerifiedRevocation, place: Stored) -> Result<Decided, Refusal> {
+        let id = new.revocation().id();
+        if let RevocationAdmission::Known = admit_revocation(new, place.admitted, &self.in_force)?
+            && let Some(stored) = self.find(&id)
+        {
+            return Ok(Decided::Known(stored));
+        }
+        if !self.has_room(new) {
+            return Err(Code::Full.into());
+        }
+        let count = self.last + 1;
+        let one = Arc::new(StoredRevocation::new(self.log, count, place, InForce::from(new)));
+        (self.last, self.last_admitted) = (count, place.admitted);
+        self.note(&one);
+        Ok(Decided::Fresh(one))
+    }
+
+    /// A root may have all; below it each depth has a quarter of what the one above has.
+    fn has_room(&self, new: &VerifiedRevocation) -> bool {
+        let depth = new.chain().links().len() - 1;
+        let leaf = new.chain().leaf();
+        let delegates = leaf.claims().grants.iter().any(|grant| grant.delegate > 0);
+        let share = if delegates { (REVOCATIONS_MAX >> (2 * depth)).max(SHARE_LEAST) } else { SHARE_LEAST };
+        let all = if depth == 0 { REVOCATIONS_MAX } else { REVOCATIONS_MAX - REVOCATIONS_MAX / RESERVE };
+        self.in_force.len() < all && self.in_force.count_of(leaf.id()) < share
+    }
+
+    fn note(&mut self, one: &Arc<StoredRevocation>) {
+        self.places.insert(one.in_force.revocation().id(), one.stored);
+        self.in_force.insert(one.in_force.clone());
+    }
+
+    /// They are on disk.
+    pub(super) fn settle(&self, new: &[Arc<StoredRevocation>]) {
+        if !new.is_empty() {
+            self.stored.put(new);
+        }
+    }
+
+    /// They were not written: the last ones that were decided on.
+    pub(super) fn withdraw(&mut self, new: &[Arc<StoredRevocation>]) {
+        for one in new {
+            let revocation = one.in_force.revocation();
+            self.places.remove(&revocation.id());
+            self.in_force.remove(revocation);
+            self.last = self.last.min(one.count - 1);
+        }
+    }
+
+    /// Whether retention must carry it on: as long as it holds, and the last one always, which says how many there were.
+    pub(super) fn is_needed(&self, record: &RevocationRecord, now: Timestamp) -> bool {
+        record.count == self.last || self.is_in_force(record, now)
+    }
+
+    fn is_in_force(&self, record: &RevocationRecord, now: Timestamp) -> bool {
+        // One that could not be read when the relay started is kept for a version that can.
+        let read = std::str::from_utf8(&record.jws).ok().and_then(|jws| Revocation::parse(jws).ok());
+        read.is_none_or(|revocation| self.in_force.until(&revocation).is_some_and(|until| until > now))
+    }
+
+    /// The credentials that they are signed under.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = CredentialId> {
+        self.in_force.issuers()
+    }
+}

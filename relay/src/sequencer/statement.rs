@@ -1,0 +1,70 @@
+//! Statements: what sessions hand to the journal, and by which id they are answered.
+
+use vigie_proto::cap::MsgType;
+use vigie_proto::chain::Chain;
+use vigie_proto::id::{MessageId, RevocationId};
+use vigie_proto::revocation::VerifiedRevocation;
+use vigie_proto::severity::Severity;
+use vigie_proto::verify::VerifiedMessage;
+
+/// Something verified that waits for its place.
+#[derive(Debug)]
+pub enum Statement {
+    /// A message.
+    Message(Box<VerifiedMessage>),
+    /// A revocation.
+    Revocation(Box<VerifiedRevocation>),
+}
+
+/// Its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StatementId {
+    /// Of a message.
+    Message(MessageId),
+    /// Of a revocation.
+    Revocation(RevocationId),
+}
+
+impl Statement {
+    /// Its id.
+    pub fn id(&self) -> StatementId {
+        match self {
+            Self::Message(message) => StatementId::Message(message.id()),
+            Self::Revocation(revocation) => StatementId::Revocation(revocation.revocation().id()),
+        }
+    }
+
+    /// The chain under which it speaks.
+    pub fn chain(&self) -> &Chain {
+        match self {
+            Self::Message(message) => message.chain(),
+            Self::Revocation(revocation) => revocation.chain(),
+        }
+    }
+
+    /// The size of its signed bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Message(message) => message.token().len(),
+            Self::Revocation(revocation) => revocation.revocation().token().len(),
+        }
+    }
+
+    /// Whether it may use the room that is kept when the disk is full: a revocation may, and what
+    /// [`may_use_reserve`] says.
+    pub fn may_use_reserve(&self) -> bool {
+        match self {
+            Self::Message(message) => may_use_reserve(message),
+            Self::Revocation(_) => true,
+        }
+    }
+}
+
+/// Whether a message may use the room that is kept when the disk is full, or nearly as many ids are in force as may be:
+/// what takes another message back or corrects it, and what is urgent.
+pub fn may_use_reserve(message: &VerifiedMessage) -> bool {
+    let message = message.message();
+    let cap = &message.content.cap;
+    let urgent = message.severity >= Severity::Severe && cap.is_urgent_timing();
+    cap.msg_type == MsgType::Cancel || !message.replaces.is_empty() || urgent
+}

@@ -1,0 +1,93 @@
+//! What a worker does with revocations: gives them to its readers, and ends the sessions that they meet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use vigie_proto::admit::Stored;
+use vigie_proto::channel::Plane;
+use vigie_proto::frame::{Rejection, ServerFrame};
+use vigie_proto::id::{CredentialId, RevocationId};
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::InForce;
+use vigie_proto::time::Timestamp;
+
+use super::outbox::ReadRevocations;
+use super::session::Stage;
+use super::{SessionId, Worker};
+use crate::chains::StoredChains;
+use crate::revocations::{StoredRevocation, StoredRevocations};
+
+/// From a revocation to the end of the connections that it ends, also of those that do not read: with what goes before
+/// and after, under a second.
+const END_WITHIN: Duration = Duration::from_millis(500);
+
+/// Where the outboxes of a worker read revocations.
+pub(super) struct Source<'w> {
+    pub(super) revocations: &'w StoredRevocations,
+    pub(super) chains: &'w StoredChains,
+}
+
+impl ReadRevocations for Source<'_> {
+    fn next(&self, plane: Plane, after: u64) -> Option<(u64, CredentialId, Bytes)> {
+        let next = self.revocations.after(plane, after)?;
+        Some((next.count, next.in_force.revocation().issuer(), next.frame.clone()))
+    }
+
+    fn chain(&self, leaf: CredentialId) -> Option<Bytes> {
+        self.chains.frame(leaf)
+    }
+}
+
+impl Worker {
+    /// Revocations are on disk: gives them to every session of their plane, and ends those that they meet.
+    ///
+    /// Costs a few comparisons for each session and revocation, and no signature.
+    pub fn handle_revocations(&mut self, new: &[Arc<StoredRevocation>], now: Timestamp) {
+        self.last_now = now;
+        for id in self.all_sessions() {
+            let Some(session) = self.session(id) else { continue };
+            let Stage::LoggedIn(state) = &mut session.stage else { continue };
+            let plane = state.chain().plane();
+            let met = new.iter().fold(None, |met: Option<&InForce>, one| {
+                let meets = state.handle_revocation(&one.in_force);
+                met.or(meets.then_some(&one.in_force))
+            });
+            let met = met.and_then(|met| Some((met.revocation().id(), met.meets(state.chain())?.id())));
+            self.give_revocations(id, plane);
+            if let Some((revocation, link)) = met {
+                let detail = format!("by revocation {revocation}");
+                self.end_revoked(id, &Refusal::new(Code::SessionRevoked, detail).by(link));
+            }
+        }
+    }
+
+    /// Puts what the session lacks of the revocations of its plane into its outbox.
+    pub(super) fn give_revocations(&mut self, id: SessionId, plane: Plane) {
+        let through = self.revocations.last(plane);
+        let Some(session) = self.session(id) else { return };
+        let after = session.revocations_given;
+        if after < through {
+            session.revocations_given = through;
+            session.outbox.push_revocations(plane, after, through);
+            self.wake(id);
+        }
+    }
+
+    /// The session ends at once: it is given nothing of what waits but the answers, and is dropped when it does not read
+    /// them soon.
+    fn end_revoked(&mut self, id: SessionId, refusal: &Refusal) {
+        if let Some(session) = self.session(id) {
+            session.outbox.drop_events();
+        }
+        self.reject(id, &Rejection::from(refusal.clone()));
+        let by = self.last_now.plus(END_WITHIN);
+        self.set_deadline(id, by);
+    }
+
+    /// The journal thread has decided on a revocation.
+    pub(super) fn answer_revoke(&mut self, id: SessionId, re: u64, revocation: RevocationId, stored: Stored) {
+        let (log, admitted) = (self.config.log, stored.admitted);
+        self.push_text(id, ServerFrame::Revoked { re, id: revocation, log, admitted }.to_text());
+    }
+}
