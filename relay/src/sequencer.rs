@@ -115,10 +115,10 @@ impl<S: Storage> Sequencer<S> {
         let mut leaves = Leaves::default();
         let mut revocations = Vec::new();
         let journal = Journal::open(storage, config, new_log, &mut |record| {
-            match record {
-                Record::Revocation(revocation) => revocations.push(revocation.clone()),
-                record => visit(record, &mut ids, &mut leaves, &chains, now),
+            if let Record::Revocation(revocation) = record {
+                revocations.push(revocation.clone());
             }
+            visit(record, &mut ids, &mut leaves, &chains, now);
             Ok(())
         })?;
         let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now);

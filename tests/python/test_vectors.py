@@ -21,6 +21,7 @@ def load(name: str) -> Any:
 
 
 CREDENTIALS, MESSAGES, LOGIN = load("credentials"), load("messages"), load("login")
+REVOCATIONS = load("revocations")
 
 
 def verdict(check: Callable[[], object]) -> str:
@@ -88,7 +89,8 @@ def rebuild(vector: dict[str, Any]) -> str:
 
 
 TOKENS = {kind: {vector["name"]: rebuild(vector) for vector in made["tokens"]}
-          for kind, made in (("credentials", CREDENTIALS), ("messages", MESSAGES), ("login", LOGIN))}
+          for kind, made in (("credentials", CREDENTIALS), ("messages", MESSAGES), ("login", LOGIN),
+                             ("revocations", REVOCATIONS))}
 
 
 def chain_tokens(names: list[str]) -> list[str]:
@@ -125,7 +127,8 @@ class Rebuild(unittest.TestCase):
         self.assertEqual(vigie.TEST_KEYS, listed)
 
     def test_tokens_byte_for_byte(self) -> None:
-        for kind, made in (("credentials", CREDENTIALS), ("messages", MESSAGES), ("login", LOGIN)):
+        for kind, made in (("credentials", CREDENTIALS), ("messages", MESSAGES), ("login", LOGIN),
+                           ("revocations", REVOCATIONS)):
             for vector in made["tokens"]:
                 with self.subTest(f"{kind} {vector['name']}"):
                     token = TOKENS[kind][vector["name"]]
@@ -260,12 +263,50 @@ class Login(Cases):
         self.check_all(LOGIN["cases"], self.judge)
 
 
+REASONS = "keyCompromise|affiliationChanged|superseded|cessationOfOperation|privilegeWithdrawn"
+vigie.RULES |= {"target": "credential:id? key:id?", "held": "log:log count:number"}
+
+
+class Revocations(Cases):
+    @staticmethod
+    def judge(case: dict[str, Any]) -> dict[str, Any]:
+        """Part 7: the client skips revocations, as a reader that keeps nothing may; this is what one that keeps them checks."""
+        chain, bad = sound_chain(case["chain"]), "malformed_revocation"
+        text = TOKENS["revocations"][case["token"]]
+        vigie.need(len(text) <= 1024, bad)
+        token = vigie.parse_token(text, "revocation")
+        rule = f"target:target from:number number:number reason:{REASONS}? ext:object?"
+        body = vigie.shape(vigie.strict_json(token.payload, bad), rule, bad)
+        vigie.need(len(body["target"]) == 1 and body["number"] >= 1, bad)
+        vigie.need(token.kid == chain[-1].token.id, "unknown_credential")
+        vigie.need(token.plane == chain[-1].token.plane, "wrong_plane")
+        token.check_signature(chain[-1].key)
+        vigie.need(body["from"] <= case["admitted"] + 120_000, "sent_in_future")
+        chain.check_good_at(case["admitted"])
+        return body
+
+    def test_cases(self) -> None:
+        self.check_all(REVOCATIONS["cases"], self.judge)
+
+    def test_whom_they_meet(self) -> None:
+        cases = {case["name"]: case for case in REVOCATIONS["cases"]}
+        for one in REVOCATIONS["meets"]:
+            with self.subTest(f"{one['revocation']} {one['chain']}"):
+                issuer = sound_chain(cases[one["revocation"]]["chain"])[-1]
+                target, links = self.judge(cases[one["revocation"]])["target"], sound_chain(one["chain"])
+                met = [link.token.id for depth, link in enumerate(links)
+                       if target in ({"credential": link.token.id}, {"key": link.thumbprint})
+                       and (link.key == issuer.key or issuer.token.id in [up.token.id for up in links[:depth]])]
+                self.assertEqual(met[:1], [one["link"]] if "link" in one else [])
+
+
 CLIENT_FRAMES = {
-    "login": "chain# proof mark_ms:number?", "subscribe": "n:number channels# after?", "publish": "n:number jws",
+    "login": "chain# proof mark_ms:number? revocations:held?", "revoke": "n:number jws", "subscribe": "n:number channels# after?", "publish": "n:number jws",
     "chain": "n:number chain#", "history": "n:number channels# after limit:number", "credential": "n:number id:id"}
 
 RELAY_FRAMES = vigie.FRAMES | {  # with those that answer what the client never asks
-    "accepted": "re:number", "past": "re:number seq:number admitted:number jws", "page": "re:number next:cursor end:flag"}
+    "revoked": "re:number id:id log:log admitted:number",
+    "revocation": "log:log count:number seq:number admitted:number jws", "accepted": "re:number", "past": "re:number seq:number admitted:number jws", "page": "re:number next:cursor end:flag"}
 
 
 def names(rule: str) -> list[str]:

@@ -10,6 +10,7 @@ use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::frame::GapReason;
 use vigie_proto::key::SigningKey;
 use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::revocation::{self, Statement, Target};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Window;
 use vigie_proto::verify;
@@ -70,6 +71,13 @@ impl Author {
 
     fn tokens(&self) -> Vec<String> {
         self.chain.links().iter().map(|link| link.token().to_string()).collect()
+    }
+
+    /// The root revokes this author, from the moment on at which the message at this place was admitted.
+    fn revoked_from(&self, seq: u64) -> String {
+        let target = Target::Credential(self.chain.leaf().id());
+        let statement = Statement { target, from: admitted(seq), number: 1, reason: None };
+        revocation::sign(&self.root, &self.chain.links()[0], &statement)
     }
 
     fn sign(&self, channel: &str, text: &str) -> String {
@@ -153,6 +161,11 @@ impl<P: OnPlane> Case<P> {
         self.give(ServerFrame::Event { seq: Sequence::new(seq), admitted, jws: token.into() })
     }
 
+    fn revocation(&mut self, count: u64, seq: u64, token: &str) -> Vec<String> {
+        let (seq, admitted) = (Sequence::new(seq), admitted(seq));
+        self.give(ServerFrame::Revocation { log: LOG, count, seq, admitted, jws: token.into() })
+    }
+
     fn mark(&mut self, log: LogId, seq: u64, head: u64) -> Vec<String> {
         let (admitted, head) = (admitted(seq), Sequence::new(head));
         self.give(ServerFrame::Mark { log, seq: Sequence::new(seq), admitted, head, now: NOW })
@@ -178,6 +191,10 @@ fn in_words<P: OnPlane>(delivery: &Delivery<P>) -> String {
             let text = verified.message().content.cap.headline("fr").unwrap_or_default();
             let expired = if verified.expired() { " expired" } else { "" };
             format!("{} {text}{expired}", verified.seq())
+        }
+        Delivery::Disowned(disowned) => {
+            let before = if disowned.given_before { " given before" } else { "" };
+            format!("disowned at {}{before}", disowned.cursor.seq)
         }
         Delivery::Suspect(suspect) => format!("{} suspect {}", suspect.seq, suspect.code),
         Delivery::Gap(gap) => {
@@ -418,4 +435,43 @@ fn a_cursor_ahead_of_the_log_goes_back_and_broken_cursors_are_told() {
         ServerFrame::Gap { re: None, reason: GapReason::Damaged, from: "start".into(), to: "?".into() };
     assert_eq!(case.give(broken), ["gap damaged None None"]);
     assert_eq!(case.event(11, &nation.sign("alert/fr", "vent")), ["11 vent"]);
+}
+
+#[test]
+fn what_was_admitted_since_is_disowned_once_and_a_forged_revocation_changes_nothing() {
+    let nation = Author::new(1, Plane::Live, "fr");
+    let mut case = Case::<Live>::subscribed(nation.roots(), &["alert/fr"]);
+    case.chain(&nation.tokens());
+    assert_eq!(case.event(1, &nation.sign("alert/fr", "un")), ["1 un"]);
+    assert_eq!(case.event(2, &nation.sign("alert/fr", "deux")), ["2 deux"]);
+    let revocation = nation.revoked_from(2);
+    assert_eq!(
+        case.revocation(1, 3, &revocation),
+        ["3 suspect unknown_credential"],
+        "its issuer's chain is not known"
+    );
+    case.chain(&nation.tokens()[..1]);
+    let (signed, signature) = revocation.rsplit_once('.').unwrap();
+    let other: String = signature.chars().rev().collect();
+    let told = case.revocation(1, 3, &format!("{signed}.{other}"));
+    assert!(told[0].starts_with("3 suspect"), "{told:?}");
+    // Whoever says it, only those above the author can.
+    let stranger = Author::new(5, Plane::Live, "fr");
+    let target = Target::Credential(nation.chain.leaf().id());
+    let statement = Statement { target, from: admitted(1), number: 1, reason: None };
+    let beside = revocation::sign(&stranger.key, stranger.chain.leaf(), &statement);
+    case.chain(&stranger.tokens());
+    assert_eq!(case.revocation(1, 3, &beside), ["3 suspect unknown_root"]);
+    assert_eq!(case.0.held_revocations(), None);
+    assert_eq!(case.event(3, &nation.sign("alert/fr", "trois")), ["3 trois"]);
+    let mut told = case.revocation(1, 3, &revocation);
+    told.sort();
+    assert_eq!(told, ["disowned at 3 given before", "disowned at 3 given before"]);
+    assert_eq!(case.0.held_revocations(), Some(HeldRevocations { log: LOG, count: 1 }));
+    assert_eq!(case.revocation(1, 3, &revocation), NONE, "told once");
+    assert_eq!(case.event(4, &nation.sign("alert/fr", "quatre")), ["disowned at 4"]);
+    // Over reconnections too, and from the same log nothing comes twice.
+    case.open(LOG, 4);
+    assert_eq!(case.event(5, &nation.sign("alert/fr", "quatre")), NONE);
+    assert_eq!(case.event(6, &nation.sign("alert/fr", "six")), ["disowned at 6"]);
 }

@@ -27,6 +27,7 @@ use vigie_client::proto::frame::{ClientFrame, RequestNumber, ServerFrame};
 use vigie_client::proto::id::{LogId, Nonce, Sequence};
 use vigie_client::proto::key::SigningKey;
 use vigie_client::proto::login::Binding;
+use vigie_client::proto::revocation::Revocations;
 use vigie_client::proto::session::relay::{AwaitLogin, Rules};
 use vigie_client::proto::severity::Severity;
 use vigie_client::proto::time::{Timestamp, Window};
@@ -203,7 +204,7 @@ impl FakeRelay {
         let waiting = AwaitLogin::new(Nonce::from_bytes([9; 32]), binding, now());
         session.send(waiting.challenge()).await;
         let login = session.receive().await;
-        match waiting.handle_frame(&login, &self.rules, &NoVerdicts, now()) {
+        match waiting.handle_frame(&login, &self.rules, &NoVerdicts, &Revocations::default(), now()) {
             Ok(_) => {
                 let (head, mark_ms) = (Sequence::START, self.mark_ms);
                 session.send(ServerFrame::Welcome { log: LOG, head, now: now(), mark_ms, relay: None }).await;

@@ -49,10 +49,12 @@ impl Worker {
             let Some(session) = self.session(id) else { continue };
             let Stage::LoggedIn(state) = &mut session.stage else { continue };
             let plane = state.chain().plane();
-            let met = new.iter().fold(None, |met: Option<&InForce>, one| {
-                let meets = state.handle_revocation(&one.in_force);
-                met.or(meets.then_some(&one.in_force))
-            });
+            let mut met: Option<&InForce> = None;
+            for one in new {
+                if state.handle_revocation(&one.in_force) {
+                    met = Some(&one.in_force);
+                }
+            }
             let met = met.and_then(|met| Some((met.revocation().id(), met.meets(state.chain())?.id())));
             self.give_revocations(id, plane);
             if let Some((revocation, link)) = met {

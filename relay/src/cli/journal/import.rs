@@ -125,6 +125,8 @@ struct Import<'a> {
     journal: Journal<DirStorage>,
     known: Known,
     stored: HashSet<CredentialId>,
+    /// Those met so far: what follows them is held against them.
+    revocations: Revocations,
     /// The last place that came in.
     at: Stored,
     batch: Vec<Record>,
@@ -154,6 +156,7 @@ impl<'a> Import<'a> {
             journal,
             known: Known::default(),
             stored: HashSet::new(),
+            revocations: Revocations::default(),
             at,
             batch: Vec::new(),
             batch_messages: 0,

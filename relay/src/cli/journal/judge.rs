@@ -8,10 +8,11 @@ use vigie_proto::credential::{Credential, Issuer};
 use vigie_proto::id::CredentialId;
 use vigie_proto::limits::{CHAIN_LINKS_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::{self, VerifiedRevocation, claimed_issuer};
 use vigie_proto::verify::{VerifiedMessage, claimed_credential, verify};
 
 use crate::chains::STORED_CREDENTIALS_MAX;
-use crate::journal::{JournalError, MessageRecord, Met, Record, Storage, Survey};
+use crate::journal::{JournalError, MessageRecord, Met, Record, RevocationRecord, Storage, Survey};
 
 /// A relay has at most half as many on disk at a time; a log that lived long has had others. Some 256 MiB.
 const CREDENTIALS_MAX: usize = 2 * STORED_CREDENTIALS_MAX;

@@ -28,7 +28,7 @@ use crate::health::JournalWatch;
 use crate::journal::sim_disk::SimDisk;
 use crate::journal::{JournalConfig, JournalReader};
 use crate::net::tls::{Shown, Tls};
-use crate::sequencer::{Sequencer, Submission, Ticket};
+use crate::sequencer::{Sequencer, Statement, Submission, Ticket};
 use crate::server::inbox::{BATCHES_MAX, Inbox, Letter};
 use crate::server::journal_thread;
 use crate::server::page_readers::{PAGE_READERS, read_pages};
