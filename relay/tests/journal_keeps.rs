@@ -15,7 +15,8 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::message::{Content, Message, Tlp};
-use vigie_proto::refusal::Code;
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::{self, Target};
 use vigie_proto::session::relay::Rules;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
@@ -332,4 +333,45 @@ fn retention_keeps_the_chains_that_are_needed() {
         }
     }
     assert_eq!((desk.chain_of(silent), desk.chain_of(returning)), (None, Some(2)));
+}
+
+/// A revocation holds over retention and starts, with the chain of its issuer, of whom no message stays; and its number is
+/// not taken again.
+#[test]
+fn retention_carries_revocations_with_the_chain_of_their_issuer() {
+    let disk = SimDisk::new();
+    let all = authors(2);
+    let [steady, thief] = &all[..] else { unreachable!("two authors") };
+    let mut desk = Desk::open(&disk, DAY, START);
+    desk.publish(&[&thief.message("avant", START, |_| {})], START);
+    let revoke = |number| {
+        let target = Target::Key(thief.key.public().thumbprint());
+        let statement = revocation::Statement { target, from: START, number, reason: None };
+        let token = revocation::sign(&thief.key, thief.chain.leaf(), &statement);
+        Statement::Revocation(Box::new(revocation::verify(&token, &thief.chain).unwrap()))
+    };
+    let ask = |desk: &mut Desk, statement: Statement, now: Timestamp| {
+        let ticket = Ticket { worker: 0, session: desk.session, re: 1 };
+        let committed = desk.sequencer.commit(vec![Submission { ticket, statement }], Ok(now)).unwrap();
+        committed.answers[0].outcome.clone()
+    };
+    let first = ask(&mut desk, revoke(3), START).unwrap();
+    let code = |outcome: Result<_, Refusal>| outcome.map(drop).unwrap_err().code;
+    for day in 1..=5_u32 {
+        let now = START.plus(DAY * day).plus(HOUR);
+        for number in 0..40 {
+            desk.publish(&[&steady.message(&format!("jour {day}, {number}"), now, |_| {})], now);
+        }
+        desk.retain(now);
+        for _ in 0..2 {
+            let refused = desk.publish(&[&thief.message("encore", now, |_| {})], now).remove(0).outcome;
+            assert_eq!(code(refused), Code::Revoked, "day {day}");
+            assert_eq!(ask(&mut desk, revoke(3), now), Ok(first), "the first answer stands");
+            assert_eq!(code(ask(&mut desk, revoke(4), now)), Code::Revoked, "who is revoked revokes nobody");
+            assert_eq!(desk.chain_of(thief), Some(2), "readers verify it");
+            assert_eq!(desk.sequencer.revocations().last(Plane::Live), 1);
+            desk = Desk::open(&desk.disk, DAY, now);
+        }
+    }
+    assert!(desk.sequencer.journal().first_seq().get() > 1, "the thief's message has gone long ago");
 }
