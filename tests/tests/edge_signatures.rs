@@ -19,6 +19,7 @@ use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Refusal;
+use vigie_proto::revocation::Revocations;
 use vigie_proto::session::relay::{AwaitLogin, Request, Rules};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify;
@@ -87,13 +88,19 @@ fn by_relay(table: &Table, credential: &Value, token: Option<&str>) -> &'static 
     let relay = AwaitLogin::new(nonce, Binding::Certificate(*binding.as_bytes()), table.at);
     let frame = json!({"op": "login", "chain": table.chain(credential), "proof": credential["proof"]});
     let rules = table.rules();
-    let mut session = match relay.handle_frame(&frame.to_string(), &rules, &NoVerdicts, table.at) {
+    let mut session = match relay.handle_frame(
+        &frame.to_string(),
+        &rules,
+        &NoVerdicts,
+        &Revocations::default(),
+        table.at,
+    ) {
         Ok(session) => session,
         Err(rejection) => return rejection.refusal.code.as_str(),
     };
     let Some(token) = token else { return "ok" };
     let frame = json!({"op": "publish", "n": 1, "jws": token}).to_string();
-    match session.handle_frame(&frame, &rules, &NoVerdicts, table.at) {
+    match session.handle_frame(&frame, &rules, &NoVerdicts, &Revocations::default(), table.at) {
         Ok(Request::Publish { message, .. }) => verdict(message.judge_admitted(table.at)),
         Ok(other) => panic!("a publish became {other:?}"),
         Err(rejection) => rejection.refusal.code.as_str(),
