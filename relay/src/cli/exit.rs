@@ -42,6 +42,8 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
+    /// Nobody reads any more.
+    unheard: bool,
     /// What, why, and what to do next; empty when all was said already.
     text: String,
 }
@@ -49,9 +51,17 @@ pub(crate) struct Failure {
 /// What every command returns.
 pub(crate) type Outcome = Result<(), Failure>;
 
+/// Goes on when nobody reads any more: for what ends with a verdict, which is the same whether it was read or not.
+pub(super) fn heard_or_not(shown: Outcome) -> Outcome {
+    match shown {
+        Err(failure) if failure.is_closed_pipe() => Ok(()),
+        shown => shown,
+    }
+}
+
 impl Failure {
     pub(super) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { code: exit as u8, text: text.into() }
+        Self { code: exit as u8, unheard: false, text: text.into() }
     }
 
     /// All was said already.
@@ -61,12 +71,16 @@ impl Failure {
 
     /// Whoever read our output has read enough: no failure of ours.
     pub(super) const fn closed_pipe() -> Self {
-        Self { code: 0, text: String::new() }
+        Self { code: 0, unheard: true, text: String::new() }
+    }
+
+    pub(super) const fn is_closed_pipe(&self) -> bool {
+        self.unheard
     }
 
     /// Ends with a code outside [`Exit`]: only `check` does.
     pub(super) const fn monitoring(code: u8) -> Self {
-        Self { code, text: String::new() }
+        Self { code, unheard: false, text: String::new() }
     }
 
     /// The same failure, said of an exercise where this screen shows one.

@@ -29,6 +29,7 @@ mod subscribe;
 mod render;
 mod effects;
 mod export;
+mod tally;
 mod verify;
 mod journal;
 mod cap;

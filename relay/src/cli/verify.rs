@@ -1,11 +1,13 @@
-//! `vigie verify`: checks an export of `sub --json` again, offline, with pinned roots and nothing else.
+//! `vigie verify`: checks an export of `sub --json` or `journal export` again, offline, with pinned roots and nothing else.
 //!
 //! The readable part of a line is held against what was signed, so that an export that was edited for the eye is found
 //! out as well; what this version does not know (a type of line, a member) is no part of an export. The first bad line
 //! ends it, and so does an export in which nothing is verified.
 //!
+//! An export of a journal is held against its last line, which must be the last; one of `sub` has none.
+//!
 //! Not judged, since nobody signed it: the lines that the reader marked itself (suspects, gaps, where it had caught up),
-//! and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
+//! carried ids, and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -21,7 +23,7 @@ use vigie_proto::channel::Plane;
 use vigie_proto::credential::{Credential, Issuer};
 use vigie_proto::cursor::{Cursor, MalformedCursor};
 use vigie_proto::frame::GapReason;
-use vigie_proto::id::{CredentialId, LogId, Sequence};
+use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
 use vigie_proto::json;
 use vigie_proto::limits::{CHAIN_LINKS_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
@@ -29,10 +31,11 @@ use vigie_proto::time::Timestamp;
 use vigie_proto::verify::{VerifiedMessage, claimed_credential, verify};
 
 use super::args::Verify;
-use super::exit::{Exit, Failure, Outcome, refusal_text};
+use super::exit::{Exit, Failure, Outcome, heard_or_not, refusal_text};
 use super::files::cannot_read;
 use super::screen::{Screen, Tone, escape};
 use super::session::Session;
+use super::tally::{self, EndLine, Tally};
 use super::text::Lang;
 use super::time;
 
@@ -76,21 +79,28 @@ struct Counts {
     credentials: u64,
     suspects: u64,
     gaps: u64,
-    /// Where the reader had caught up, and credentials that no message needs: no statement is made about them.
+    /// Where the reader had caught up, carried ids, and credentials that no message needs: no statement is made about them.
     other: u64,
 }
 
 impl Counts {
-    fn show(&self, screen: &Screen) -> Outcome {
+    fn show(&self, screen: &Screen, end: Option<&EndLine>) -> Outcome {
+        let part = end.and_then(|end| end.part(screen.lang));
         let Self { live, exercise, expired, credentials, suspects, gaps, other } = *self;
         if screen.json {
             return screen.object(&serde_json::json!({
                 "type": "verified", "live": live, "exercise": exercise, "expired": expired,
                 "credentials": credentials, "suspects": suspects, "gaps": gaps, "other": other,
+                "whole": end.map(|_| part.is_none()),
             }));
         }
         screen.line(&screen.lang.export_verified(live, exercise, expired, credentials))?;
-        screen.line(&screen.lang.export_unjudged(suspects, gaps, other))
+        screen.line(&screen.lang.export_unjudged(suspects, gaps, other))?;
+        match (part, end) {
+            (Some(part), _) => screen.line(&format!("   {}", escape(&part))),
+            (None, Some(_)) => screen.line(&screen.lang.export_is_whole()),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -162,6 +172,23 @@ struct CaughtUpLine {
     cursor: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CarriedLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "id")]
+    _id: MessageId,
+    #[serde(rename = "seq")]
+    _seq: Sequence,
+    #[serde(rename = "admitted")]
+    _admitted: Timestamp,
+    #[serde(rename = "expires")]
+    _expires: Timestamp,
+    #[serde(rename = "credential")]
+    _credential: CredentialId,
+}
+
 /// What is wrong with a line.
 struct Bad(String);
 
@@ -173,6 +200,10 @@ struct Check<'a> {
     chains: BTreeMap<CredentialId, Arc<Chain>>,
     /// The last place in each log.
     places: BTreeMap<LogId, (Sequence, Timestamp)>,
+    /// What the lines so far come to.
+    tally: Tally,
+    /// The last line of an export of a journal.
+    end: Option<EndLine>,
     /// The line that is judged, from 1.
     number: u64,
     /// What is to be said of that line.
@@ -189,6 +220,8 @@ impl<'a> Check<'a> {
             credentials: BTreeMap::new(),
             chains: BTreeMap::new(),
             places: BTreeMap::new(),
+            tally: Tally::default(),
+            end: None,
             number: 0,
             to_show: None,
             counts: Counts::default(),
@@ -206,7 +239,7 @@ impl<'a> Check<'a> {
             let told = self.lang.export_without_message(suspects, gaps, other);
             return Err(Failure::new(Exit::VerificationFailed, told));
         }
-        self.counts.show(self.screen)
+        heard_or_not(self.counts.show(self.screen, self.end.as_ref()))
     }
 
     fn read(&mut self, mut source: impl BufRead, path: &Path) -> Outcome {
@@ -228,7 +261,7 @@ impl<'a> Check<'a> {
                 Failure::new(Exit::VerificationFailed, self.lang.bad_line(self.number, escape(&why)))
             })?;
             if let Some(told) = self.to_show.take().filter(|_| !self.screen.json) {
-                self.screen.line(&told)?;
+                heard_or_not(self.screen.line(&told))?;
             }
         }
     }
@@ -239,7 +272,17 @@ impl<'a> Check<'a> {
         }
         // A member given twice could be read one way here and another way elsewhere.
         json::check(line).map_err(|error| Bad(error.to_string()))?;
+        if self.end.is_some() {
+            return Err(Bad(self.lang.line_behind_end()));
+        }
         let kind: Kind = parse(line)?;
+        if kind.r#type == tally::END {
+            let end: EndLine = parse(line)?;
+            self.tally.check(self.lang, &end).map_err(Bad)?;
+            self.end = Some(end);
+            return Ok(());
+        }
+        self.tally.take(&kind.r#type, line);
         match (kind.r#type.as_str(), kind.verified) {
             ("credential", _) => self.credential(parse(line)?),
             // Told apart by what `sub` writes; claiming to be verified is what is judged.
@@ -247,6 +290,11 @@ impl<'a> Check<'a> {
             ("message", _) => self.message(line),
             ("gap", None) => self.gap(&parse(line)?),
             ("caught_up", None) => self.caught_up(&parse(line)?),
+            ("carried", None) => {
+                let CarriedLine { .. } = parse(line)?;
+                self.counts.other += 1;
+                Ok(())
+            }
             (other, _) => Err(Bad(self.lang.unknown_line_type(other))),
         }
     }

@@ -10,7 +10,8 @@ fn an_export_verifies_and_ends_where_the_log_does() {
     let lines = export.objects();
     assert_eq!(of_type(&lines, "message").len(), 7);
     assert_eq!(lines[0]["type"], "credential");
-    assert_eq!(lines.last().unwrap()["type"], "caught_up");
+    let ends: Vec<_> = lines[lines.len() - 2..].iter().map(|line| &line["type"]).collect();
+    assert_eq!(ends, ["caught_up", "export"]);
     let check = finish(place.command(&["verify", "-", "--json"]), &export.out).ended(0);
     assert_eq!(object(&check, "verified")["live"], 7);
     // The same as a reader's.
@@ -73,4 +74,44 @@ fn what_does_not_verify_is_exported_as_such() {
     assert!(ran.err.contains("message 2 does not verify"), "{ran:?}");
     let bare = crate::support::vigie(&["journal", "export", &journal_folder]).ended(2);
     assert!(bare.err.contains("--root"), "{bare:?}");
+}
+
+/// The last line says what was asked for, and `vigie verify` holds the others against it.
+#[test]
+fn the_last_line_tells_a_part_from_the_whole_and_a_line_that_was_touched() {
+    let place = with_messages(6);
+    let whole = journal(&place, &["export"]).ended(0).out;
+    let end = whole.lines().last().unwrap();
+    let told: serde_json::Value = serde_json::from_str(end).unwrap();
+    assert_eq!((&told["type"], &told["left_out"]), (&"export".into(), &0.into()), "{told}");
+    assert_eq!(told["held"], serde_json::json!({ "messages": 6, "credentials": 2, "carried": 0 }), "{told}");
+    let verify = |text: &str| finish(place.command(&["verify", "-", "--json"]), text);
+    assert_eq!(object(&verify(&whole).ended(0), "verified")["whole"], true);
+
+    let part = journal(&place, &["export", "--from", "2", "--to", "4"]).ended(0).out;
+    let told: serde_json::Value = serde_json::from_str(part.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&told["left_out"], &told["asked"]["from"], &told["asked"]["to"]),
+        (&3.into(), &2.into(), &4.into())
+    );
+    assert_eq!(object(&verify(&part).ended(0), "verified")["whole"], false);
+    let said = finish(place.command(&["verify", "-"]), &part).ended(0).out;
+    assert!(said.contains("--from 2 --to 4") && said.contains("3 message(s)"), "{said}");
+
+    let lines: Vec<&str> = whole.lines().collect();
+    let messages: Vec<usize> =
+        (0..lines.len()).filter(|at| lines[*at].contains(r#""type":"message""#)).collect();
+    let mut less = lines.clone();
+    less.remove(messages[3]);
+    let told = verify(&less.join("\n")).ended(6);
+    assert!(told.err.contains("6 said, 5 found"), "{told:?}");
+    let mut spaced = lines.clone();
+    let other = spaced[messages[0]].replacen(r#""verified":true"#, r#""verified": true"#, 1);
+    spaced[messages[0]] = &other;
+    assert!(verify(&spaced.join("\n")).ended(6).err.contains("changed or moved"));
+    let more = [&lines[..], &lines[messages[5]..=messages[5]]].concat();
+    assert!(verify(&more.join("\n")).ended(6).err.contains("behind the line"));
+    // One of `sub --json` has no such line; without it nothing is said of the whole.
+    let without = lines[..lines.len() - 1].join("\n");
+    assert!(object(&verify(&without).ended(0), "verified")["whole"].is_null());
 }

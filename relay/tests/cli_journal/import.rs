@@ -32,6 +32,22 @@ fn write(place: &Place, name: &str, lines: &[Value]) -> String {
     path
 }
 
+/// Writes lines with a last one that says they are as they were written: for what is judged behind that.
+fn counted(place: &Place, name: &str, lines: &[Value]) -> String {
+    let (end, rest) = lines.split_last().unwrap();
+    let text: String = rest.iter().map(|line| format!("{line}\n")).collect();
+    let mut end = end.clone();
+    let count = |kind: &str| Value::from(rest.iter().filter(|line| line["type"] == kind).count());
+    for (member, kind) in [("messages", "message"), ("credentials", "credential"), ("carried", "carried")] {
+        end["held"][member] = count(kind);
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    end["sha256"] = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    let path = place.path(name);
+    std::fs::write(&path, format!("{text}{end}\n")).unwrap();
+    path
+}
+
 fn is_empty(place: &Place) -> bool {
     let names: Vec<String> =
         content(&place.dir().join("journal")).into_iter().map(|(name, _)| name).collect();
@@ -192,7 +208,7 @@ fn what_is_refused_is_left_out_and_listed_when_asked_for() {
     let at: Vec<usize> = (0..bad.len()).filter(|at| bad[*at]["type"] == "message").collect();
     let jws = flipped(bad[at[2]]["jws"].as_str().unwrap());
     bad[at[2]]["jws"] = jws.into();
-    let file = write(&place, "tampered.jsonl", &bad);
+    let file = counted(&place, "tampered.jsonl", &bad);
     let ran = journal(&place, &["import", &file, "--skip-refused", "--json"]).ended(8);
     let refused = object(&ran, "refused");
     assert_eq!((&refused["code"], &refused["seq"]), (&"bad_signature".into(), &3.into()));
@@ -203,6 +219,137 @@ fn what_is_refused_is_left_out_and_listed_when_asked_for() {
     );
     let told = object(&journal(&place, &["verify", "--json"]).ended(0), "journal");
     assert_eq!((&told["messages"], &told["last"]), (&4.into(), &5.into()), "places stay, with a hole");
+}
+
+/// Each of these was IMPORTED once, with code 0 and messages missing.
+#[test]
+fn an_export_that_is_not_as_it_was_written_does_not_come_in() {
+    let (place, file) = exported(6);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let good: Vec<&str> = text.lines().collect();
+    let at: Vec<usize> = (0..good.len()).filter(|at| good[*at].contains(r#""type":"message""#)).collect();
+    let without = |gone: usize| {
+        let mut lines = good.clone();
+        lines.remove(gone);
+        lines
+    };
+    let shown = good[at[2]].replacen("alerte 3", "alerte 9", 1);
+    let mut edited = good.clone();
+    edited[at[2]] = &shown;
+    let mut moved = good.clone();
+    moved.swap(at[5], at[5] + 1);
+    let mut more = good.clone();
+    more.insert(0, good[0]);
+    let credential = (0..at[0]).next_back().unwrap();
+    let cases = [
+        ("6 said, 5 found", without(at[3])),
+        ("6 said, 5 found", without(at[5])),
+        ("was changed or moved", edited),
+        ("was changed or moved", moved),
+        ("2 said, 3 found", more),
+        ("was changed or moved", without(good.len() - 2)),
+        ("cut short", without(good.len() - 1)),
+        ("unknown_credential", without(credential)),
+        ("cut short", [&good[..], &good[at[5]..=at[5]]].concat()),
+    ];
+    for (named, lines) in cases {
+        let touched = place.path("touched.jsonl");
+        std::fs::write(&touched, lines.join("\n") + "\n").unwrap();
+        let told = journal(&place, &["import", &touched]).ended(6);
+        let named = if lines.len() > good.len() && named == "cut short" { "refused: line" } else { named };
+        assert!(told.err.contains(named), "{named}: {told:?}");
+        nothing_left(&place);
+        // A part is another matter.
+        journal(&place, &["import", &touched, "--partial"]).ended(6);
+        nothing_left(&place);
+    }
+    let told = journal(&place, &["import", &place.path("touched.jsonl"), "--lang", "fr"]).ended(6);
+    assert!(told.err.contains("refusé"), "{told:?}");
+    journal(&place, &["import", &file]).ended(0);
+}
+
+#[test]
+fn a_part_comes_in_when_asked_for_and_says_what_it_leaves_out() {
+    let place = with_messages(9);
+    for (asked, held) in [
+        (&["--from", "3", "--to", "5"][..], &[3, 4, 5][..]),
+        (&["--to", "4"], &[1, 2, 3, 4]),
+        (&["--channel", "alert/ml"], &[]),
+        (&["--channel", "alert/fr"], &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ] {
+        let file = place.path(&format!("{}.jsonl", asked.concat().replace('/', "-")));
+        let old = journal(&place, &[&["export", "-o", &file], asked].concat()).ended(0);
+        let aside = empty_journal(&place);
+        let told = journal(&place, &["import", &file]).ended(6);
+        let left_out = 9 - held.len();
+        assert!(told.err.contains(&asked.join(" ")) && told.err.contains("--partial"), "{told:?} {old:?}");
+        assert!(told.err.contains(&format!("{left_out} message(s) of the log are not in it")), "{told:?}");
+        nothing_left(&place);
+        let ran = journal(&place, &["import", &file, "--partial", "--json"]).ended(0);
+        let import = object(&ran, "import");
+        assert_eq!((&import["messages"], &import["left_out"]), (&held.len().into(), &left_out.into()));
+        assert_eq!(import["from_seq"], held.last().copied().unwrap_or(0), "{import}");
+        let places: Vec<u64> = of_type(&journal(&place, &["export"]).ended(0).objects(), "message")
+            .iter()
+            .map(|one| one["seq"].as_u64().unwrap())
+            .collect();
+        assert_eq!(places, held, "places stay");
+        std::fs::remove_dir_all(place.dir().join("journal")).unwrap();
+        std::fs::rename(aside, place.dir().join("journal")).unwrap();
+    }
+}
+
+/// Who comes with a place of the old log is told that this is another, and is given all there is.
+#[test]
+fn a_reader_of_a_log_made_of_a_part_is_told_that_it_is_another_log() {
+    let place = with_messages(6);
+    let file = place.path("part.jsonl");
+    let all = journal(&place, &["export"]).ended(0).objects();
+    journal(&place, &["export", "--from", "3", "-o", &file]).ended(0);
+    empty_journal(&place);
+    let said = journal(&place, &["import", &file, "--partial"]).ended(0).out;
+    assert!(said.contains("in part: 2 message(s)"), "{said}");
+    let relay = place.relay();
+    let cursor = of_type(&all, "message")[4]["cursor"].as_str().unwrap();
+    let heard = heard(&place, cursor, 4);
+    assert_eq!(of_type(&heard, "gap")[0]["reason"], "other_log", "{heard:?}");
+    let places: Vec<&Value> = of_type(&heard, "message").iter().map(|one| &one["seq"]).collect();
+    assert_eq!(places, [3, 4, 5, 6]);
+    // A new message gets the next place.
+    assert_eq!(Author::of(&place, "nation").say("alert/fr", "la suite", HOUR), 7);
+    stop(relay);
+}
+
+/// The message is gone from both logs, its id is not: a replay gets its receipt, and no second place.
+#[test]
+fn ids_of_removed_messages_come_along() {
+    let (place, file) = exported(3);
+    let mut carried = lines(&file);
+    let gone = carried.iter().position(|line| line["type"] == "message").unwrap();
+    let (old, token) = (carried[gone].clone(), carried[gone]["jws"].as_str().unwrap().to_owned());
+    carried[gone] = serde_json::json!({
+        "type": "carried", "id": old["id"], "seq": 1, "admitted": old["admitted"],
+        "expires": old["admitted"].as_u64().unwrap() + 3_600_000, "credential": old["author"]["credential"],
+    });
+    let mut endless = carried.clone();
+    endless[gone]["expires"] = (old["admitted"].as_u64().unwrap() * 2).into();
+    let told = journal(&place, &["import", &counted(&place, "endless.jsonl", &endless)]).ended(6);
+    assert!(told.err.contains("no message can have had"), "{told:?}");
+    nothing_left(&place);
+    let file = counted(&place, "carried.jsonl", &carried);
+    let import = object(&journal(&place, &["import", &file, "--json"]).ended(0), "import");
+    assert_eq!((&import["messages"], &import["carried"]), (&2.into(), &1.into()));
+    // An export of this journal has it again, and one of a part of it too.
+    for part in [&[][..], &["--from", "3"]] {
+        let again = journal(&place, &[&["export"], part].concat()).ended(0).objects();
+        assert_eq!(of_type(&again, "carried"), [&carried[gone]]);
+    }
+    let export = journal(&place, &["export"]).ended(0).out;
+    crate::support::finish(place.command(&["verify", "-"]), &export).ended(0);
+    let relay = place.relay();
+    let (_, seq, admitted) = crate::desk::replay(&place, &token);
+    assert_eq!((seq, Value::from(admitted)), (1, old["admitted"].clone()));
+    stop(relay);
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub(in crate::cli) struct JournalImport {
     pub(in crate::cli) trust: Trust,
     #[arg(long)]
     pub(in crate::cli) skip_refused: bool,
+    #[arg(long)]
+    pub(in crate::cli) partial: bool,
 }
 
 #[derive(Debug, Args)]

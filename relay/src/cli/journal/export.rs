@@ -1,7 +1,9 @@
 //! `vigie journal export`: a journal, or a part of it, in the form that `vigie verify` reads.
 //!
 //! A record at a time, whatever the size. What cannot be given is told in its place: damage and what retention removed as `gap`,
-//! a message that does not verify as one that is marked so. The last line is `caught_up`: without it an export was cut.
+//! a message that does not verify as one that is marked so, and the ids in force of messages that were removed as `carried`,
+//! whatever was asked for, so that no replay gets in where the export is imported. The last line says what was asked for and
+//! what the lines before it come to ([`EndLine`](crate::cli::tally::EndLine)): without it an export was cut.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -12,7 +14,8 @@ use serde::Serialize;
 use vigie_proto::channel::{Channel, Filter};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
-use vigie_proto::id::Sequence;
+use vigie_proto::id::{CredentialId, MessageId, Sequence};
+use vigie_proto::limits::CLOCK_SKEW_MAX;
 use vigie_proto::time::Timestamp;
 
 use super::args::JournalExport;
@@ -24,8 +27,9 @@ use crate::cli::export::{Export, Shown, Sink};
 use crate::cli::files;
 use crate::cli::screen::{Screen, json};
 use crate::cli::session::Session;
+use crate::cli::tally::{Asked, Tally};
 use crate::cli::time;
-use crate::journal::{DamagedRange, MessageRecord, Met, ReadOnlyDir, Record, Survey};
+use crate::journal::{CarriedId, DamagedRange, MessageRecord, Met, ReadOnlyDir, Record, Survey};
 
 pub(super) fn run(session: Session<'_>, args: &JournalExport) -> Outcome {
     let screen = session.screen;
@@ -37,12 +41,20 @@ pub(super) fn run(session: Session<'_>, args: &JournalExport) -> Outcome {
     judge.learn(&survey).map_err(|error| failed(lang, &dir, &error))?;
     let to = Output::open(screen, &args.output)?;
     let before = Cursor { log: survey.log(), seq: Sequence::START, admitted: Timestamp::EPOCH };
-    let mut writer = Writer { screen, judge, wanted, to, export: Export::default(), at: before, untold: 0 };
+    let asked = wanted.asked(args);
+    let mut writer =
+        Writer { screen, judge, wanted, to, export: Export::default(), at: before, untold: 0, left_out: 0 };
     writer.removed(&survey)?;
-    survey
+    let walked = survey
         .walk::<Stopped>(&mut |met| Ok(writer.take(met)?))
-        .map_err(|stopped| stopped.into_failure(lang, &dir))?;
-    writer.finish(&survey)
+        .map_err(|stopped| stopped.into_failure(lang, &dir));
+    // Who has read enough of it is not told that it was whole.
+    match walked.and_then(|()| writer.finish(&survey, asked)) {
+        Err(failure) if failure.is_closed_pipe() && !survey.damage().is_empty() => {
+            Err(Failure::quiet(Exit::Damaged))
+        }
+        ended => ended,
+    }
 }
 
 /// Which messages are asked for.
@@ -58,6 +70,16 @@ impl Wanted {
         let parsed = args.channel.iter().map(|text| channels::filter(screen.lang, text, plane));
         let channels = parsed.collect::<Result<_, _>>()?;
         Ok(Self { from: args.from.unwrap_or(0), to: args.to.unwrap_or(u64::MAX), channels })
+    }
+
+    /// For the last line: only what leaves something out is a part.
+    fn asked(&self, args: &JournalExport) -> Asked {
+        Asked {
+            from: (self.from > 1).then(|| Sequence::new(self.from)),
+            to: args.to.map(Sequence::new),
+            channels: args.channel.clone(),
+            exercise: args.exercise,
+        }
     }
 
     fn takes(&self, message: &MessageRecord) -> bool {
@@ -88,6 +110,19 @@ struct Writer<'a> {
     at: Cursor,
     /// Gaps and suspects: what is in the journal's place and not in the export.
     untold: u64,
+    /// Messages that were not asked for.
+    left_out: u64,
+}
+
+/// The id of a message that retention removed, as long as a replay could come.
+#[derive(Serialize)]
+struct CarriedLine {
+    r#type: &'static str,
+    id: MessageId,
+    seq: Sequence,
+    admitted: Timestamp,
+    expires: Timestamp,
+    credential: CredentialId,
 }
 
 impl Writer<'_> {
@@ -115,11 +150,18 @@ impl Writer<'_> {
                 }
                 Ok(())
             }
+            Met::Record { record: Record::Carried(carried), .. } => self.carried(&carried),
             // An export is of messages, each with its chain; a backup keeps the revocations too.
-            Met::Record {
-                record: Record::Revocation(_) | Record::Carried(_) | Record::Forked(_), ..
-            } => Ok(()),
+            Met::Record { record: Record::Revocation(_) | Record::Forked(_), .. } => Ok(()),
         }
+    }
+
+    fn carried(&mut self, carried: &CarriedId) -> Outcome {
+        let CarriedId { seq, admitted, expires, id, credential } = *carried;
+        if time::now() >= expires.plus(CLOCK_SKEW_MAX) {
+            return Ok(());
+        }
+        self.to.object(&CarriedLine { r#type: "carried", id, seq, admitted, expires, credential })
     }
 
     fn damage(&mut self, range: &DamagedRange) -> Outcome {
@@ -135,6 +177,7 @@ impl Writer<'_> {
     fn message(&mut self, record: &MessageRecord) -> Outcome {
         self.at = Cursor { seq: record.seq, admitted: record.admitted, ..self.at };
         if !self.wanted.takes(record) {
+            self.left_out += 1;
             return Ok(());
         }
         match self.judge.record(record) {
@@ -160,9 +203,9 @@ impl Writer<'_> {
         }
     }
 
-    fn finish(mut self, survey: &Survey<ReadOnlyDir>) -> Outcome {
+    fn finish(mut self, survey: &Survey<ReadOnlyDir>, asked: Asked) -> Outcome {
         Export::put_caught_up(&mut self.to, &self.at)?;
-        self.to.finish()?;
+        self.to.finish(asked, self.left_out)?;
         if !survey.damage().is_empty() {
             return Err(Failure::new(Exit::Damaged, self.screen.lang.export_incomplete(self.untold)));
         }
@@ -174,13 +217,32 @@ impl Writer<'_> {
     }
 }
 
+/// Where the lines go, and what they come to.
+struct Output<'a> {
+    place: Place<'a>,
+    tally: Tally,
+}
+
 /// Standard output, or a file that gets its name once it is whole and synced.
-enum Output<'a> {
+enum Place<'a> {
     Stdout { screen: &'a Screen, out: BufWriter<io::Stdout> },
     File { screen: &'a Screen, out: BufWriter<File>, part: PathBuf, path: &'a Path },
 }
 
 impl<'a> Output<'a> {
+    fn open(screen: &'a Screen, path: &'a Path) -> Result<Self, Failure> {
+        Ok(Self { place: Place::open(screen, path)?, tally: Tally::default() })
+    }
+
+    fn finish(self, asked: Asked, left_out: u64) -> Outcome {
+        let Self { mut place, tally } = self;
+        let text = place.text(&tally.end(asked, left_out))?;
+        place.write(&text)?;
+        place.finish()
+    }
+}
+
+impl<'a> Place<'a> {
     fn open(screen: &'a Screen, path: &'a Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
             return Ok(Self::Stdout { screen, out: BufWriter::new(io::stdout()) });
@@ -217,19 +279,35 @@ impl<'a> Output<'a> {
 
 impl Sink for Output<'_> {
     fn object(&mut self, value: &impl Serialize) -> Outcome {
+        let text = self.place.text(value)?;
+        // The type is the first member of every line.
+        let kind = text.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next());
+        self.tally.take(kind.unwrap_or_default(), text.as_bytes());
+        self.place.write(&text)
+    }
+}
+
+impl Place<'_> {
+    fn failed(&self, error: &io::Error) -> Failure {
         let (screen, path): (&Screen, Option<&Path>) = match self {
             Self::Stdout { screen, .. } => (screen, None),
             Self::File { screen, path, .. } => (screen, Some(path)),
         };
-        let failed = |error: &io::Error| match path {
+        match path {
             None => screen.output_failed(error),
             Some(path) => files::cannot_write(screen.lang, path, error),
-        };
-        let text = json(value).map_err(|error| failed(&error.into()))?;
+        }
+    }
+
+    fn text(&self, value: &impl Serialize) -> Result<String, Failure> {
+        json(value).map_err(|error| self.failed(&error.into()))
+    }
+
+    fn write(&mut self, text: &str) -> Outcome {
         let written = match self {
             Self::Stdout { out, .. } => writeln!(out, "{text}"),
             Self::File { out, .. } => writeln!(out, "{text}"),
         };
-        written.map_err(|error| failed(&error))
+        written.map_err(|error| self.failed(&error))
     }
 }

@@ -5,6 +5,11 @@
 //! that nobody takes it for a continuation of the old, and says from which place of which log it comes. Credentials are
 //! stored before the first message that needs them, and only those. Ids are in force again: a replay gets its receipt.
 //!
+//! An export must be as it was written, its last line says so, and it must be of the whole log; a part is taken where that was
+//! asked for. Then the places of what is not in it stay empty, and the new log says that it comes from the last message
+//! that came in. A reader who comes with a place of the old log is told that this is another one; one who begins at the
+//! beginning hears what there is, and no gap: nobody can say of a place here what had been in it there.
+//!
 //! All or nothing, also when it is killed: see [`FreshFolder`]. The first record that is refused ends it, or is left out
 //! and listed when that was asked for.
 
@@ -18,7 +23,7 @@ use vigie_proto::chain::Chain;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
-use vigie_proto::limits::CLOCK_SKEW_MAX;
+use vigie_proto::limits::{CLOCK_SKEW_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{InForce, Revocations, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
@@ -58,7 +63,7 @@ pub(super) fn run(session: Session<'_>, args: &JournalImport) -> Outcome {
     }
     let not_possible = |error: &JournalError| failed(lang, &dir, error);
     let fresh = FreshFolder::beside(&dir).map_err(|error| not_possible(&error))?;
-    let mut import = Import::new(screen, judge, args.skip_refused, fresh.path(), config)
+    let mut import = Import::new(screen, judge, args, fresh.path(), config)
         .map_err(|stopped| stopped.into_failure(lang, &dir))?;
     let from = if args.source.is_dir() { import.folder(&args.source) } else { import.export(&args.source) };
     let nothing = |failure: Failure| failure.reworded(|why| lang.nothing_imported(why));
@@ -74,6 +79,7 @@ const NO_LINE: &str = "no_line";
 const SUSPECT: &str = "suspect";
 const GAP: &str = "gap";
 const CUT: &str = "cut_short";
+const CHANGED: &str = "changed";
 
 #[derive(Serialize)]
 struct RefusedLine<'a> {
@@ -96,6 +102,8 @@ struct Done {
     credentials: usize,
     carried: u64,
     refused: u64,
+    /// Messages of the old log that the export had left out; `None` when it was of the whole.
+    left_out: Option<u64>,
 }
 
 impl Done {
@@ -110,6 +118,9 @@ impl Done {
                 self.from_seq,
                 time::date(self.from_admitted),
             ))?;
+            if let Some(left_out) = self.left_out {
+                screen.line(&lang.imported_in_part(left_out))?;
+            }
         }
         if self.refused > 0 {
             return Err(Failure::new(Exit::Partial, lang.import_left_out(self.refused)));
@@ -122,6 +133,8 @@ struct Import<'a> {
     screen: &'a Screen,
     judge: Judge,
     skip: bool,
+    /// Whether a part of a log is taken too.
+    partial: bool,
     journal: Journal<DirStorage>,
     known: Known,
     stored: HashSet<CredentialId>,
@@ -135,13 +148,14 @@ struct Import<'a> {
     messages: u64,
     carried: u64,
     refused: u64,
+    left_out: Option<u64>,
 }
 
 impl<'a> Import<'a> {
     fn new(
         screen: &'a Screen,
         judge: Judge,
-        skip: bool,
+        args: &JournalImport,
         folder: &Path,
         config: JournalConfig,
     ) -> Result<Self, Stopped> {
@@ -152,7 +166,8 @@ impl<'a> Import<'a> {
         Ok(Self {
             screen,
             judge,
-            skip,
+            skip: args.skip_refused,
+            partial: args.partial,
             journal,
             known: Known::default(),
             stored: HashSet::new(),
@@ -164,6 +179,7 @@ impl<'a> Import<'a> {
             messages: 0,
             carried: 0,
             refused: 0,
+            left_out: None,
         })
     }
 
@@ -226,7 +242,7 @@ impl<'a> Import<'a> {
         let mut ended = false;
         lines::read(lang, path, &mut |number, line| {
             // Whatever comes after the end shows that it was none.
-            ended = matches!(line, Ok(Line::CaughtUp { .. }));
+            ended = matches!(line, Ok(Line::End { .. }));
             if let Ok(Line::Message { cursor, .. } | Line::Suspect { cursor } | Line::CaughtUp { cursor }) =
                 &line
             {
@@ -243,7 +259,12 @@ impl<'a> Import<'a> {
         if !ended {
             self.leave_out(&lang.export_end(path.display()), None, CUT, lang.export_cut())?;
         }
-        Ok(ForkedFrom { log: head.log, seq: head.seq, admitted: head.admitted })
+        // What a part leaves out behind its last message was not imported.
+        let (seq, admitted) = match self.left_out {
+            Some(_) => (self.at.seq, self.at.admitted),
+            None => (head.seq, head.admitted),
+        };
+        Ok(ForkedFrom { log: head.log, seq, admitted })
     }
 
     fn line(&mut self, number: u64, line: Result<Line, String>) -> Result<(), Stopped> {
@@ -266,6 +287,19 @@ impl<'a> Import<'a> {
             }
             // What retention had removed was no part of the log any more.
             Ok(Line::Gap { reason: GapReason::Removed } | Line::CaughtUp { .. }) => Ok(()),
+            Ok(Line::Carried(carried)) => Ok(self.carry_exported(&place, carried)?),
+            Ok(Line::End { end, differs }) => {
+                if let Some(why) = differs {
+                    self.leave_out(&place, None, CHANGED, why)?;
+                }
+                let Some(part) = end.part(lang) else { return Ok(()) };
+                if !self.partial {
+                    let told = lang.partial_needed(escape(&part));
+                    return Err(Failure::new(Exit::VerificationFailed, told).into());
+                }
+                self.left_out = Some(end.left_out);
+                Ok(())
+            }
             Ok(Line::Gap { reason }) => Ok(self.leave_out(&place, None, GAP, lang.gap_reason(reason))?),
         }
     }
@@ -342,6 +376,20 @@ impl<'a> Import<'a> {
         self.put(Record::Carried(carried), 0)
     }
 
+    /// The same out of an export. Nobody signed it, as nobody signs it in a journal; but it can hold an id no longer than
+    /// a message could.
+    fn carry_exported(&mut self, place: &str, carried: CarriedId) -> Result<(), Stopped> {
+        let longest = carried.admitted.plus(CLOCK_SKEW_MAX).plus(MESSAGE_LIFETIME_MAX);
+        let why = if carried.seq == Sequence::START || carried.expires > longest {
+            Refusal::new(Code::MalformedMessage, "no message can have had this place and time")
+        } else if self.carried >= IDS_IN_FORCE_MAX as u64 {
+            Code::Full.into()
+        } else {
+            return self.carry(carried);
+        };
+        Ok(self.refuse(place, Some(carried.seq), &why)?)
+    }
+
     /// Appends a record to the batch; a full batch is written before the next message and its chain.
     fn put(&mut self, record: Record, message_bytes: usize) -> Result<(), Stopped> {
         self.batch.push(record);
@@ -394,6 +442,7 @@ impl<'a> Import<'a> {
             credentials: self.stored.len(),
             carried: self.carried,
             refused: self.refused,
+            left_out: self.left_out,
         })
     }
 }

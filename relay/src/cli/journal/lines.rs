@@ -14,7 +14,9 @@ use vigie_proto::time::Timestamp;
 
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::files::cannot_read;
+use crate::cli::tally::{self, EndLine, Tally};
 use crate::cli::text::Lang;
+use crate::journal::CarriedId;
 
 /// A message of 256 KiB, its content again as JSON with everything escaped, and the frame around it.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -40,6 +42,12 @@ pub(super) enum Line {
     },
     CaughtUp {
         cursor: Cursor,
+    },
+    Carried(CarriedId),
+    /// The last one, and how the lines before it differ from what it says.
+    End {
+        end: EndLine,
+        differs: Option<String>,
     },
 }
 
@@ -79,6 +87,15 @@ struct CaughtUpLine {
     cursor: String,
 }
 
+#[derive(Deserialize)]
+struct CarriedLine {
+    id: MessageId,
+    seq: Sequence,
+    admitted: Timestamp,
+    expires: Timestamp,
+    credential: CredentialId,
+}
+
 /// Gives every line with its number, or why it is none.
 pub(super) fn read(
     lang: Lang,
@@ -89,6 +106,7 @@ pub(super) fn read(
     let mut source = BufReader::new(File::open(path).map_err(|error| failed(&error))?);
     let mut line = Vec::new();
     let mut number = 0;
+    let mut tally = Tally::default();
     loop {
         line.clear();
         let mut bounded = source.by_ref().take(LINE_BYTES_MAX);
@@ -105,15 +123,27 @@ pub(super) fn read(
         }
         let text = line.trim_ascii();
         if !text.is_empty() {
-            visit(number, parse(lang, text))?;
+            visit(number, parse(lang, text, &mut tally))?;
         }
     }
 }
 
-fn parse(lang: Lang, text: &[u8]) -> Result<Line, String> {
+fn parse(lang: Lang, text: &[u8], tally: &mut Tally) -> Result<Line, String> {
     // A member given twice could be read one way here and another way elsewhere.
-    json::check(text).map_err(|error| error.to_string())?;
-    let kind: Kind = object(text)?;
+    let checked = json::check(text).map_err(|error| error.to_string());
+    let kind = match checked.and_then(|()| object::<Kind>(text)) {
+        Ok(kind) => kind,
+        Err(why) => {
+            tally.take("", text);
+            return Err(why);
+        }
+    };
+    if kind.r#type == tally::END {
+        let end = object::<EndLine>(text)?;
+        let differs = tally.check(lang, &end).err();
+        return Ok(Line::End { end, differs });
+    }
+    tally.take(&kind.r#type, text);
     match (kind.r#type.as_str(), kind.verified) {
         ("credential", _) => {
             let CredentialLine { id, jws } = object(text)?;
@@ -133,6 +163,10 @@ fn parse(lang: Lang, text: &[u8]) -> Result<Line, String> {
             let text = object::<CaughtUpLine>(text)?.cursor;
             let cursor = text.parse().map_err(|error: MalformedCursor| error.to_string())?;
             Ok(Line::CaughtUp { cursor })
+        }
+        ("carried", None) => {
+            let CarriedLine { id, seq, admitted, expires, credential } = object(text)?;
+            Ok(Line::Carried(CarriedId { seq, admitted, expires, id, credential }))
         }
         (other, _) => Err(lang.unknown_line_type(other)),
     }

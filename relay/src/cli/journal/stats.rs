@@ -9,7 +9,7 @@ use vigie_proto::time::Timestamp;
 
 use super::args::JournalStats;
 use super::{Stopped, folder, survey};
-use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::exit::{Exit, Failure, Outcome, heard_or_not};
 use crate::cli::screen::Screen;
 use crate::cli::text::Lang;
 use crate::cli::time;
@@ -35,7 +35,7 @@ pub(super) fn run(screen: &Screen, args: &JournalStats) -> Outcome {
         .map_err(|stopped| stopped.into_failure(lang, &dir))?;
     let reserve = storage.open(RESERVE_NAME).and_then(|file| file.size()).unwrap_or_default();
     let figures = Figures::new(&survey, held, reserve, &config);
-    if screen.json { screen.object(&figures) } else { figures.show(screen) }?;
+    heard_or_not(if screen.json { screen.object(&figures) } else { figures.show(screen) })?;
     // The figures leave out what cannot be read.
     if survey.damage().is_empty() {
         return Ok(());

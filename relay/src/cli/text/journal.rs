@@ -31,6 +31,11 @@ sentences! {
          écrit, ou s'est arrêté en y écrivant ; son prochain démarrage garde ce qui est entier";
     journal_unjudged() "signatures were not checked: give --root, --config or a context for that",
         "les signatures n'ont pas été vérifiées : donnez pour cela --root, --config ou un contexte";
+    journal_unclean(seq)
+        "it was not closed cleanly: what lay behind message {seq} cannot be proven. A relay that was killed leaves it so; \
+         so does a last page that was lost with what closed it",
+        "il n'a pas été fermé proprement : ce qui suivait le message {seq} ne peut être prouvé. Un relais tué le laisse \
+         ainsi ; une dernière page perdue avec ce qui le fermait, aussi";
     journal_sound() "SOUND", "SAIN";
     journal_not_sound() "NOT SOUND", "NON SAIN";
     journal_faults(damage, suspects) "{damage} damaged place(s), {suspects} record(s) that do not verify",
@@ -73,7 +78,20 @@ sentences! {
     export_incomplete(count) "{count} place(s) of the journal could not be exported as verified: see above, and the export",
         "{count} endroit(s) du journal n'ont pu être exportés comme vérifiés : voyez ci-dessus, et l'export";
 
+    export_holds_other(kind, said, found)
+        "the lines before it are not those of the export. Lines of type `{kind}`: {said} said, {found} found",
+        "les lignes qui précèdent ne sont pas celles de l'export. Lignes de type « {kind} » : {said} annoncées, {found} trouvées";
+    export_was_changed() "the lines before it are not those of the export: one was changed or moved",
+        "les lignes qui précèdent ne sont pas celles de l'export : une a été changée ou déplacée";
+    export_is_a_part(asked, left_out) "the export is of a part ({asked}): {left_out} message(s) of the log are not in it",
+        "l'export est partiel ({asked}) : {left_out} message(s) du log n'y sont pas";
+    export_is_whole() "   the export is whole: all that the journal had, as it was written",
+        "   l'export est entier : tout ce que le journal avait, tel qu'il a été écrit";
+
     // backup
+    backup_inside(dest, journal) "{dest} and the journal in {journal} lie one inside the other: name a folder beside it, \
+         nothing was changed",
+        "{dest} et le journal dans {journal} sont l'un dans l'autre : nommez un dossier à côté, rien n'a été changé";
     already_a_backup(path) "{path} is a backup already: copy the folder as it is",
         "{path} est déjà une sauvegarde : copiez le dossier tel quel";
     backup_unfinished(path, why) "{path} holds no backup, remove what is in it: {why}",
@@ -101,6 +119,11 @@ sentences! {
     export_end(path) "the end of {path}, which was cut short", "la fin de {path}, qui a été coupée";
     lost_with_damage() "what stood there cannot be read", "ce qui s'y trouvait ne peut être lu";
     exported_as_suspect() "it was exported as not verified", "il a été exporté comme non vérifié";
-    export_cut() "the last line is not `caught_up`", "la dernière ligne n'est pas « caught_up »";
+    export_cut() "the last line does not say what it holds, as that of `vigie journal export` does",
+        "la dernière ligne ne dit pas ce qu'il contient, comme le fait celle de « vigie journal export »";
+    partial_needed(part) "{part}; --partial takes it all the same, and leaves their places empty",
+        "{part} ; --partial le prend tout de même, et laisse leurs places vides";
+    imported_in_part(left_out) "in part: {left_out} message(s) of that log were not in the export, their places stay empty",
+        "en partie : {left_out} message(s) de ce log n'étaient pas dans l'export, leurs places restent vides";
     line_at(number) "line {number}", "ligne {number}";
 }

@@ -232,6 +232,8 @@ sentences! {
          autre(s) ligne(s)) ; exportez de nouveau par : vigie sub --json";
     suspect_line(line, seq, why) "line {line}, sequence {seq}: {why}", "ligne {line}, séquence {seq} : {why}";
     unknown_line_type(kind) "type `{kind}` is not one that an export has", "le type « {kind} » n'est pas d'un export";
+    line_behind_end() "it stands behind the line that says where the export ends",
+        "elle suit la ligne qui dit où l'export finit";
     unknown_member(member) "`{member}` is not a member that an export has",
         "« {member} » n'est pas un membre d'un export";
     bad_line(line, why) "line {line} does not verify: {why}", "la ligne {line} ne se vérifie pas : {why}";

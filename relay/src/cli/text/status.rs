@@ -44,6 +44,9 @@ sentences! {
     status_head(seq, time, first) "at sequence {seq}, admitted {time}; kept from {first} on",
         "à la séquence {seq}, admise {time} ; gardé depuis {first}";
     status_empty() "no message yet", "aucun message encore";
+    status_cut(bytes, records)
+        "its start cut {bytes} byte(s) of a batch that was not whole, and kept {records} record(s) of it",
+        "son démarrage a coupé {bytes} octet(s) d'un lot incomplet, et en a gardé {records} enregistrement(s)";
     status_disk_label() "Disk", "Disque";
     status_disk(bytes, segments) "{bytes} in {segments} file(s)", "{bytes} en {segments} fichier(s)";
     status_free(bytes) "{bytes} free", "{bytes} libres";

@@ -93,6 +93,11 @@ pub(super) const HELP: &[(&str, &str, &str)] = &[
         "Laisser de côté et lister ce qui est refusé, au lieu de ne rien importer (code 8)",
     ),
     (
+        "journal import [partial]",
+        "Take an export of a part (--from, --to, --channel): the places of what it leaves out stay empty in the new log",
+        "Prendre un export partiel (--from, --to, --channel) : les places de ce qu'il omet restent vides dans le nouveau journal",
+    ),
+    (
         "journal backup",
         "Copy it while the relay runs, whole and synced; no relay goes on in the copy",
         "Le copier pendant que le relais tourne, entier et synchronisé ; aucun relais ne continue la copie",
