@@ -202,3 +202,23 @@ fn a_damaged_journal_is_copied_as_far_as_it_can_be_read_and_told() {
     let here = journal(&place, &["verify", "--json"]).ended(12);
     assert_eq!(object(&there, "damage"), object(&here, "damage"));
 }
+
+/// Neither inside the other, by whatever name: nothing is made, nothing is changed.
+#[test]
+fn a_backup_inside_the_journal_or_around_it_is_refused() {
+    let place = with_messages(2);
+    let folder = place.dir().join("journal");
+    let before = content(&folder);
+    std::os::unix::fs::symlink(&folder, place.dir().join("lien")).unwrap();
+    for dest in
+        ["journal/copie", "journal/a/b", "journal", ".", "lien/copie", "lien", "copie/../journal/copie"]
+    {
+        let told = backup(&place, dest).ended(2);
+        assert!(told.err.contains("one inside the other"), "{dest}: {told:?}");
+        assert_eq!(content(&folder), before, "{dest}");
+    }
+    let french = journal(&place, &["backup", &place.path("journal/copie"), "--lang", "fr"]).ended(2);
+    assert!(french.err.contains("l'un dans l'autre"), "{french:?}");
+    // A name that only begins the same is beside it.
+    backup(&place, "journal.copie").ended(0);
+}

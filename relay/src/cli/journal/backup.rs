@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::args::JournalBackup;
 use super::{damage_text, failed, folder, survey};
-use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::exit::{Exit, Failure, Outcome, heard_or_not};
 use crate::cli::files;
 use crate::cli::screen::Screen;
 use crate::cli::time;
@@ -13,14 +13,15 @@ use crate::journal::{DirStorage, ReadOnlyDir, Survey};
 
 /// A running relay proves its last batch within 10 ms, by the next one or by a footer. Where none comes in this time no
 /// relay is running, and what is whole behind the last mark is what its next start would keep.
-const TAIL_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const TAIL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Between two looks at the tail.
-const TAIL_LOOK: Duration = Duration::from_millis(5);
+pub(super) const TAIL_LOOK: Duration = Duration::from_millis(5);
 
 pub(super) fn run(screen: &Screen, args: &JournalBackup) -> Outcome {
     let lang = screen.lang;
     let (dir, _) = folder(screen, args.journal.as_deref(), args.config.as_deref())?;
+    refuse_nested(screen, &dir, &args.dest)?;
     let target = empty_folder(screen, &args.dest)?;
     let (source, mut found) = survey(lang, &dir)?;
     if found.backup_made().is_some() {
@@ -38,7 +39,7 @@ pub(super) fn run(screen: &Screen, args: &JournalBackup) -> Outcome {
     if copy.damage() != found.damage() || copy.last_seq() != found.last_seq() {
         return Err(Failure::new(Exit::Damaged, lang.backup_differs(args.dest.display())));
     }
-    show(screen, &args.dest, &copy, copied.bytes)?;
+    heard_or_not(show(screen, &args.dest, &copy, copied.bytes))?;
     if found.damage().is_empty() {
         return Ok(());
     }
@@ -64,6 +65,20 @@ fn settle_tail(found: &mut Survey<ReadOnlyDir>) -> Result<(), crate::journal::Jo
     let deadline = Instant::now() + TAIL_PATIENCE;
     while !found.prove_tail()? && Instant::now() < deadline {
         std::thread::park_timeout(TAIL_LOOK);
+    }
+    Ok(())
+}
+
+/// A copy inside the journal would be copied by the next one, and go with the disk that it is to outlive; and a journal
+/// inside the copy would make the folder hold two. Links are followed: what counts is where the bytes go.
+fn refuse_nested(screen: &Screen, journal: &Path, dest: &Path) -> Outcome {
+    // What is wrong with a journal that cannot be found is said by who reads it.
+    let (Ok(inside), Ok(named)) = (journal.canonicalize(), std::path::absolute(dest)) else { return Ok(()) };
+    let Some(exists) = named.ancestors().find_map(|folder| folder.canonicalize().ok()) else { return Ok(()) };
+    let is_there = dest.exists();
+    if exists.starts_with(&inside) || (is_there && inside.starts_with(&exists)) {
+        let told = screen.lang.backup_inside(dest.display(), journal.display());
+        return Err(Failure::new(Exit::Usage, told));
     }
     Ok(())
 }
