@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Child;
 
+use serde_json::Value;
 use support::{Place, command, vigie};
 
 /// A relay whose first lines were read.
@@ -211,4 +212,64 @@ fn a_health_port_that_is_taken_keeps_no_relay_from_running() {
     let checked = vigie(&["relay", "run", "--config", &config, "--check", "--health", "0.0.0.0:1"]).ended(0);
     assert!(checked.err.contains("in plain text"), "{checked:?}");
     vigie(&["relay", "run", "--config", &config, "--check", "--health", "7480"]).ended(2);
+}
+
+/// `vigie relay status | head -1` must not say that a relay is ready that is not.
+#[test]
+fn a_pipe_that_is_closed_early_makes_no_relay_ready() {
+    let answers = |code: i32, change: &dyn Fn(&mut Value)| {
+        let place = Place::new();
+        let relay = Relay::start(&place, &[]);
+        let mut status = ready(relay.url(), &["--json"]).objects().remove(0);
+        change(&mut status);
+        let body = status.to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4_096];
+            assert!(stream.read(&mut asked).unwrap() > 0);
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).unwrap();
+        });
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = command(&["relay", "status", "--url", &url]).stdout(writer).status().unwrap();
+        answering.join().unwrap();
+        assert_eq!(ran.code(), Some(code));
+    };
+    answers(0, &|_| {});
+    answers(11, &|status| {
+        status["ready"] = false.into();
+        status["reasons"] = serde_json::json!(["journal_full"]);
+    });
+}
+
+/// What a start cut from the end of the journal is shown, and a clean start shows nothing of it.
+#[test]
+fn a_start_that_cut_something_says_so() {
+    let place = Place::new();
+    let running = place.relay();
+    place.vigie(&["pub", "alert/fr", "Crue", "--as", "nation"]).ended(0);
+    running.stop("-TERM");
+    let segments = std::fs::read_dir(place.path("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.filter(|path| path.extension().is_some_and(|end| end == "vigie")).min().unwrap();
+    let recovery =
+        |relay: &Relay| ready(relay.url(), &["--json"]).objects()[0]["journal"]["recovery"].clone();
+    let relay = Relay::start(&place, &[]);
+    assert_eq!(recovery(&relay), serde_json::json!({ "found": "clean", "copied": 0, "cut_bytes": 0 }));
+    assert!(!ready(relay.url(), &[]).out.contains("cut"));
+    drop(relay);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let last = bytes.windows(8).rposition(|window| window == b"alert/fr").unwrap();
+    bytes[last + 100..].fill(0);
+    std::fs::write(&segment, bytes).unwrap();
+    let relay = Relay::start(&place, &[]);
+    let found = recovery(&relay);
+    assert_eq!(found["found"], "unclean");
+    assert!(found["cut_bytes"].as_u64().unwrap() > 100, "{found}");
+    let shown = ready(relay.url(), &[]).out;
+    assert!(shown.contains(&format!("its start cut {} byte(s)", found["cut_bytes"])), "{shown}");
+    assert!(ready(relay.url(), &["--lang", "fr"]).out.contains("son démarrage a coupé"));
 }

@@ -18,6 +18,7 @@ use super::text::Lang;
 use super::time;
 use super::upkeep::{self, Ending, Upkeep};
 use crate::health::expiry::Validity;
+use crate::journal::Recovery;
 use crate::net::tls::Shown;
 use crate::server::{Relay, RelayError};
 
@@ -112,6 +113,20 @@ enum End {
     Failed,
 }
 
+/// What the start made of the journal, after the first line: that one is the address.
+fn log_recovery(recovery: Recovery) {
+    match recovery {
+        Recovery::Created => tracing::info!("the journal is new"),
+        Recovery::Clean => tracing::info!("the journal was closed cleanly"),
+        Recovery::Unclean { copied, cut_bytes } => tracing::warn!(
+            copied,
+            cut_bytes,
+            "the journal was not closed cleanly: whole records of its last batch were kept, bytes that were no whole record \
+             were cut; after anything but a kill or a power cut, check the disk"
+        ),
+    }
+}
+
 fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     let lang = screen.lang;
     let Settings { mut config, trial, stop_grace, health, credential_fault, tls, .. } = settings;
@@ -135,6 +150,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
         talk(&format!("vigie: health on http://{address}"));
     }
     talk(&lang.relay_details(names, relay.log(), journal.display(), workers));
+    log_recovery(relay.recovery());
     if trial {
         screen.warn(&lang.trial_roots());
     }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::args::RelayStatus;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{Exit, Failure, Outcome, heard_or_not};
 use super::health;
 use super::screen::{Screen, Tone, escape};
 use super::settings::Settings;
@@ -31,13 +31,14 @@ pub(super) fn run(screen: &Screen, args: &RelayStatus) -> Outcome {
     };
     let mut told: Value = serde_json::from_slice(&body).map_err(|error| not_vigie(&error))?;
     let status: Status = serde_json::from_value(told.clone()).map_err(|error| not_vigie(&error))?;
-    if screen.json {
+    let shown = if screen.json {
         // As it came: a newer relay may tell more than this program knows.
         told["type"] = "status".into();
-        screen.object(&told)?;
+        screen.object(&told)
     } else {
-        screen.line(&page(screen, &status))?;
-    }
+        screen.line(&page(screen, &status))
+    };
+    heard_or_not(shown)?;
     if status.ready { Ok(()) } else { Err(Failure::quiet(Exit::NotReady)) }
 }
 
@@ -131,6 +132,9 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
     let free = journal.free_bytes.map(|bytes| lang.status_free(lang.bytes(bytes)));
     let reserve =
         if journal.reserve_whole { lang.status_reserve_whole() } else { lang.status_reserve_used() };
+    let cut = journal.recovery.filter(|found| found.cut_bytes > 0);
+    let cut = cut.map(|found| lang.status_cut(found.cut_bytes, found.copied));
+    let head = [head].into_iter().chain(cut).collect::<Vec<_>>().join(lang.semicolon());
     let mut disk = vec![lang.status_disk(lang.bytes(journal.bytes), journal.segments)];
     disk.extend(free);
     disk.push(reserve);

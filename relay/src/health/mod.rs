@@ -42,7 +42,7 @@ use vigie_proto::id::LogId;
 use vigie_proto::time::{Timestamp, Window};
 
 use crate::clock::Clock;
-use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Storage};
+use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Recovery, Storage};
 use crate::net::accept::Connections;
 use crate::net::tls::Tls;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
@@ -55,7 +55,7 @@ pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
 use status::Facts;
 pub use status::{
     ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, Reason,
-    SessionStatus, Status, ThreadStatus, Warning,
+    RecoveryFound, RecoveryStatus, SessionStatus, Status, ThreadStatus, Warning,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};
@@ -75,6 +75,7 @@ pub(crate) struct Health {
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
     journal: Arc<Gauge<JournalNumbers>>,
     syncs: Arc<SyncTimes>,
+    recovery: Recovery,
     damage_found: Vec<DamagedRange>,
     damage_met: Arc<DamageMet>,
     journal_failed: AtomicBool,
@@ -117,6 +118,7 @@ impl Health {
             workers: (0..workers).map(|_| Arc::new(Gauge::new(began, WorkerCounts::default()))).collect(),
             journal: Arc::new(Gauge::new(began, numbers)),
             syncs,
+            recovery: sequencer.journal().recovery(),
             damage_found: sequencer.journal().damage().to_vec(),
             damage_met: sequencer.journal().reader().damage_met(),
             journal_failed: AtomicBool::new(false),
@@ -138,6 +140,11 @@ impl Health {
     /// What the journal could not read at the start.
     pub(crate) fn damage_found(&self) -> &[DamagedRange] {
         &self.damage_found
+    }
+
+    /// How the journal was found at the start.
+    pub(crate) fn recovery(&self) -> Recovery {
+        self.recovery
     }
 
     /// The disk failed.
@@ -223,6 +230,7 @@ impl Health {
             failed: self.journal_failed.load(Ordering::Relaxed),
             ids: numbers.ids as u64,
             ids_max: IDS_IN_FORCE_MAX as u64,
+            recovery: Some(self.recovery.into()),
         }
     }
 

@@ -18,7 +18,7 @@ use vigie_proto::time::Timestamp;
 use super::damage::DamagedRange;
 use super::error::JournalError;
 use super::folder::Folder;
-use super::frame::{self, FrameReader, Kind, Step};
+use super::frame::{self, FrameReader, Kind, Purpose, Step};
 use super::index::{Index, Indexed, Progress, Retained};
 use super::origin::BackupMark;
 use super::record::{MessageRecord, Record};
@@ -44,6 +44,9 @@ pub struct Survey<S: Storage> {
     pub(super) progress: Progress,
     behind_mark: usize,
     torn_bytes: u64,
+    proven: Sequence,
+    /// Whether the last mark of the newest segment closed it.
+    footer: bool,
     backup: Option<BackupMark>,
 }
 
@@ -119,6 +122,8 @@ impl<S: Storage> Survey<S> {
             progress: last.progress,
             behind_mark: last.unproven.len(),
             torn_bytes: last.torn_bytes,
+            proven: Sequence::new(last.progress_synced.last),
+            footer: last.purpose == Some(Purpose::Footer),
             backup: last.backup,
         })
     }
@@ -182,6 +187,34 @@ impl<S: Storage> Survey<S> {
     /// Behind that place: whole records, and bytes that are none. A relay is writing there, or stopped while it was.
     pub const fn tail(&self) -> (usize, u64) {
         (self.behind_mark, self.torn_bytes)
+    }
+
+    /// The last message that is known to have been synced: the last mark stands behind it.
+    pub const fn proven(&self) -> Sequence {
+        self.proven
+    }
+
+    /// Whether the newest segment ends as a relay leaves it that stopped, or has nothing to do: nothing can have stood
+    /// behind that. Otherwise a relay is writing, or was cut short, or the end of the segment was lost.
+    pub const fn is_closed(&self) -> bool {
+        self.footer && self.behind_mark == 0 && self.torn_bytes == 0
+    }
+
+    /// Looks once more behind the last mark, without reading anything else: whether a relay has written there since.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`].
+    pub fn has_moved(&self) -> Result<bool, JournalError> {
+        let newest = &self.newest().segment;
+        let limit = newest.header.capacity.min(newest.file.size().map_err(reading())?);
+        let mut frames = FrameReader::new(&*newest.file, newest.home, self.synced, limit, CHUNK_BYTES);
+        while let Step::Frame(frame) = frames.step().map_err(reading())? {
+            let is_new = frame.offset > self.synced || frame.purpose() != Some(Purpose::Batch);
+            if frame.kind == Kind::Mark && is_new {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// How many segments retention would remove at the time `now`, their bytes, and the first sequence that stays.
@@ -262,6 +295,8 @@ impl<S: Storage> Survey<S> {
             match frame.kind {
                 Kind::Mark => {
                     (self.synced, self.progress) = (frame.offset, progress);
+                    self.proven = Sequence::new(progress.last);
+                    self.footer = frame.purpose() == Some(Purpose::Footer);
                     (self.behind_mark, self.torn_bytes) = (0, 0);
                     if let Some(one) = self.segments.last_mut() {
                         one.end = frame.offset;

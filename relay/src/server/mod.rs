@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::RelayConfig;
 use crate::event::Position;
 use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
-use crate::journal::{DamagedRange, DirStorage, JournalError, Storage};
+use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
 use crate::net::accept::{Connections, accept};
 use crate::net::tls::{Shown, Tls};
 use crate::sequencer::{Sequencer, Submission};
@@ -206,6 +206,11 @@ impl Relay {
     /// gap `damaged` there, and all else.
     pub fn journal_damage(&self) -> &[DamagedRange] {
         self.health.damage_found()
+    }
+
+    /// How it found its journal at the start: whether the last run was cut short, and what that cost.
+    pub fn recovery(&self) -> Recovery {
+        self.health.recovery()
     }
 
     /// Where it answers for its health; `None` where [`RelayConfig::health`] is none.

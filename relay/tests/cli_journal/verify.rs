@@ -149,3 +149,63 @@ fn figures_are_those_of_what_was_published() {
     assert!(journal(&place, &["stats"]).ended(0).out.contains("live/alert: Moderate 3"));
     assert!(journal(&place, &["stats", "--lang", "fr"]).ended(0).out.contains("5 identifiant(s) en vigueur"));
 }
+
+/// Zeroes a segment from this byte on, as a page does that never reached the disk.
+fn lose_from(segment: &std::path::Path, at: usize) {
+    let mut bytes = std::fs::read(segment).unwrap();
+    bytes[at..].fill(0);
+    std::fs::write(segment, bytes).unwrap();
+}
+
+/// The last record goes with what closed the journal: nobody can tell that from a batch that was never whole, and it is
+/// said that nobody can. The relay says so at its start too.
+#[test]
+fn an_end_that_is_lost_with_what_closed_it_is_told_to_be_unproven() {
+    let place = with_messages(4);
+    let told = object(&journal(&place, &["verify", "--json"]).ended(0), "journal");
+    assert_eq!((&told["closing"], &told["proven"]), (&"closed".into(), &4.into()), "{told}");
+    let whole = journal(&place, &["verify"]).ended(0).out;
+    assert!(!whole.contains("not closed cleanly"), "{whole}");
+
+    let [segment] = &segments(&place.dir().join("journal"))[..] else { panic!("one segment") };
+    let bytes = std::fs::read(segment).unwrap();
+    let last = bytes.windows(8).rposition(|window| window == b"alert/fr").unwrap();
+    lose_from(segment, last + 100);
+    let told = object(&journal(&place, &["verify", "--json"]).ended(0), "journal");
+    assert_eq!((&told["closing"], &told["sound"]), (&"unclean".into(), &true.into()), "{told}");
+    assert_eq!((&told["proven"], &told["last"]), (&3.into(), &3.into()), "{told}");
+    let english = journal(&place, &["verify"]).ended(0).out;
+    assert!(english.contains("not closed cleanly: what lay behind message 3 cannot be proven"), "{english}");
+    let french = journal(&place, &["verify", "--lang", "fr"]).ended(0).out;
+    assert!(french.contains("pas été fermé proprement"), "{french}");
+
+    let (_, said) = place.relay().stop("-TERM");
+    assert!(
+        said.contains("WARN") && said.contains("not closed cleanly") && said.contains("cut_bytes="),
+        "{said}"
+    );
+    let (_, said) = place.relay().stop("-TERM");
+    assert!(!said.contains("not closed cleanly") && said.contains("INFO"), "{said}");
+}
+
+/// The verdict is the same whether anybody reads it: `vigie journal verify | head -1` must not say that all is well.
+#[test]
+fn a_pipe_that_is_closed_early_does_not_make_a_damaged_journal_sound() {
+    let place = with_messages(3);
+    let [segment] = &segments(&place.dir().join("journal"))[..] else { panic!("one segment") };
+    let unread = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command =
+            place.command(&[&["journal"], args, &["--config", &place.path("vigie.toml")]].concat());
+        command.stdout(writer).status().unwrap().code()
+    };
+    assert_eq!(unread(&["verify"]), Some(0));
+    let stranger = "A".repeat(43);
+    assert_eq!(unread(&["verify", "--root", &stranger]), Some(6));
+    damage(segment, b"alert/fr", 2);
+    for args in [&["verify"][..], &["verify", "--json"], &["stats"], &["export"]] {
+        assert_eq!(unread(args), Some(12), "{args:?}");
+    }
+    assert_eq!(unread(&["backup", &place.path("copie")]), Some(12));
+}

@@ -1,22 +1,25 @@
 //! `vigie journal verify`: says what of a journal is sound, byte for byte and message for message.
 //!
 //! A tail behind the last synced mark is told and is no damage: a relay is writing there, or its last write was cut short
-//! before anybody had a receipt for it; its next start keeps what is whole and cuts the rest.
+//! before anybody had a receipt for it; its next start keeps what is whole and cuts the rest. Where no relay writes and
+//! nothing closed the newest segment, that is said too: a last page that was lost with what closed it looks the same.
 
 use std::path::Path;
+use std::time::Instant;
 
 use serde::Serialize;
 use vigie_proto::id::Sequence;
 use vigie_proto::refusal::{Code, Refusal};
 
 use super::args::JournalVerify;
+use super::backup::{TAIL_LOOK, TAIL_PATIENCE};
 use super::judge::Judge;
 use super::{Stopped, damage_text, failed, folder, roots, survey};
-use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
+use crate::cli::exit::{Exit, Failure, Outcome, heard_or_not, refusal_text};
 use crate::cli::screen::{Screen, Tone};
 use crate::cli::session::Session;
 use crate::cli::time;
-use crate::journal::{DamagedRange, Met, ReadOnlyDir, Record, Survey};
+use crate::journal::{DamagedRange, JournalError, Met, ReadOnlyDir, Record, Survey};
 
 pub(super) fn run(session: Session<'_>, args: &JournalVerify) -> Outcome {
     let screen = session.screen;
@@ -31,6 +34,35 @@ pub(super) fn run(session: Session<'_>, args: &JournalVerify) -> Outcome {
         judge.learn(&survey).map_err(|error| failed(screen.lang, &dir, &error))?;
     }
     Check { screen, judge, found: Found::default() }.run(&dir, &survey)
+}
+
+/// How the newest segment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Closing {
+    /// By what a relay writes when it stops, or has nothing to do.
+    Closed,
+    /// A relay is writing there.
+    Written,
+    /// Neither.
+    Unclean,
+}
+
+impl Closing {
+    /// Waits where that tells a relay that writes from none.
+    fn of(survey: &Survey<ReadOnlyDir>) -> Result<Self, JournalError> {
+        if survey.is_closed() {
+            return Ok(Self::Closed);
+        }
+        let deadline = Instant::now() + TAIL_PATIENCE;
+        while Instant::now() < deadline {
+            if survey.has_moved()? {
+                return Ok(Self::Written);
+            }
+            std::thread::park_timeout(TAIL_LOOK);
+        }
+        Ok(Self::Unclean)
+    }
 }
 
 /// What the records came to.
@@ -57,7 +89,8 @@ impl Check<'_> {
         survey
             .walk::<Stopped>(&mut |met| Ok(self.take(met)?))
             .map_err(|stopped| stopped.into_failure(lang, dir))?;
-        self.conclude(survey)?;
+        let closing = Closing::of(survey).map_err(|error| failed(lang, dir, &error))?;
+        heard_or_not(self.conclude(survey, closing))?;
         if !survey.damage().is_empty() {
             return Err(Failure::quiet(Exit::Damaged));
         }
@@ -66,7 +99,7 @@ impl Check<'_> {
 
     fn take(&mut self, met: Met<'_>) -> Outcome {
         match met {
-            Met::Damage(range) => show_damage(self.screen, range),
+            Met::Damage(range) => heard_or_not(show_damage(self.screen, range)),
             Met::Record { record, segment, offset, .. } => {
                 self.found.records += 1;
                 let (seq, judged) = self.judge(&record);
@@ -74,7 +107,7 @@ impl Check<'_> {
                     Ok(()) => Ok(()),
                     Err(refusal) => {
                         self.found.suspects += 1;
-                        show_suspect(self.screen, &segment, offset, seq, &refusal)
+                        heard_or_not(show_suspect(self.screen, &segment, offset, seq, &refusal))
                     }
                 }
             }
@@ -105,7 +138,7 @@ impl Check<'_> {
         }
     }
 
-    fn conclude(&self, survey: &Survey<ReadOnlyDir>) -> Outcome {
+    fn conclude(&self, survey: &Survey<ReadOnlyDir>, closing: Closing) -> Outcome {
         let (screen, lang, found) = (self.screen, self.screen.lang, &self.found);
         let (segments, bytes) = survey.size();
         let (synced_segment, synced_offset) = survey.synced();
@@ -120,6 +153,7 @@ impl Check<'_> {
                 "carried": found.carried, "first": found.first, "last": survey.last_seq(),
                 "synced": { "segment": synced_segment, "offset": synced_offset },
                 "tail": { "records": tail_records, "bytes": tail_bytes },
+                "closing": closing, "proven": survey.proven(),
                 "damage": damage, "signatures": self.judge.is_some(), "suspects": found.suspects,
             }));
         }
@@ -133,6 +167,9 @@ impl Check<'_> {
         screen.line(&lang.journal_synced(synced_segment, synced_offset))?;
         if tail_records > 0 || tail_bytes > 0 {
             screen.line(&lang.journal_tail(tail_records, tail_bytes))?;
+        }
+        if closing == Closing::Unclean {
+            screen.line(&lang.journal_unclean(survey.proven()))?;
         }
         if self.judge.is_none() {
             screen.line(&lang.journal_unjudged())?;
