@@ -28,6 +28,7 @@ mod gauge;
 mod journal_watch;
 pub mod metrics;
 pub(crate) mod listener;
+mod recovery;
 mod status;
 mod sync_times;
 mod timed_storage;
@@ -52,10 +53,11 @@ use expiry::Validity;
 pub(crate) use gauge::{Gauge, JournalNumbers};
 pub(crate) use journal_watch::JournalWatch;
 pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
+pub use recovery::{RecoveryFound, RecoveryStatus};
 use status::Facts;
 pub use status::{
     ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, Reason,
-    RecoveryFound, RecoveryStatus, SessionStatus, Status, ThreadStatus, Warning,
+    SessionStatus, Status, ThreadStatus, Warning,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};

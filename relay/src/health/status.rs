@@ -12,7 +12,8 @@ use vigie_proto::time::Timestamp;
 
 use super::SyncStatus;
 use super::expiry::{Notice, Validity};
-use crate::journal::{DamagedRange, Recovery};
+use super::recovery::RecoveryStatus;
+use crate::journal::DamagedRange;
 
 /// A thread that has not moved for so long is taken for dead: restart the relay. Long, since a restart cures no slow disk
 /// and costs every client its connection.
@@ -117,46 +118,6 @@ pub struct JournalStatus {
     /// How the relay found it at its start; missing where the relay is of a version that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryStatus>,
-}
-
-/// Of [`JournalStatus`]: how the relay found its journal at the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RecoveryStatus {
-    /// What it was.
-    pub found: RecoveryFound,
-    /// Records of the last batch that were whole, and were kept.
-    pub copied: u64,
-    /// Bytes behind them that were not a whole record, and were cut: of a batch that nobody had a receipt for, unless what
-    /// closed the journal was lost with them.
-    pub cut_bytes: u64,
-}
-
-/// How a relay finds its journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RecoveryFound {
-    /// There was none: it is new.
-    Created,
-    /// Closed, or idle when the relay stopped.
-    Clean,
-    /// The relay was stopped while it wrote.
-    Unclean,
-    /// One that this version does not know.
-    #[serde(other)]
-    Unknown,
-}
-
-impl From<Recovery> for RecoveryStatus {
-    fn from(recovery: Recovery) -> Self {
-        let (found, copied, cut_bytes) = match recovery {
-            Recovery::Created => (RecoveryFound::Created, 0, 0),
-            Recovery::Clean => (RecoveryFound::Clean, 0, 0),
-            Recovery::Unclean { copied, cut_bytes } => (RecoveryFound::Unclean, copied as u64, cut_bytes),
-        };
-        Self { found, copied, cut_bytes }
-    }
 }
 
 /// Of [`Status`]: what became of messages that were well signed and inside their grants, since the start.

@@ -1,6 +1,6 @@
 //! `vigie journal backup`: a copy of the journal while the relay runs, checked before it counts.
 
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
 use super::args::JournalBackup;
@@ -74,9 +74,21 @@ fn settle_tail(found: &mut Survey<ReadOnlyDir>) -> Result<(), crate::journal::Jo
 fn refuse_nested(screen: &Screen, journal: &Path, dest: &Path) -> Outcome {
     // What is wrong with a journal that cannot be found is said by who reads it.
     let (Ok(inside), Ok(named)) = (journal.canonicalize(), std::path::absolute(dest)) else { return Ok(()) };
-    let Some(exists) = named.ancestors().find_map(|folder| folder.canonicalize().ok()) else { return Ok(()) };
-    let is_there = dest.exists();
-    if exists.starts_with(&inside) || (is_there && inside.starts_with(&exists)) {
+    let resolved = named.ancestors().find_map(|there| {
+        let mut path = there.canonicalize().ok()?;
+        // The rest does not exist yet, so no link can stand in it.
+        for part in named.strip_prefix(there).ok()?.components() {
+            match part {
+                Component::ParentDir => {
+                    path.pop();
+                }
+                Component::Normal(name) => path.push(name),
+                Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+            }
+        }
+        Some(path)
+    });
+    if resolved.is_some_and(|dest| dest.starts_with(&inside) || inside.starts_with(&dest)) {
         let told = screen.lang.backup_inside(dest.display(), journal.display());
         return Err(Failure::new(Exit::Usage, told));
     }
