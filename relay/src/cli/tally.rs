@@ -1,7 +1,8 @@
 //! The last line of `vigie journal export`: what was asked for, and what the lines before it come to.
 //!
 //! With it a line that was removed, added, moved or edited is noticed, by `vigie verify` and by `vigie journal import`, and
-//! nobody takes a part for the whole. It is no signature: who edits on purpose can count again. What it is against is a
+//! nobody takes a part for the whole. Several parts may stand in one file, one after another, each with its own last line.
+//! It is no signature: who edits on purpose can count again. What it is against is a
 //! broken copy, an editor, a filter in between. `head -n -1 FILE | sha256sum` gives the same sum.
 
 use std::fmt::Write as _;
@@ -49,7 +50,7 @@ pub(super) struct EndLine {
     r#type: String,
     asked: Asked,
     /// Messages that the journal had and that were not asked for.
-    pub(super) left_out: u64,
+    left_out: u64,
     held: Held,
     sha256: String,
 }
@@ -78,12 +79,13 @@ impl Tally {
         EndLine { r#type: END.to_owned(), asked, left_out, held: self.held, sha256: hex(self.digest) }
     }
 
-    /// Holds what was taken against the last line.
+    /// Holds what was taken against the last line; what follows is of another part.
     ///
     /// # Errors
     /// What differs, in words.
-    pub(super) fn check(&self, lang: Lang, end: &EndLine) -> Result<(), String> {
-        let (said, found) = (&end.held, &self.held);
+    pub(super) fn check(&mut self, lang: Lang, end: &EndLine) -> Result<(), String> {
+        let Self { digest, held } = std::mem::take(self);
+        let (said, found) = (&end.held, &held);
         let counts = [
             ("message", said.messages, found.messages),
             ("credential", said.credentials, found.credentials),
@@ -92,11 +94,16 @@ impl Tally {
         if let Some((kind, said, found)) = counts.into_iter().find(|(_, said, found)| said != found) {
             return Err(lang.export_holds_other(kind, said, found));
         }
-        if end.sha256 == hex(self.digest.clone()) { Ok(()) } else { Err(lang.export_was_changed()) }
+        if end.sha256 == hex(digest) { Ok(()) } else { Err(lang.export_was_changed()) }
     }
 }
 
 impl EndLine {
+    /// Messages that the journal had, asked for or not.
+    pub(super) const fn of(&self) -> u64 {
+        self.held.messages.saturating_add(self.left_out)
+    }
+
     /// What was asked for, in words; `None` when it was everything.
     pub(super) fn part(&self, lang: Lang) -> Option<String> {
         let Asked { from, to, channels, exercise } = &self.asked;

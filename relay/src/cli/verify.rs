@@ -4,7 +4,7 @@
 //! out as well; what this version does not know (a type of line, a member) is no part of an export. The first bad line
 //! ends it, and so does an export in which nothing is verified.
 //!
-//! An export of a journal is held against its last line, which must be the last; one of `sub` has none.
+//! An export of a journal is held against its last line, as is each part where there are several; one of `sub` has none.
 //!
 //! Not judged, since nobody signed it: the lines that the reader marked itself (suspects, gaps, where it had caught up),
 //! carried ids, and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
@@ -84,22 +84,21 @@ struct Counts {
 }
 
 impl Counts {
-    fn show(&self, screen: &Screen, end: Option<&EndLine>) -> Outcome {
-        let part = end.and_then(|end| end.part(screen.lang));
+    fn show(&self, screen: &Screen, whole: Option<bool>) -> Outcome {
         let Self { live, exercise, expired, credentials, suspects, gaps, other } = *self;
         if screen.json {
             return screen.object(&serde_json::json!({
                 "type": "verified", "live": live, "exercise": exercise, "expired": expired,
                 "credentials": credentials, "suspects": suspects, "gaps": gaps, "other": other,
-                "whole": end.map(|_| part.is_none()),
+                "whole": whole,
             }));
         }
         screen.line(&screen.lang.export_verified(live, exercise, expired, credentials))?;
         screen.line(&screen.lang.export_unjudged(suspects, gaps, other))?;
-        match (part, end) {
-            (Some(part), _) => screen.line(&format!("   {}", escape(&part))),
-            (None, Some(_)) => screen.line(&screen.lang.export_is_whole()),
-            (None, None) => Ok(()),
+        match whole {
+            Some(true) => screen.line(&screen.lang.export_is_whole()),
+            // Each part was told at its end.
+            Some(false) | None => Ok(()),
         }
     }
 }
@@ -202,8 +201,10 @@ struct Check<'a> {
     places: BTreeMap<LogId, (Sequence, Timestamp)>,
     /// What the lines so far come to.
     tally: Tally,
-    /// The last line of an export of a journal.
-    end: Option<EndLine>,
+    /// Whether it is the whole of a journal, once its last line or that of a part was met.
+    whole: Option<bool>,
+    /// Whether nothing followed that line.
+    ended: bool,
     /// The line that is judged, from 1.
     number: u64,
     /// What is to be said of that line.
@@ -221,7 +222,8 @@ impl<'a> Check<'a> {
             chains: BTreeMap::new(),
             places: BTreeMap::new(),
             tally: Tally::default(),
-            end: None,
+            whole: None,
+            ended: false,
             number: 0,
             to_show: None,
             counts: Counts::default(),
@@ -234,12 +236,15 @@ impl<'a> Check<'a> {
             self.chains.values().flat_map(|chain| chain.links()).map(|link| link.id()).collect();
         self.counts.credentials = used.len() as u64;
         self.counts.other += (self.credentials.len() - used.len()) as u64;
+        if self.whole.is_some() && !self.ended {
+            return Err(Failure::new(Exit::VerificationFailed, self.lang.lines_behind_end()));
+        }
         let Counts { live, exercise, suspects, gaps, other, .. } = self.counts;
         if live == 0 && exercise == 0 {
             let told = self.lang.export_without_message(suspects, gaps, other);
             return Err(Failure::new(Exit::VerificationFailed, told));
         }
-        heard_or_not(self.counts.show(self.screen, self.end.as_ref()))
+        heard_or_not(self.counts.show(self.screen, self.whole))
     }
 
     fn read(&mut self, mut source: impl BufRead, path: &Path) -> Outcome {
@@ -272,16 +277,17 @@ impl<'a> Check<'a> {
         }
         // A member given twice could be read one way here and another way elsewhere.
         json::check(line).map_err(|error| Bad(error.to_string()))?;
-        if self.end.is_some() {
-            return Err(Bad(self.lang.line_behind_end()));
-        }
         let kind: Kind = parse(line)?;
         if kind.r#type == tally::END {
             let end: EndLine = parse(line)?;
             self.tally.check(self.lang, &end).map_err(Bad)?;
-            self.end = Some(end);
+            let part = end.part(self.lang);
+            self.whole = Some(part.is_none() && self.whole.is_none());
+            self.ended = true;
+            self.to_show = part.map(|part| format!("   {}", escape(&part)));
             return Ok(());
         }
+        self.ended = false;
         self.tally.take(&kind.r#type, line);
         match (kind.r#type.as_str(), kind.verified) {
             ("credential", _) => self.credential(parse(line)?),

@@ -109,8 +109,14 @@ fn the_last_line_tells_a_part_from_the_whole_and_a_line_that_was_touched() {
     let other = spaced[messages[0]].replacen(r#""verified":true"#, r#""verified": true"#, 1);
     spaced[messages[0]] = &other;
     assert!(verify(&spaced.join("\n")).ended(6).err.contains("changed or moved"));
-    let more = [&lines[..], &lines[messages[5]..=messages[5]]].concat();
-    assert!(verify(&more.join("\n")).ended(6).err.contains("behind the line"));
+    let more = [&lines[..], &lines[..1]].concat();
+    assert!(verify(&more.join("\n")).ended(6).err.contains("behind the one that ends"));
+    // Two parts in one file are judged one after the other, and are not the whole.
+    let parts = [&["export", "--to", "2"][..], &["export", "--from", "4"]]
+        .map(|part| journal(&place, part).ended(0).out)
+        .concat();
+    let told = object(&verify(&parts).ended(0), "verified");
+    assert_eq!((&told["live"], &told["whole"]), (&5.into(), &false.into()), "{told}");
     // One of `sub --json` has no such line; without it nothing is said of the whole.
     let without = lines[..lines.len() - 1].join("\n");
     assert!(object(&verify(&without).ended(0), "verified")["whole"].is_null());

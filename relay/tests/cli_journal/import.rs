@@ -299,6 +299,36 @@ fn a_part_comes_in_when_asked_for_and_says_what_it_leaves_out() {
     }
 }
 
+/// How one message is erased where the law demands it: what stands before it and what stands behind it, in one file.
+#[test]
+fn two_parts_in_one_file_leave_out_the_message_between_them() {
+    let place = with_messages(6);
+    let parts = [&["export", "--to", "3"][..], &["export", "--from", "5"]]
+        .map(|part| journal(&place, part).ended(0).out);
+    empty_journal(&place);
+    let file = place.path("parts.jsonl");
+    std::fs::write(&file, parts.concat()).unwrap();
+    journal(&place, &["import", &file]).ended(6);
+    nothing_left(&place);
+    // Out of order, or one of them cut: no part of anything.
+    std::fs::write(place.path("back.jsonl"), [&*parts[1], &*parts[0]].concat()).unwrap();
+    assert!(
+        journal(&place, &["import", &place.path("back.jsonl"), "--partial"])
+            .ended(6)
+            .err
+            .contains("come after")
+    );
+    let cut = parts[1].lines().next().unwrap();
+    std::fs::write(place.path("cut.jsonl"), format!("{}{cut}\n", parts[0])).unwrap();
+    journal(&place, &["import", &place.path("cut.jsonl"), "--partial"]).ended(6);
+    nothing_left(&place);
+    let import = object(&journal(&place, &["import", &file, "--partial", "--json"]).ended(0), "import");
+    assert_eq!(
+        (&import["messages"], &import["left_out"], &import["from_seq"]),
+        (&5.into(), &1.into(), &6.into())
+    );
+}
+
 /// Who comes with a place of the old log is told that this is another, and is given all there is.
 #[test]
 fn a_reader_of_a_log_made_of_a_part_is_told_that_it_is_another_log() {

@@ -102,7 +102,7 @@ struct Done {
     credentials: usize,
     carried: u64,
     refused: u64,
-    /// Messages of the old log that the export had left out; `None` when it was of the whole.
+    /// Messages of the old log that are not in the new one; `None` when the export was of the whole.
     left_out: Option<u64>,
 }
 
@@ -148,7 +148,8 @@ struct Import<'a> {
     messages: u64,
     carried: u64,
     refused: u64,
-    left_out: Option<u64>,
+    /// Messages that the old log had, where this is a part of it, or several.
+    whole: Option<u64>,
 }
 
 impl<'a> Import<'a> {
@@ -179,7 +180,7 @@ impl<'a> Import<'a> {
             messages: 0,
             carried: 0,
             refused: 0,
-            left_out: None,
+            whole: None,
         })
     }
 
@@ -260,7 +261,7 @@ impl<'a> Import<'a> {
             self.leave_out(&lang.export_end(path.display()), None, CUT, lang.export_cut())?;
         }
         // What a part leaves out behind its last message was not imported.
-        let (seq, admitted) = match self.left_out {
+        let (seq, admitted) = match self.whole {
             Some(_) => (self.at.seq, self.at.admitted),
             None => (head.seq, head.admitted),
         };
@@ -297,7 +298,7 @@ impl<'a> Import<'a> {
                     let told = lang.partial_needed(escape(&part));
                     return Err(Failure::new(Exit::VerificationFailed, told).into());
                 }
-                self.left_out = Some(end.left_out);
+                self.whole = Some(end.of());
                 Ok(())
             }
             Ok(Line::Gap { reason }) => Ok(self.leave_out(&place, None, GAP, lang.gap_reason(reason))?),
@@ -442,7 +443,7 @@ impl<'a> Import<'a> {
             credentials: self.stored.len(),
             carried: self.carried,
             refused: self.refused,
-            left_out: self.left_out,
+            left_out: self.whole.map(|whole| whole.saturating_sub(self.messages)),
         })
     }
 }

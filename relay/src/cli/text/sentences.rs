@@ -232,8 +232,8 @@ sentences! {
          autre(s) ligne(s)) ; exportez de nouveau par : vigie sub --json";
     suspect_line(line, seq, why) "line {line}, sequence {seq}: {why}", "ligne {line}, séquence {seq} : {why}";
     unknown_line_type(kind) "type `{kind}` is not one that an export has", "le type « {kind} » n'est pas d'un export";
-    line_behind_end() "it stands behind the line that says where the export ends",
-        "elle suit la ligne qui dit où l'export finit";
+    lines_behind_end() "lines stand behind the one that ends the export: something was added, or cut off at the end",
+        "des lignes suivent celle qui finit l'export : il y a eu ajout, ou coupure à la fin";
     unknown_member(member) "`{member}` is not a member that an export has",
         "« {member} » n'est pas un membre d'un export";
     bad_line(line, why) "line {line} does not verify: {why}", "la ligne {line} ne se vérifie pas : {why}";
