@@ -83,7 +83,9 @@ pub(crate) fn spawn_relay(place: &Path, listen: &str) -> Killed {
 pub(crate) fn start_relay(place: &Path, listen: &str) -> (Killed, String) {
     let mut relay = spawn_relay(place, listen);
     let mut lines = BufReader::new(relay.0.stderr.take().unwrap()).lines();
-    let first = lines.next().expect("the relay says where it listens").unwrap();
+    // What it found in its journal comes first.
+    let told = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("vigie: listening on "));
+    let first = told.expect("the relay says where it listens");
     // What it says later must be taken from it, or it would wait for a reader.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("relay: {line}")));
     let address = first.rsplit(' ').next().unwrap().to_owned();
