@@ -91,6 +91,9 @@ codes! {
     FrameTooLarge "frame_too_large" Close(1009), false,
         "The frame is larger than allowed at this stage: 12 KiB before log-in, 257 KiB after.",
         "La trame dépasse la taille permise à ce stade : 12 Kio avant l'authentification, 257 Kio après.";
+    TooManyBytes "too_many_bytes" Close(1009), false,
+        "More came before the log-in than a log-in needs, 24 KiB unless the operator says otherwise: log in as the answer to the challenge.",
+        "Il est venu plus, avant l'authentification, qu'elle n'en demande, 24 Kio sauf avis contraire de l'exploitant : authentifiez-vous en réponse au défi.";
     NotText "not_text" Close(1003), false,
         "Frames are text: a binary frame was received.",
         "Les trames sont du texte : une trame binaire a été reçue.";
@@ -235,6 +238,9 @@ codes! {
     Busy "busy" Request, true,
         "Too many messages of this session wait for the disk: wait for receipts, then send again.",
         "Trop de messages de cette session attendent le disque : attendez les accusés, puis renvoyez.";
+    RateLimited "rate_limited" Request, true,
+        "More messages a second came under this credential, or of all exercises, than this relay takes: send again in a second; cancels and urgent messages are held back last.",
+        "Il est venu plus de messages par seconde sous cette accréditation, ou de tous les exercices, que ce relais n'en prend : renvoyez dans une seconde ; annulations et messages urgents sont retenus en dernier.";
     Full "full" Request, true,
         "The relay has no room for more messages now: send again later, and tell the operator.",
         "Le relais n'a plus de place pour l'instant : renvoyez plus tard, et prévenez l'exploitant.";
@@ -256,6 +262,9 @@ codes! {
     Unresponsive "unresponsive" Close(1008), true,
         "Nothing came from the client for 2.4 mark intervals: connect again, the cursor stays good.",
         "Rien n'est venu du client pendant 2,4 intervalles de marque : reconnectez-vous, le curseur reste bon.";
+    TooManyStrangers "too_many_strangers" Close(1013), true,
+        "Too many connections that have not logged in, and this one had waited longest: connect again, and log in at once.",
+        "Trop de connexions qui ne se sont pas authentifiées, et celle-ci attendait depuis le plus longtemps : reconnectez-vous, et authentifiez-vous aussitôt.";
     TooManyConnections "too_many_connections" Http(503), true,
         "The relay serves as many connections as it may: try again later or another relay.",
         "Le relais sert autant de connexions qu'il le peut : réessayez plus tard ou un autre relais.";

@@ -12,6 +12,8 @@ use vigie_proto::time::Window;
 
 use crate::clock::Clock;
 use crate::journal::JournalConfig;
+pub use crate::net::inlet::StrangerBytes;
+use crate::rates::{PUBLISHES, PUBLISHES_PER_CREDENTIAL};
 use crate::sequencer::BYTES_IN_FORCE_MAX;
 
 /// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
@@ -49,9 +51,24 @@ pub struct RelayConfig {
     pub ring_bytes_max: usize,
     /// Connections in all, logged in or not. Default 10,000; past it a newcomer gets 503.
     pub connections_max: usize,
+    /// Connections that have not logged in, in all. Default 2,048: what comes in a second after a relay was away. Past it
+    /// the one that has gone longest without completing a stage (TLS, upgrade) is closed for the newcomer.
+    pub strangers_max: usize,
+    /// The same for one address (IPv6: a /64). Default 64: a town hall behind one address. More where all clients come
+    /// through one.
+    pub strangers_per_address_max: usize,
+    /// What a stranger may send, counted below TLS; past it the connection ends, with `too_many_bytes` where it can be told.
+    pub stranger_bytes: StrangerBytes,
     /// Publishes that wait for the journal thread. Default 4,096: at 256 KiB each at the very worst 1 GiB, at a usual
     /// 2 KiB 8 MiB; past it `busy`.
     pub submissions_max: usize,
+    /// Publishes a second of one credential, over all its sessions, and as many at once after a second of rest. Default
+    /// [`PUBLISHES_PER_CREDENTIAL`], 50; past it `rate_limited`. The last fifth is for cancels, replacements and what is
+    /// urgent.
+    pub publishes_per_credential_max: u32,
+    /// Publishes a second that the relay is meant for. Default [`PUBLISHES`], 2,000. Exercises get a quarter of it
+    /// together; past that they are `rate_limited`. Live messages are not held to it: the queue to the disk bounds them.
+    pub publishes_max: u32,
     /// Signed bytes of messages that have not expired, which retention may not remove. Default
     /// [`BYTES_IN_FORCE_MAX`], 16 GiB; past it `full`. One credential may have a tenth, exercises a quarter.
     pub bytes_in_force_max: u64,
@@ -89,6 +106,11 @@ impl RelayConfig {
             outbox_bytes_max: 256 * 1024,
             ring_bytes_max: 4 * 1024 * 1024,
             connections_max: 10_000,
+            strangers_max: 2_048,
+            strangers_per_address_max: 64,
+            publishes_per_credential_max: PUBLISHES_PER_CREDENTIAL,
+            publishes_max: PUBLISHES,
+            stranger_bytes: StrangerBytes::default(),
             submissions_max: 4_096,
             bytes_in_force_max: BYTES_IN_FORCE_MAX,
             retry_hint: Duration::from_secs(2),

@@ -20,6 +20,7 @@ pub mod revocations;
 pub mod sequencer;
 pub mod journal;
 pub mod clock;
+pub mod rates;
 pub mod health;
 pub mod config;
 pub mod server;

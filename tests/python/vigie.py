@@ -12,8 +12,8 @@ MAX_INT, MAX_FRAME, MAX_MESSAGE, MAX_CREDENTIAL, MAX_LINKS, MAX_DEPTH = 2**53 - 
 WEEK_MS, SKEW_MS, STALE, CHAINS = 604_800_000, 120_000, 2.4, 32
 SEVERITIES = ("Minor", "Moderate", "Severe", "Extreme")
 TLP = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED")  # from the third on reserved
-TEMPORARY = frozenset("login_timeout proof_replayed busy full clock_suspect storage_failed going_away unresponsive "
-                      "too_many_connections".split())
+TEMPORARY = frozenset("login_timeout proof_replayed busy rate_limited full clock_suspect storage_failed going_away unresponsive "
+                      "too_many_strangers too_many_connections".split())
 class Refusal(Exception):
     """A code of part 15: the relay's answer, or what a reader's own check found."""
     def __init__(self, code: str, detail: str = "") -> None:

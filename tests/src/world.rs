@@ -253,11 +253,15 @@ impl World {
         self.folder.path()
     }
 
-    /// The usual settings of a relay of this world.
+    /// The usual settings of a relay of this world, which takes publishes as fast as they come: few tests are about
+    /// rates.
     pub fn config(&self, journal: &str) -> RelayConfig {
         let key = self.tls_key();
         std::fs::create_dir_all(self.journal(journal)).unwrap();
-        RelayConfig::new(names(), self.tls_chain.clone(), key, self.roots(), self.journal(journal))
+        let journal = self.journal(journal);
+        let mut config = RelayConfig::new(names(), self.tls_chain.clone(), key, self.roots(), journal);
+        (config.publishes_per_credential_max, config.publishes_max) = (1_000_000, 4_000_000);
+        config
     }
 
     /// A relay on a free port of loopback.

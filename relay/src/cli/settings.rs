@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use super::text::Lang;
 use super::time;
 use crate::config::RelayConfig;
 use crate::journal::JournalConfig;
+use crate::rates::EXERCISE_SHARE;
 
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
@@ -55,6 +57,12 @@ settings! {
     outbox_bytes_max: Option<usize>,
     ring_bytes_max: Option<usize>,
     connections_max: Option<usize>,
+    strangers_max: Option<usize>,
+    strangers_per_address_max: Option<usize>,
+    stranger_tls_bytes_max: Option<usize>,
+    stranger_bytes_max: Option<usize>,
+    publishes_per_credential_max: Option<u32>,
+    publishes_max: Option<u32>,
     submissions_max: Option<usize>,
     segment_bytes: Option<u64>,
     retain_age: Option<String>,
@@ -82,6 +90,13 @@ const WORKERS_MAX: usize = 256;
 const OUTBOX_BYTES_MIN: usize = 16 * 1024;
 /// What the journal can write at all.
 const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+
+/// A handshake with post-quantum keys fits; above 12 KiB, TLS would allocate more than 16 KiB for a stranger.
+const TLS_BYTES: RangeInclusive<usize> = 4 * 1024..=12 * 1024;
+/// The largest log-in fits, with what comes before it; a thousand strangers that send the most stay below 64 MiB.
+const LOGIN_BYTES: RangeInclusive<usize> = 20 * 1024..=64 * 1024;
+/// Past it a rate bounds nothing that a relay can do.
+const RATE_MAX: u32 = 1_000_000;
 
 /// A tenth of it, which one author may have, takes a message of any size.
 const BYTES_IN_FORCE_MIN: u64 = 16 * 1024 * 1024;
@@ -262,6 +277,8 @@ impl Reading<'_> {
         config.ring_bytes_max = ring.unwrap_or(config.ring_bytes_max);
         let connections = self.at_least("connections_max", file.connections_max, 1)?;
         config.connections_max = connections.unwrap_or(config.connections_max);
+        self.strangers(file, config)?;
+        self.rates(file, config)?;
         let submissions = self.at_least("submissions_max", file.submissions_max, 1)?;
         config.submissions_max = submissions.unwrap_or(config.submissions_max);
         let segment = self.at_least("segment_bytes", file.segment_bytes, SEGMENT_BYTES_MIN)?;
@@ -271,6 +288,28 @@ impl Reading<'_> {
         config.bytes_in_force_max = in_force.unwrap_or(config.bytes_in_force_max);
         let hint = self.duration("retry_hint", file.retry_hint.as_deref())?;
         config.retry_hint = hint.unwrap_or(config.retry_hint);
+        Ok(())
+    }
+
+    fn strangers(&self, file: &File, config: &mut RelayConfig) -> Outcome {
+        let in_all = self.at_least("strangers_max", file.strangers_max, 1)?;
+        config.strangers_max = in_all.unwrap_or(config.strangers_max);
+        let each = self.at_least("strangers_per_address_max", file.strangers_per_address_max, 1)?;
+        config.strangers_per_address_max = each.unwrap_or(config.strangers_per_address_max);
+        let bytes = &mut config.stranger_bytes;
+        let tls = self.within("stranger_tls_bytes_max", file.stranger_tls_bytes_max, TLS_BYTES)?;
+        bytes.before_tls = tls.unwrap_or(bytes.before_tls);
+        let all = self.within("stranger_bytes_max", file.stranger_bytes_max, LOGIN_BYTES)?;
+        bytes.before_login = all.unwrap_or(bytes.before_login);
+        Ok(())
+    }
+
+    fn rates(&self, file: &File, config: &mut RelayConfig) -> Outcome {
+        let each =
+            self.within("publishes_per_credential_max", file.publishes_per_credential_max, 1..=RATE_MAX)?;
+        config.publishes_per_credential_max = each.unwrap_or(config.publishes_per_credential_max);
+        let all = self.within("publishes_max", file.publishes_max, EXERCISE_SHARE..=RATE_MAX)?;
+        config.publishes_max = all.unwrap_or(config.publishes_max);
         Ok(())
     }
 
@@ -295,6 +334,20 @@ impl Reading<'_> {
         match value {
             Some(value) if value < min => Err(self.wrong(self.lang.below_bound(key, value, min))),
             Some(_) | None => Ok(value),
+        }
+    }
+
+    fn within<N: PartialOrd + Copy + std::fmt::Display>(
+        &self,
+        key: &str,
+        value: Option<N>,
+        range: RangeInclusive<N>,
+    ) -> Result<Option<N>, Failure> {
+        match value {
+            Some(value) if value > *range.end() => {
+                Err(self.wrong(self.lang.above_bound(key, value, *range.end())))
+            }
+            Some(_) | None => self.at_least(key, value, *range.start()),
         }
     }
 
@@ -389,6 +442,15 @@ mod tests {
             ("lifetime_max = \"0s\"", "lifetime_max = \"1h\""),
             ("retry_hint = \"soon\"", "retry_hint = \"2s\""),
             ("outbox_bytes_max = 1", "outbox_bytes_max = 262144"),
+            ("strangers_max = 0", "strangers_max = 1"),
+            ("strangers_per_address_max = 0", "strangers_per_address_max = 1"),
+            ("stranger_tls_bytes_max = 4095", "stranger_tls_bytes_max = 4096"),
+            ("stranger_tls_bytes_max = 12289", "stranger_tls_bytes_max = 12288"),
+            ("stranger_bytes_max = 20479", "stranger_bytes_max = 20480"),
+            ("stranger_bytes_max = 65537", "stranger_bytes_max = 65536"),
+            ("publishes_per_credential_max = 0", "publishes_per_credential_max = 1"),
+            ("publishes_max = 3", "publishes_max = 4"),
+            ("publishes_max = 1000001", "publishes_max = 1000000"),
             ("retain_age = \"6d\"", "retain_age = \"7d\""),
             ("retain_age = \"400\"", "retain_age = \"400d\""),
             ("retain_bytes = 134217727", "retain_bytes = 134217728"),

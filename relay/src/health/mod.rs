@@ -45,6 +45,7 @@ use vigie_proto::time::{Timestamp, Window};
 use crate::clock::Clock;
 use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Recovery, Storage};
 use crate::net::accept::Connections;
+use crate::net::strangers::Strangers;
 use crate::net::tls::Tls;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
@@ -57,7 +58,7 @@ pub use recovery::{RecoveryFound, RecoveryStatus};
 use status::Facts;
 pub use status::{
     ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, Reason,
-    SessionStatus, Status, ThreadStatus, Warning,
+    SessionStatus, Status, StrangerStatus, ThreadStatus, Warning,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};
@@ -74,6 +75,7 @@ pub(crate) struct Health {
     connections_max: usize,
     tls: Arc<Tls>,
     credential: Option<Window>,
+    strangers: Arc<Strangers>,
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
     journal: Arc<Gauge<JournalNumbers>>,
     syncs: Arc<SyncTimes>,
@@ -97,13 +99,24 @@ pub(crate) struct Origin<'a, S: Storage> {
     pub(crate) tls: Arc<Tls>,
     /// When the relay's own credential is valid.
     pub(crate) credential: Option<Window>,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) ended: watch::Receiver<bool>,
 }
 
 impl Health {
     pub(crate) fn new<S: Storage>(origin: Origin<'_, S>) -> Self {
-        let Origin { sequencer, syncs, clock, workers, connections, connections_max, tls, credential, ended } =
-            origin;
+        let Origin {
+            sequencer,
+            syncs,
+            clock,
+            workers,
+            connections,
+            connections_max,
+            strangers,
+            tls,
+            credential,
+            ended,
+        } = origin;
         let began = Instant::now();
         let mut numbers = JournalNumbers::default();
         numbers.look(sequencer);
@@ -117,6 +130,7 @@ impl Health {
             connections_max,
             tls,
             credential,
+            strangers,
             workers: (0..workers).map(|_| Arc::new(Gauge::new(began, WorkerCounts::default()))).collect(),
             journal: Arc::new(Gauge::new(began, numbers)),
             syncs,
@@ -192,6 +206,11 @@ impl Health {
             },
             connections: self.connections.count() as u64,
             connections_max: self.connections_max as u64,
+            strangers: StrangerStatus {
+                open: self.strangers.count() as u64,
+                max: self.strangers.max() as u64,
+                replaced: self.strangers.replaced(),
+            },
             sessions: SessionStatus {
                 strangers: workers.strangers,
                 logged_in: workers.logged_in,

@@ -54,6 +54,9 @@ pub struct Status {
     pub connections: u64,
     /// Past so many a newcomer is sent away.
     pub connections_max: u64,
+    /// Of those, the ones that have not logged in.
+    #[serde(default)]
+    pub strangers: StrangerStatus,
     /// Sessions by what they are.
     pub sessions: SessionStatus,
     /// Requests of sessions that were refused since the start, for whatever reason.
@@ -144,6 +147,18 @@ pub struct SessionStatus {
     pub live: u64,
     /// Of those, how many are given older messages from the journal first.
     pub behind: u64,
+}
+
+/// Of [`Status`]: connections that have not logged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StrangerStatus {
+    /// How many there are.
+    pub open: u64,
+    /// Past so many one is closed for each that comes.
+    pub max: u64,
+    /// How many were closed for one that came, in all or for their address, since the start.
+    pub replaced: u64,
 }
 
 /// Of [`Status`]: one thread of the relay.
@@ -409,6 +424,7 @@ mod tests {
             publishes: PublishStatus { receipts: 0, refused: 0, batches: 0 },
             connections: 0,
             connections_max: 1,
+            strangers: StrangerStatus::default(),
             sessions: SessionStatus { strangers: 0, logged_in: 0, live: 0, behind: 0 },
             requests_refused: 0,
             logins_refused: 0,

@@ -1,11 +1,12 @@
 //! Takes connections and deals them out to the workers in turn.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use crate::net::strangers::{Place, Strangers};
 use crate::server::inbox::{Inbox, Letter};
 
 /// After a failed accept (no descriptors left, say): the next try comes this much later, not at once and for ever.
@@ -56,12 +57,25 @@ impl Drop for ConnectionGuard {
     }
 }
 
+/// A connection that was just accepted.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) stream: TcpStream,
+    pub(crate) place: Place,
+    /// Resolves when it has to go for another.
+    pub(crate) must_go: oneshot::Receiver<()>,
+    /// It must be told to come back later.
+    pub(crate) full: bool,
+    pub(crate) guard: ConnectionGuard,
+}
+
 /// Accepts until `stop` says so.
 pub(crate) async fn accept(
     listener: TcpListener,
     workers: Vec<Arc<Inbox>>,
     connections: Arc<Connections>,
     connections_max: usize,
+    strangers: Arc<Strangers>,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -73,8 +87,8 @@ pub(crate) async fn accept(
             _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => stream,
+        let (stream, from) = match accepted.and_then(|(stream, from)| Ok((stream.into_std()?, from.ip()))) {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -88,7 +102,9 @@ pub(crate) async fn accept(
         }
         let full = open >= connections_max;
         let guard = ConnectionGuard::new(&connections);
-        workers[turn].put(Letter::Connection { stream, guard, full });
+        let (place, must_go) = strangers.enter(from);
+        let newcomer = Newcomer { stream, place, must_go, full, guard };
+        workers[turn].put(Letter::Connection(newcomer));
         turn = (turn + 1) % workers.len();
     }
 }

@@ -3,12 +3,14 @@
 //! A single task owns the socket and waits for reading and writing apart, so that a peer that does not read is still
 //! heard. The session itself lives in the [`Worker`](crate::worker::Worker); this only moves its bytes.
 
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -23,13 +25,20 @@ use vigie_proto::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN, LOGIN_T
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
 
+use crate::net::accept::Newcomer;
 use crate::net::gate::Gate;
+use crate::net::inlet::Inlet;
+use crate::net::strangers::Place;
 use crate::net::tls::Shown;
+use crate::net::turns::Turns;
 use crate::net::upgrade::upgrade;
 use crate::server::worker_thread::Local;
 use crate::worker::{Output, SessionId};
 
-type Socket = WebSocketStream<Gate<TlsStream<TcpStream>>>;
+/// TLS over a socket that counts what a stranger sends.
+type Tls = TlsStream<Inlet<TcpStream>>;
+
+type Socket = WebSocketStream<Gate<Tls>>;
 
 /// What is taken from an outbox at once: one full TLS record.
 const WRITE_BYTES: usize = 16 * 1024;
@@ -43,6 +52,10 @@ const WRITES_PER_TURN: usize = 8;
 
 /// After a close frame the peer may still send its own; then the socket is dropped.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// What is read and forgotten of a peer that was told why it is closed, so that it learns it: more than a window that it
+/// may have filled meanwhile.
+const UNREAD_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes that wait for an acknowledgement for longer than this: the peer is gone.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
@@ -65,18 +78,38 @@ fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
+pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
+    let Newcomer { stream, mut place, mut must_go, full, guard: _guard } = newcomer;
+    let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) else { return };
     // One deadline from accept to log-in: the session tells whom it can tell, this ends the rest.
     let accepted = local.now();
     let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
-    let opened = tokio::time::timeout_at(deadline, open(&local, stream, full)).await;
+    // Boxed: what HTTP takes is not kept by a session.
+    let opening = Box::pin(tokio::time::timeout_at(deadline, open(&local, stream, &mut place, full)));
+    let opened = tokio::select! {
+        biased;
+        Ok(()) = &mut must_go => return local.count_refusal(Code::TooManyStrangers),
+        opened = opening => opened,
+    };
     let Ok(Some((socket, binding))) = opened else { return };
+    place.note_stage();
     let Some(id) = local.open_session(binding, accepted) else { return };
     let _guard = SessionGuard { local: &local, id };
-    let Ok(Some(socket)) = tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)).await
-    else {
-        return;
+    let mut logging_in =
+        Box::pin(tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)));
+    let logged_in = tokio::select! {
+        biased;
+        Ok(()) = &mut must_go => {
+            // It may have logged in at this very moment: then it is no stranger, and stays.
+            if !local.is_logged_in(id) {
+                local.handle_violation(id, Code::TooManyStrangers);
+            }
+            timeout(CLOSE_GRACE, logging_in).await.ok().and_then(Result::ok).flatten()
+        }
+        logged_in = &mut logging_in => logged_in.ok().flatten(),
     };
+    drop(place);
+    let Some(socket) = logged_in else { return };
     let mut driver = Driver::new(&local, id, socket);
     let closed = std::future::poll_fn(|cx| driver.poll(cx, false)).await;
     if closed == Turn::Closing {
@@ -85,21 +118,51 @@ pub(crate) async fn serve(local: Rc<Local>, stream: TcpStream, full: bool) {
 }
 
 /// The open WebSocket, and the binding to the certificate that this client was shown.
-async fn open(local: &Rc<Local>, stream: TcpStream, full: bool) -> Option<(Socket, Binding)> {
+async fn open(
+    local: &Rc<Local>,
+    stream: TcpStream,
+    place: &mut Place,
+    full: bool,
+) -> Option<(Socket, Binding)> {
     set_options(&stream).ok()?;
     let Shown { config, binding, .. } = local.tls.shown();
     let acceptor = TlsAcceptor::from(config);
-    let tls = match acceptor.accept(stream).await {
+    let stream = Inlet::new(stream, local.stranger_bytes);
+    let mut tls = match in_turns(&local.stranger_turns, acceptor.accept(stream)).await {
         Ok(tls) => tls,
         Err(error) => {
             tracing::debug!(%error, "no TLS");
+            if error.kind() == ErrorKind::QuotaExceeded {
+                local.count_refusal(Code::TooManyBytes);
+            }
             return None;
         }
     };
+    tls.get_mut().0.note_tls();
+    place.note_stage();
     let (stream, read_ahead) = upgrade(tls, &local.upgrade_rules, full).await?;
     let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
     let gate = Gate::new(stream, read_ahead);
     Some((WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await, binding))
+}
+
+/// Takes a permit for each step.
+async fn in_turns<F: Future>(turns: &Turns, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    loop {
+        turns.take().await;
+        let mut stepped = false;
+        let step = std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut stepped, true) {
+                // Woken: there may be more to do.
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        });
+        if let Some(output) = step.await {
+            return output;
+        }
+    }
 }
 
 fn set_options(stream: &TcpStream) -> std::io::Result<()> {
@@ -116,7 +179,8 @@ async fn log_in(local: &Rc<Local>, id: SessionId, socket: Socket) -> Option<Sock
     let mut driver = Driver::new(local, id, socket);
     match std::future::poll_fn(|cx| driver.poll(cx, true)).await {
         Turn::LoggedIn => {
-            let stream = driver.socket.into_inner().open();
+            let mut stream = driver.socket.into_inner().open();
+            stream.stream_mut().get_mut().0.open();
             let config = websocket_config(FRAME_BYTES_MAX);
             Some(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
         }
@@ -167,11 +231,25 @@ struct Driver<'a> {
     pending: std::collections::VecDeque<Output>,
     /// Nothing more is read: the connection ends once everything is written.
     deaf: bool,
+    /// After an error in reading: what is still read and forgotten before the end.
+    unread: Option<usize>,
+    /// Read, and not judged yet: it waits for its turn.
+    held: Option<Message>,
+    turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl<'a> Driver<'a> {
     fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket) -> Self {
-        Self { local, id, socket, pending: std::collections::VecDeque::new(), deaf: false }
+        Self {
+            local,
+            id,
+            socket,
+            pending: std::collections::VecDeque::new(),
+            deaf: false,
+            unread: None,
+            held: None,
+            turn: None,
+        }
     }
 
     /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
@@ -201,8 +279,18 @@ impl<'a> Driver<'a> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
         for _ in 0..READS_PER_TURN {
-            match Pin::new(&mut self.socket).poll_next(cx) {
+            let next = match self.held.take() {
+                Some(held) => Poll::Ready(Some(Ok(held))),
+                None => Pin::new(&mut self.socket).poll_next(cx),
+            };
+            match next {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(message @ Message::Text(_))))
+                    if self.poll_turn(cx, until_logged_in).is_pending() =>
+                {
+                    self.held = Some(message);
+                    return Poll::Pending;
+                }
                 Poll::Ready(None) => return Poll::Ready(Turn::Ended),
                 Poll::Ready(Some(Ok(Message::Text(_))))
                     if until_logged_in && self.socket.get_mut().has_more(cx) =>
@@ -228,6 +316,19 @@ impl<'a> Driver<'a> {
         Poll::Pending
     }
 
+    /// Ready when a frame may be judged in this turn of the worker.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, is_stranger: bool) -> Poll<()> {
+        let turns = if is_stranger { &self.local.stranger_turns } else { &self.local.check_turns };
+        if self.turn.is_none() && turns.try_take() {
+            return Poll::Ready(());
+        }
+        let turns = Rc::clone(turns);
+        let turn = self.turn.get_or_insert_with(|| Box::pin(async move { turns.take().await }));
+        std::task::ready!(turn.as_mut().poll(cx));
+        self.turn = None;
+        Poll::Ready(())
+    }
+
     fn handle_message(&self, message: Message) -> Option<Turn> {
         match message {
             Message::Text(text) => self.local.handle_frame(self.id, &text),
@@ -249,12 +350,15 @@ impl<'a> Driver<'a> {
             Code::FrameTooLarge
         } else if let Error::Utf8(_) = error {
             Code::NotJson
+        } else if matches!(error, Error::Io(error) if error.kind() == ErrorKind::QuotaExceeded) {
+            Code::TooManyBytes
         } else {
             tracing::debug!(%error, "connection ended");
             return Poll::Ready(Turn::Ended);
         };
         self.local.handle_violation(self.id, code);
         self.deaf = true;
+        self.unread = Some(UNREAD_BYTES_MAX);
         Poll::Pending
     }
 
@@ -287,7 +391,11 @@ impl<'a> Driver<'a> {
     /// Waits for the peer to close its side.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(Ok(_)) = std::task::ready!(self.socket.poll_next_unpin(cx)) {}
-        self.socket.poll_close_unpin(cx).map(drop)
+        let _ = std::task::ready!(self.socket.poll_close_unpin(cx));
+        let Some(left) = &mut self.unread else { return Poll::Ready(()) };
+        let stream = self.socket.get_mut();
+        let _ = std::task::ready!(Pin::new(&mut *stream).poll_shutdown(cx));
+        stream.stream_mut().get_mut().0.poll_forget(cx, left)
     }
 }
 

@@ -31,6 +31,13 @@ pub(crate) struct Gate<S> {
     is_open: bool,
 }
 
+impl<S> Gate<S> {
+    /// What is below.
+    pub(crate) const fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+}
+
 impl<S: AsyncRead + Unpin> Gate<S> {
     /// One frame at a time.
     pub(crate) fn new(stream: S, ahead: Bytes) -> Self {

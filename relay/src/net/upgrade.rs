@@ -18,8 +18,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use vigie_proto::limits::SUBPROTOCOL;
 use vigie_proto::refusal::{Code, Ends};
@@ -39,11 +38,11 @@ pub(crate) struct UpgradeRules {
 }
 
 /// Serves the one request. `Some` with the stream, and what was read ahead of it, when it became a WebSocket.
-pub(crate) async fn upgrade(
-    stream: TlsStream<TcpStream>,
+pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     rules: &Rc<UpgradeRules>,
     full: bool,
-) -> Option<(TlsStream<TcpStream>, Bytes)> {
+) -> Option<(S, Bytes)> {
     let accepted: Rc<RefCell<Option<OnUpgrade>>> = Rc::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         let answer = answer(&request, rules, full);
@@ -62,7 +61,7 @@ pub(crate) async fn upgrade(
         return None;
     }
     let on_upgrade = accepted.borrow_mut().take()?;
-    let parts = on_upgrade.await.ok()?.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
+    let parts = on_upgrade.await.ok()?.downcast::<TokioIo<S>>().ok()?;
     Some((parts.io.into_inner(), parts.read_buf))
 }
 

@@ -5,7 +5,6 @@
 //! how many there are. One short lock per batch and worker is all that is shared.
 
 use std::collections::VecDeque;
-use std::net::TcpStream;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::event::{Position, ReachReport, SharedBatch};
 use crate::journal::ReadError;
-use crate::net::accept::ConnectionGuard;
+use crate::net::accept::Newcomer;
 use crate::revocations::SharedRevocations;
 use crate::sequencer::Answer;
 use crate::sync::{Mutex, MutexGuard};
@@ -28,8 +27,8 @@ pub(crate) const BATCHES_MAX: usize = if cfg!(feature = "model") { 2 } else { 64
 /// Something for a worker.
 #[derive(Debug)]
 pub(crate) enum Letter {
-    /// Serve this connection; `full` says that it must be told to come back later.
-    Connection { stream: TcpStream, guard: ConnectionGuard, full: bool },
+    /// Serve this connection.
+    Connection(Newcomer),
     /// What one sync settled for this worker's authors.
     Answers(Vec<Answer>),
     /// New revocations: told before the events that were admitted with them.

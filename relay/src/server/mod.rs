@@ -29,7 +29,9 @@ use crate::event::Position;
 use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
 use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
 use crate::net::accept::{Connections, accept};
+use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
+use crate::rates::Rates;
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
 use crate::worker::{Pages, ReadRequest, WorkerConfig};
@@ -140,6 +142,7 @@ impl Relay {
         let (fail, failed) = watch::channel(false);
         let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
         let relay_valid = config.relay_valid;
+        let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
         let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } = assemble(config)?;
         let log = sequencer.log();
@@ -153,6 +156,7 @@ impl Relay {
             connections_max,
             tls: Arc::clone(&tls),
             credential: relay_valid,
+            strangers: Arc::clone(&strangers),
             ended: failed.clone(),
         }));
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
@@ -168,7 +172,7 @@ impl Relay {
         let (letters, counted) = (inboxes.clone(), Arc::clone(&connections));
         others.push(spawn("accept", &fail, move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(accept(listener, letters, counted, connections_max, stop))
+            runtime.block_on(accept(listener, letters, counted, connections_max, strangers, stop))
         })?);
         let journal = Some(journal);
         // Without it the relay is as good: alerts do not wait for someone who wants to know how they go.
@@ -355,6 +359,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
             relay: config.relay_credential,
             outbox_bytes_max: config.outbox_bytes_max,
             ring_bytes_max: config.ring_bytes_max,
+            rates: Arc::new(Rates::new(config.publishes_per_credential_max, config.publishes_max)),
             ..WorkerConfig::new(0, rules, sequencer.log())
         },
         chains: sequencer.chains(),
@@ -366,6 +371,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
         reads: ask,
         tls: Arc::clone(&tls),
         origins: config.origins,
+        stranger_bytes: config.stranger_bytes,
         clock: Arc::clone(&clock),
     };
     let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };

@@ -38,6 +38,7 @@ use vigie_proto::time::Timestamp;
 
 use crate::chains::StoredChains;
 use crate::event::{Event, Position, ReachReport, SharedBatch};
+use crate::rates::Rates;
 use crate::revocations::StoredRevocations;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -79,6 +80,8 @@ pub struct WorkerConfig {
     pub ring_bytes_max: usize,
     /// Publishes of one session that may wait for the disk. Default 32, past it `busy`.
     pub in_flight_max: usize,
+    /// How fast publishes may come, over all workers. Default without limits.
+    pub rates: Arc<Rates>,
 }
 
 impl WorkerConfig {
@@ -92,6 +95,7 @@ impl WorkerConfig {
             outbox_bytes_max: 256 * 1024,
             ring_bytes_max: 4 * 1024 * 1024,
             in_flight_max: 32,
+            rates: Arc::new(Rates::unlimited()),
         }
     }
 }
@@ -444,13 +448,18 @@ impl Worker {
         let stranger = !matches!(session.stage, Stage::LoggedIn(_));
         let code = rejection.refusal.code;
         tracing::debug!(session = id.index, code = code.as_str(), "refused");
-        self.counts.refusals.note(code);
+        self.count_refusal(code);
         self.counts.requests_refused += u64::from(rejection.re.is_some());
         self.counts.logins_refused += u64::from(stranger && rejection.re.is_none());
         self.push_text(id, rejection.to_frame().to_text());
         if stranger || !matches!(code.ends(), Ends::Request) {
             self.close(id, code);
         }
+    }
+
+    /// Counts what was refused, also outside of its sessions.
+    pub fn count_refusal(&mut self, code: Code) {
+        self.counts.refusals.note(code);
     }
 
     fn close(&mut self, id: SessionId, code: Code) {

@@ -56,10 +56,13 @@ impl Worker {
         };
         let next = now.plus(interval);
         let ends = state.ends();
-        let plane = state.chain().plane();
+        let chain = state.chain();
+        let plane = chain.plane();
+        let pace = self.config.rates.pace(chain.leaf().id(), plane, now);
         let held = state.held_revocations().filter(|held| held.log == self.config.log);
         let Some(session) = self.session(id) else { return };
         session.stage = Stage::LoggedIn(Box::new(state));
+        session.pace = pace;
         session.next_mark = next;
         session.revocations_given = held.map_or(0, |held| held.count);
         self.set_deadline(id, next.min(ends));
@@ -81,7 +84,7 @@ impl Worker {
 
     fn submit(&mut self, id: SessionId, re: u64, statement: Statement) {
         let in_flight_max = self.config.in_flight_max;
-        let worker = self.config.index;
+        let (worker, now) = (self.config.index, self.last_now);
         let Some(session) = self.session(id) else { return };
         if session.in_flight >= in_flight_max {
             #[cfg(feature = "sabotage")]
@@ -89,6 +92,9 @@ impl Worker {
                 return;
             }
             return self.reject(id, &Rejection { re: Some(re), refusal: Code::Busy.into() });
+        }
+        if !session.pace.take(statement.may_use_reserve(), now) {
+            return self.reject(id, &Rejection { re: Some(re), refusal: Code::RateLimited.into() });
         }
         session.in_flight += 1;
         let ticket = Ticket { worker, session: id, re };

@@ -8,6 +8,7 @@ use vigie_proto::time::Timestamp;
 use super::outbox::Outbox;
 use super::page::ReadFrom;
 use crate::event::Position;
+use crate::rates::Pace;
 
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -57,6 +58,8 @@ pub(super) struct Session {
     pub(super) subscriptions: u64,
     /// The count of the last revocation that was put into the outbox, or that it holds by itself.
     pub(super) revocations_given: u64,
+    /// How fast it may publish; without limits before log-in, when it publishes nothing.
+    pub(super) pace: Pace,
     /// Publishes that wait for the disk.
     pub(super) in_flight: usize,
     /// A page is being read for a subscription: one at a time, also when the subscription is replaced meanwhile.
@@ -90,6 +93,7 @@ impl Session {
             subscription: None,
             subscriptions: 0,
             revocations_given: 0,
+            pace: Pace::default(),
             in_flight: 0,
             reading: false,
             reading_history: false,

@@ -67,6 +67,12 @@ impl Place {
     pub(crate) fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
         vigie(&["init", place.dir().to_str().unwrap()]).ended(0);
+        // Tests say many things at once.
+        place.edit(
+            "vigie.toml",
+            "# publishes_per_credential_max = 50",
+            "publishes_per_credential_max = 1000000",
+        );
         place
     }
 

@@ -79,7 +79,8 @@ impl Place {
         let named = text.replace("\njournal = \"journal\"", &format!("\njournal = {journal:?}"));
         assert_ne!(named, text, "the settings name the journal");
         let config = self.dir.join(format!("{name}.toml"));
-        std::fs::write(&config, format!("{named}\n{settings}\n")).unwrap();
+        std::fs::write(&config, format!("{named}\npublishes_per_credential_max = 1000000\n{settings}\n"))
+            .unwrap();
         Node { dir, journal, config }
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 use vigie_proto::refusal::Code::{
     Busy, ClockSuspect, CredentialExpired, Expired, GoingAway, LifetimeTooLong, LoginTimeout, NotGranted,
-    NotLoggedIn, SessionExpired, TooManyConnections, Unresponsive,
+    NotLoggedIn, RateLimited, SessionExpired, TooManyBytes, TooManyConnections, TooManyStrangers,
+    Unresponsive,
 };
 use vigie_proto::refusal::Ends;
 use vigie_proto::time::Timestamp;
@@ -46,6 +48,12 @@ pub(crate) const CASES: &[Case] = &[
     apart("expired, but for the same bytes again", Expired, || Box::pin(expired_since())),
     apart("the relay stops", GoingAway, || Box::pin(the_relay_stops())),
     apart("a frame between the log-in and `welcome`", NotLoggedIn, || Box::pin(speaks_too_early())),
+    apart("more before the log-in than a log-in needs", TooManyBytes, || Box::pin(talks_too_much())),
+    apart("a newcomer from an address that has its share of strangers", TooManyStrangers, || {
+        Box::pin(one_stranger_too_many())
+    }),
+    apart("an author who publishes too fast", RateLimited, || Box::pin(too_fast(Who::Author))),
+    apart("exercises that come too fast", RateLimited, || Box::pin(too_fast(Who::Drill))),
     apart("one connection too many", TooManyConnections, || Box::pin(one_too_many())),
 ];
 
@@ -194,6 +202,71 @@ async fn one_too_many() -> Seen {
     stage.check_witnesses().await;
     stage.end();
     seen.expect("there was no room")
+}
+
+/// Pings are answered, but count.
+async fn talks_too_much() -> Seen {
+    let mut stage = Stage::new().await;
+    let mut raw = Raw::connect(&stage.world, stage.address()).await;
+    assert_eq!(raw.frame().await["op"], "challenge");
+    for _ in 0..24 * 1024 / 125 {
+        raw.send_message(Message::Ping(vec![7; 125].into())).await;
+    }
+    let seen = dismissal(&mut raw).await;
+    stage.check_witnesses().await;
+    let mut twin = Raw::connect(&stage.world, stage.address()).await;
+    let login = twin.login_frame(&stage.live_person(|_| {})).await;
+    for _ in 0..8 * 1024 / 125 {
+        twin.send_message(Message::Ping(vec![7; 125].into())).await;
+    }
+    twin.send(&login).await;
+    assert_eq!(twin.frame().await["op"], "welcome");
+    stage.end();
+    seen
+}
+
+/// Those who are logged in are no strangers: there are more of them than strangers may be.
+async fn one_stranger_too_many() -> Seen {
+    let mut stage = Stage::with(|config| config.strangers_per_address_max = 1).await;
+    let twin = stage.session(Who::Author).await;
+    let mut slow = Raw::connect(&stage.world, stage.address()).await;
+    assert_eq!(slow.frame().await["op"], "challenge");
+    let mut newcomer = Raw::connect(&stage.world, stage.address()).await;
+    let seen = dismissal(&mut slow).await;
+    let login = newcomer.login_frame(&stage.live_person(|_| {})).await;
+    newcomer.send(&login).await;
+    assert_eq!(newcomer.frame().await["op"], "welcome");
+    stage.give_back(Who::Author, twin, None);
+    stage.check_witnesses().await;
+    stage.end();
+    seen
+}
+
+/// Four fifths of a burst of ten, or of the quarter of forty that exercises have.
+async fn too_fast(who: Who) -> Seen {
+    let mut stage = Stage::with(|config| match who {
+        Who::Drill => config.publishes_max = 40,
+        _ => config.publishes_per_credential_max = 10,
+    })
+    .await;
+    let mut session = stage.session(who).await;
+    let mut draft = stage.message(who);
+    let mut saying = |number: usize| {
+        draft.cap()["note"] = number.to_string().into();
+        draft.to_token()
+    };
+    let refused = loop {
+        let answer = session.publish(&saying(usize::try_from(session.n).unwrap())).await;
+        if answer["op"] == "refused" {
+            break answer;
+        }
+        assert!(session.n < 1_000, "nothing held it back");
+    };
+    assert!(session.n > 8, "only {} were let through", session.n);
+    // The session goes on, and in a while so may the author.
+    let again = saying(usize::try_from(session.n).unwrap() - 1);
+    soon(async { while session.publish(&again).await["op"] != "receipt" {} }).await;
+    Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
 }
 
 async fn speaks_too_early() -> Seen {

@@ -27,6 +27,7 @@ use crate::clock::{Clock, TimeSource};
 use crate::health::JournalWatch;
 use crate::journal::sim_disk::SimDisk;
 use crate::journal::{JournalConfig, JournalReader};
+use crate::net::inlet::StrangerBytes;
 use crate::net::tls::{Shown, Tls};
 use crate::sequencer::{Sequencer, Statement, Submission, Ticket};
 use crate::server::inbox::{BATCHES_MAX, Inbox, Letter};
@@ -174,6 +175,7 @@ fn assemble(cast: &Cast, bounds: &Bounds, time: &Time) -> Stage {
         submissions: submit.clone(),
         reads: ask,
         tls: tls(),
+        stranger_bytes: StrangerBytes::default(),
         origins: Vec::new(),
         clock,
     };

@@ -1,0 +1,101 @@
+//! So many costly steps in one turn of a worker, and no more: the rest wait for the next, in the order they came.
+//!
+//! A handshake and a signature check each take the worker from all its sessions for a while. When a thousand come at once
+//! they are spread over turns, and whoever lives is served in between. No clock: a turn is one pass over the tasks that
+//! were ready.
+
+use tokio::sync::{Notify, Semaphore, TryAcquireError};
+
+/// Permits for costly steps, made anew in each turn.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    permits: Semaphore,
+    per_turn: usize,
+    spent: Notify,
+}
+
+impl Turns {
+    pub(crate) fn new(per_turn: usize) -> Self {
+        Self { permits: Semaphore::new(per_turn), per_turn, spent: Notify::new() }
+    }
+
+    /// Takes a permit, if there is one in this turn.
+    pub(crate) fn try_take(&self) -> bool {
+        match self.permits.try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                self.note_taken();
+                true
+            }
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => false,
+        }
+    }
+
+    /// Waits for a permit. Cancel safe: who goes away leaves the line.
+    pub(crate) async fn take(&self) {
+        // It is never closed.
+        if let Ok(permit) = self.permits.acquire().await {
+            permit.forget();
+        }
+        self.note_taken();
+    }
+
+    fn note_taken(&self) {
+        if self.permits.available_permits() == 0 {
+            self.spent.notify_one();
+        }
+    }
+
+    /// Makes new permits a turn after they are spent, for ever.
+    pub(crate) async fn renew(&self) {
+        loop {
+            self.spent.notified().await;
+            tokio::task::yield_now().await;
+            let left = self.permits.available_permits();
+            self.permits.add_permits(self.per_turn.saturating_sub(left));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+
+    /// Storms of a hundred, beside a task that is always ready: it runs between any few of them.
+    #[test]
+    fn a_storm_is_spread_over_turns_in_the_order_it_came() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let turns = Rc::new(Turns::new(4));
+        let (done, passes) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(0)));
+        LocalSet::new().block_on(&runtime, async {
+            let renewing = Rc::clone(&turns);
+            tokio::task::spawn_local(async move { renewing.renew().await });
+            for number in 0..100 {
+                let (turns, done, passes) = (Rc::clone(&turns), Rc::clone(&done), Rc::clone(&passes));
+                tokio::task::spawn_local(async move {
+                    turns.take().await;
+                    done.borrow_mut().push((number, passes.get()));
+                });
+            }
+            while done.borrow().len() < 100 {
+                passes.set(passes.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        });
+        let done = done.borrow();
+        assert!(done.iter().map(|(number, _)| *number).eq(0..100), "in order: {done:?}");
+        let most = (0..=passes.get()).map(|pass| done.iter().filter(|(_, at)| *at == pass).count()).max();
+        assert!(most.is_some_and(|most| most <= 8), "at most two refills between two passes: {most:?}");
+    }
+
+    #[test]
+    fn without_a_new_turn_there_are_no_new_permits() {
+        let turns = Turns::new(2);
+        assert!(turns.try_take() && turns.try_take() && !turns.try_take());
+    }
+}

@@ -1,0 +1,196 @@
+//! How fast publishes may come: each credential has a rate, and exercises together have one.
+//!
+//! A worker asks [`Pace::take`] for a message that it has verified, with its own time: a test decides what time it is.
+//! What is refused is told as `rate_limited` and may be sent again. The last fifth of each burst is for cancels,
+//! replacements and urgent messages: while an author floods, all that comes back is for these first.
+//!
+//! One [`Bucket`] for a credential, whatever workers its sessions are on: an atomic number, no lock. The table of buckets
+//! is looked at when a session logs in, and holds those in use or not yet full again; so it grows no faster than log-ins
+//! come, and logging in anew gives nobody a new burst.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vigie_proto::channel::Plane;
+use vigie_proto::id::CredentialId;
+use vigie_proto::time::Timestamp;
+
+/// Publishes a second of one credential: an operator with a finger on the key, and a gateway for a region, stay far below.
+pub const PUBLISHES_PER_CREDENTIAL: u32 = 50;
+
+/// Publishes a second that a relay is meant for: on one core, checking 2,000 signatures takes a tenth of a second.
+pub const PUBLISHES: u32 = 2_000;
+
+/// The share of exercises in that is one in so many.
+pub const EXERCISE_SHARE: u32 = 4;
+
+/// One in so many of a burst is for what may use the reserve.
+const RESERVED_SHARE: u64 = 5;
+
+/// Buckets that the table holds before it first looks for those that nobody needs.
+const TIDY_FROM: usize = 1_024;
+
+/// So many a second, and as many at once after a second of rest. At most a million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rate {
+    micros_each: u64,
+    burst_micros: u64,
+}
+
+impl Rate {
+    fn per_second(publishes: u32) -> Self {
+        let micros_each = 1_000_000 / u64::from(publishes.clamp(1, 1_000_000));
+        Self { micros_each, burst_micros: micros_each * u64::from(publishes.max(1)) }
+    }
+}
+
+/// What was published lately, as the time until which it is paid for (the generic cell rate algorithm), in microseconds.
+#[derive(Debug, Default)]
+struct Bucket(AtomicU64);
+
+impl Bucket {
+    fn take(&self, rate: Rate, reserve: bool, now: Timestamp) -> bool {
+        let now = now.as_millis() * 1_000;
+        let burst =
+            if reserve { rate.burst_micros } else { rate.burst_micros - rate.burst_micros / RESERVED_SHARE };
+        let paid = |until: u64| {
+            let until = until.max(now) + rate.micros_each;
+            // A burst of one is one, whatever is reserved of it.
+            (until - now <= burst.max(rate.micros_each)).then_some(until)
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid).is_ok()
+    }
+
+    fn is_full(&self, now: Timestamp) -> bool {
+        self.0.load(Ordering::Relaxed) <= now.as_millis() * 1_000
+    }
+}
+
+#[derive(Debug)]
+struct Table {
+    buckets: HashMap<CredentialId, Arc<Bucket>>,
+    tidy_from: usize,
+}
+
+/// The rates of a relay, shared by its workers.
+#[derive(Debug)]
+pub struct Rates {
+    credential: Option<Rate>,
+    exercises: Option<(Rate, Arc<Bucket>)>,
+    table: Mutex<Table>,
+}
+
+impl Rates {
+    /// So many publishes a second for each credential, and a quarter of so many for all exercises together.
+    pub fn new(per_credential: u32, publishes: u32) -> Self {
+        let exercises = Rate::per_second(publishes / EXERCISE_SHARE);
+        Self {
+            credential: Some(Rate::per_second(per_credential)),
+            exercises: Some((exercises, Arc::default())),
+            ..Self::unlimited()
+        }
+    }
+
+    /// No limits: for workers that are driven by hand.
+    pub fn unlimited() -> Self {
+        let table = Table { buckets: HashMap::new(), tidy_from: TIDY_FROM };
+        Self { credential: None, exercises: None, table: Mutex::new(table) }
+    }
+
+    /// What a session that logs in under this credential is held to.
+    pub(crate) fn pace(&self, credential: CredentialId, plane: Plane, now: Timestamp) -> Pace {
+        let mut rates = Vec::new();
+        if let Some(rate) = self.credential {
+            rates.push((rate, self.bucket(credential, now)));
+        }
+        if let (Some(exercises), Plane::Exercise) = (&self.exercises, plane) {
+            rates.push(exercises.clone());
+        }
+        Pace(rates)
+    }
+
+    fn bucket(&self, credential: CredentialId, now: Timestamp) -> Arc<Bucket> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.buckets.len() >= table.tidy_from {
+            table.buckets.retain(|_, bucket| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
+            table.tidy_from = TIDY_FROM.max(2 * table.buckets.len());
+        }
+        Arc::clone(table.buckets.entry(credential).or_default())
+    }
+}
+
+/// What one session is held to.
+#[derive(Debug, Default)]
+pub(crate) struct Pace(Vec<(Rate, Arc<Bucket>)>);
+
+impl Pace {
+    /// Whether a message may be published now; counts it if so. `reserve` says that it may use the reserve.
+    pub(crate) fn take(&self, reserve: bool, now: Timestamp) -> bool {
+        self.0.iter().all(|(rate, bucket)| bucket.take(*rate, reserve, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const ONE: CredentialId = CredentialId::from_bytes([1; 32]);
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn after(millis: u64) -> Timestamp {
+        START.plus(Duration::from_millis(millis))
+    }
+
+    fn taken(pace: &Pace, reserve: bool, now: Timestamp) -> usize {
+        (0..10_000).take_while(|_| pace.take(reserve, now)).count()
+    }
+
+    #[test]
+    fn a_second_of_rest_allows_a_burst_of_which_a_fifth_is_reserved() {
+        let rates = Rates::new(50, 2_000);
+        let pace = rates.pace(ONE, Plane::Live, START);
+        assert_eq!(taken(&pace, false, START), 40);
+        assert_eq!(taken(&pace, true, START), 10);
+        // What comes back is for the reserve first.
+        assert_eq!(taken(&pace, false, after(199)), 0);
+        assert_eq!(taken(&pace, true, after(199)), 9);
+        assert_eq!(taken(&pace, false, after(200)), 0);
+        assert_eq!(taken(&pace, false, after(2_000)), 40);
+        // A clock that stands or goes back gives nothing, and does no harm.
+        assert_eq!(taken(&pace, false, START), 0);
+    }
+
+    #[test]
+    fn sessions_of_a_credential_share_its_rate_and_logging_in_again_gives_no_burst() {
+        let rates = Rates::new(50, 2_000);
+        let (one, same) = (rates.pace(ONE, Plane::Live, START), rates.pace(ONE, Plane::Live, START));
+        let other = rates.pace(CredentialId::from_bytes([2; 32]), Plane::Live, START);
+        assert_eq!((taken(&one, false, START), taken(&same, false, START)), (40, 0));
+        drop((one, same));
+        for number in 0..5_000_u16 {
+            let id = [&number.to_be_bytes()[..], &[9; 30]].concat();
+            drop(rates.pace(CredentialId::from_bytes(id.try_into().unwrap()), Plane::Live, START));
+        }
+        assert!(rates.table.lock().unwrap().buckets.len() <= TIDY_FROM, "the unused are forgotten");
+        assert_eq!(taken(&rates.pace(ONE, Plane::Live, after(19)), false, after(19)), 0);
+        assert_eq!(taken(&other, false, START), 40);
+    }
+
+    #[test]
+    fn exercises_have_a_quarter_together_and_live_messages_are_not_held_to_it() {
+        let rates = Rates::new(1_000, 400);
+        let pace = |number, plane| rates.pace(CredentialId::from_bytes([number; 32]), plane, START);
+        let (one, two) = (pace(1, Plane::Exercise), pace(2, Plane::Exercise));
+        assert_eq!(taken(&one, false, START), 80);
+        assert_eq!((taken(&two, false, START), taken(&two, true, START)), (0, 20));
+        assert_eq!(taken(&pace(3, Plane::Live), false, START), 800);
+    }
+
+    #[test]
+    fn without_limits_there_are_none() {
+        assert_eq!(taken(&Rates::unlimited().pace(ONE, Plane::Exercise, START), false, START), 10_000);
+    }
+}
