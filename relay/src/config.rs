@@ -28,9 +28,10 @@ pub struct RelayConfig {
     pub tls_key: PrivateKeyDer<'static>,
     /// The pinned roots: who may issue the credentials that count here.
     pub roots: Roots,
-    /// The folder of the journal. It must exist: a missing disk must not look like a new relay.
+    /// The folder of the journal. It must exist. Whether a journal may begin there when it has none is said by
+    /// [`JournalConfig::new_journal`]; by default it may.
     pub journal: PathBuf,
-    /// How the journal is cut into files.
+    /// How the journal is cut into files, how long it keeps, and whether a new one may begin.
     pub journal_config: JournalConfig,
     /// The relay's own credential, told to clients.
     pub relay_credential: Option<CredentialId>,

@@ -7,6 +7,8 @@ mod support;
 
 #[path = "cli_journal/backup.rs"]
 mod backup;
+#[path = "cli_journal/begin.rs"]
+mod begin;
 #[path = "cli_journal/desk.rs"]
 mod desk;
 #[path = "cli_journal/export.rs"]

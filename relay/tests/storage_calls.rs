@@ -55,6 +55,7 @@ const CLASSES: &[(&str, On)] = &[
     ("openat", On::Reserve),
     ("fallocate", On::Reserve),
     ("fdatasync", On::Reserve),
+    ("unlink", On::Marker),
 ];
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -22,10 +22,12 @@ use super::args;
 use super::authority;
 use super::exit::{Exit, Failure, Outcome};
 use super::files;
+use super::journal;
 use super::screen::Screen;
 use super::settings;
 use super::text::Lang;
 use super::time;
+use crate::journal::mark_new;
 
 /// Both planes, in the order of every list here.
 pub(super) const PLANES: [Plane; 2] = [Plane::Live, Plane::Exercise];
@@ -57,6 +59,7 @@ pub(crate) fn lay_out(lang: Lang, dir: &Path) -> Outcome {
     for folder in ["authority", "tls", "relay", "identities", "journal"] {
         files::create_folder(lang, &dir.join(folder))?;
     }
+    mark_new(&dir.join("journal")).map_err(|error| journal::failed(lang, &dir.join("journal"), &error))?;
     let roots = [layout.plane(Plane::Live, now)?, layout.plane(Plane::Exercise, now)?];
     layout.tls(now)?;
     files::create_public(lang, &dir.join("vigie.toml"), &settings::trial_file(lang, LISTEN, &NAMES, &roots))?;

@@ -18,7 +18,7 @@ use super::text::Lang;
 use super::time;
 use super::upkeep::{self, Ending, Upkeep};
 use crate::health::expiry::Validity;
-use crate::journal::Recovery;
+use crate::journal::{JournalError, Recovery};
 use crate::net::tls::Shown;
 use crate::server::{Relay, RelayError};
 
@@ -143,7 +143,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
         .map_err(|error| Failure::new(Exit::Failure, lang.cannot_listen(listen, error)))?;
     let (health_listener, health_fault) = health.bind();
     config.health = health_listener;
-    let relay = Relay::start(listener, config).map_err(|error| failed(lang, &error))?;
+    let relay = Relay::start(listener, config).map_err(|error| failed(lang, &journal, &error))?;
     // Stable: scripts and tests read the address from this first line.
     talk(&format!("vigie: listening on {}", relay.local_addr()));
     if let Some(address) = relay.health_addr() {
@@ -173,12 +173,20 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
         }
         End::Failed => FAILED_GRACE,
     };
-    relay.stop(grace).map_err(|error| failed(lang, &error))?;
+    relay.stop(grace).map_err(|error| failed(lang, &journal, &error))?;
     screen.say(&lang.relay_stopped());
     Ok(())
 }
 
-fn failed(lang: Lang, error: &RelayError) -> Failure {
+fn failed(lang: Lang, journal: &Path, error: &RelayError) -> Failure {
+    if let RelayError::Journal(JournalError::NotBegun { left }) = error {
+        let path = journal.display();
+        let why = match left {
+            Some(name) => lang.journal_gone(&path, name),
+            None => lang.journal_not_begun(&path),
+        };
+        return Failure::new(Exit::Configuration, format!("{why}\n{}", lang.journal_to_do(path)));
+    }
     if error.is_storage_failure() {
         return Failure::new(Exit::Storage, lang.storage_failed(error));
     }

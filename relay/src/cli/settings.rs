@@ -27,7 +27,7 @@ use super::suggest::closest;
 use super::text::Lang;
 use super::time;
 use crate::config::RelayConfig;
-use crate::journal::JournalConfig;
+use crate::journal::{JournalConfig, NewJournal};
 use crate::rates::EXERCISE_SHARE;
 
 macro_rules! settings {
@@ -211,6 +211,8 @@ impl Reading<'_> {
         }
         let journal = base.join(&file.journal);
         let mut config = RelayConfig::new(names, tls_chain, tls_key, roots, journal);
+        // A service starts before its disk is mounted, or after somebody has cleared it: neither is a new relay.
+        config.journal_config.new_journal = NewJournal::OnlyWhereMarked;
         let credential_fault = self.relay_credential(base, &file, &mut config)?;
         self.limits(&file, &mut config)?;
         let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);

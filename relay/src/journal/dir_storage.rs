@@ -38,8 +38,9 @@ struct OpenDir {
 impl DirStorage {
     /// Opens a folder that exists.
     ///
-    /// A missing folder is an error ([`io::ErrorKind::NotFound`]) and not an empty journal: a disk that was not mounted
-    /// must not look like a new relay. Create the folder once, when the relay is set up, with [`DirStorage::create`].
+    /// A missing folder is an error ([`io::ErrorKind::NotFound`]) and not an empty journal. That is no proof that its disk
+    /// is mounted: the mount point is there without it. For that see
+    /// [`NewJournal::OnlyWhereMarked`](super::NewJournal::OnlyWhereMarked).
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_path_buf();
         let handle = File::open(&path)?;

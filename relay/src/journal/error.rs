@@ -87,6 +87,17 @@ pub enum JournalError {
         name: String,
     },
 
+    /// The folder has no journal, and nobody has said that one may begin there ([`NewJournal::OnlyWhereMarked`]).
+    ///
+    /// [`NewJournal::OnlyWhereMarked`]: super::NewJournal::OnlyWhereMarked
+    #[error(
+        "there is no journal in this folder, and it is not marked as that of a new one; nothing was changed; mount its \
+         disk, put the journal back, or mark an empty folder with `vigie journal new`"
+    )]
+    NotBegun {
+        /// What shows that there was a journal.
+        left: Option<String>,
+    },
     /// The folder is a copy: going on in it would give one place of one log to two messages.
     #[error(
         "this folder is a backup of log {log}; a relay does not go on with it: import it into an empty journal folder \

@@ -1,13 +1,15 @@
 //! A journal folder that comes into being whole or not at all: for an import, which takes long and may be killed.
 //!
 //! The journal is written in a folder beside the empty one that the relay is told to use, and takes its place by one
-//! renaming. Until then that one is empty and locked, so that no relay begins a journal in it.
+//! renaming. Until then that one is empty (but for the marker of a new journal, where it has one) and locked, so that no
+//! relay begins a journal in it.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use super::beginning::MARKER_NAME;
 use super::dir_storage::{DirLock, DirStorage};
 use super::error::JournalError;
 use super::segment::{FileName, LOCK_NAME};
@@ -44,7 +46,7 @@ impl FreshFolder {
         if found.dev() != fs::metadata(&parent).map_err(opening())?.dev() {
             return Err(JournalError::MountPoint);
         }
-        let is_other = |name: &String| name != LOCK_NAME;
+        let is_other = |name: &String| name != LOCK_NAME && name != MARKER_NAME;
         let names = storage.names().map_err(opening())?;
         if let Some(name) = names.into_iter().find(is_other) {
             return Err(JournalError::NotEmpty { name });
@@ -73,10 +75,16 @@ impl FreshFolder {
     /// Puts the folder in the place of the empty one; on `Ok` that is durable. The journal in it must be closed.
     ///
     /// # Errors
-    /// [`JournalError::Storage`]: the old folder is as empty as it was, or the new one is in its place.
+    /// [`JournalError::Storage`]: the old folder is as empty as it was, perhaps without its marker, or the new one is in
+    /// its place.
     pub fn put_in_place(mut self) -> Result<(), JournalError> {
         let doing = "put the imported journal in its place";
         self.hand_over().map_err(JournalError::storage(doing))?;
+        // First of all: should the rest fail or not come, no relay begins a journal in what is left.
+        match fs::remove_file(self.place.join(MARKER_NAME)) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(JournalError::storage(doing))?,
+        }
         // Held until the end: who opens the old folder now and makes a lock of its own makes the renaming fail.
         fs::remove_file(self.place.join(LOCK_NAME)).map_err(JournalError::storage(doing))?;
         fs::rename(&self.beside, &self.place).map_err(JournalError::storage(doing))?;

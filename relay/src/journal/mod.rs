@@ -10,7 +10,8 @@
 //! - What was there is found again, in its order, after a crash at any point, also in the middle of recovering from one.
 //! - What cannot be found again is said, with the file and the place, to the operator and to readers; it is left as it is,
 //!   and what follows is served. Where the end of the journal cannot be proven, nothing is opened and nothing changed.
-//!   There is never an empty journal in the place of a damaged one.
+//!   There is never an empty journal in the place of a damaged one; nor in that of a missing one, where the opener says
+//!   [`NewJournal::OnlyWhereMarked`], as the relay's binary does.
 //! - A reader gets bytes whose checksum is right, or an error.
 //! - What retention removes was asked for first, and what its caller still needs of it was synced again before.
 //! - On a full disk nothing breaks: batches are refused, urgent ones go through as long as the reserve lasts.
@@ -40,6 +41,7 @@ mod index;
 mod batch;
 mod reserve;
 mod folder;
+mod beginning;
 mod scan;
 mod recovery;
 mod writer;
@@ -51,6 +53,7 @@ mod usage;
 mod fresh;
 
 pub use backup::Copied;
+pub use beginning::{NewJournal, mark_new};
 pub use damage::{DAMAGE_MET_MAX, DamageMet, DamagedRange};
 pub use dir_storage::{DirFile, DirLock, DirStorage};
 pub use error::{JournalError, ReadError};

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use vigie_proto::id::LogId;
 
 use super::batch::Batch;
+use super::beginning::{self, NewJournal};
 use super::channels::Names;
 use super::damage::DamagedRange;
 use super::error::JournalError;
@@ -75,15 +76,16 @@ pub(super) struct Loaded<F> {
     pub(super) names: Names,
 }
 
-/// Reads the folder, or makes a new journal in an empty one.
+/// Reads the folder, or makes a new journal in an empty one where one may begin.
 pub(super) fn load<S: Storage>(
     storage: &S,
     segment_bytes: u64,
-    new_log: LogId,
+    (new_journal, new_log): (NewJournal, LogId),
     visit: &mut Visitor<'_>,
 ) -> Result<Loaded<S::File>, JournalError> {
     let folder = Folder::list(storage)?;
     if folder.segments.is_empty() {
+        new_journal.judge(&folder)?;
         return create(storage, &folder, segment_bytes, new_log);
     }
     #[cfg(feature = "sabotage")]
@@ -98,6 +100,7 @@ pub(super) fn load<S: Storage>(
     let damaged = given_up.iter().map(holds_damage).collect::<Result<Vec<_>, _>>()?;
     // From here on the folder is changed. The names may so far be in the page cache only.
     storage.sync_directory().map_err(JournalError::storage("sync the folder"))?;
+    beginning::unmark(storage, &folder)?;
     for index in folder.unfinished {
         segment::discard(storage, index)?;
     }
@@ -122,6 +125,7 @@ fn create<S: Storage>(
     let progress = Progress { last: 0, admitted: 0 };
     let first = Origin { log, index: 1, previous_end: 0, oldest: 1 };
     let segment = first.install(storage, segment_bytes, progress, &[])?.segment;
+    beginning::unmark(storage, folder)?;
     Ok(Loaded {
         segments: vec![Indexed::new(segment)],
         position: HEADER_BYTES,

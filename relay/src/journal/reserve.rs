@@ -14,7 +14,8 @@ use super::storage::{Storage, StorageFile};
 /// cancels and urgent messages than come before somebody has made room.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 
-const NAME: &str = "reserve";
+/// Its file.
+pub(super) const NAME: &str = "reserve";
 
 /// Makes the reserve `bytes` long. Without room it stays as it was.
 pub(super) fn keep<S: Storage>(storage: &S, bytes: u64) -> Result<(), NotMade> {

@@ -5,6 +5,7 @@
 //! 00000000000000000002.vigie.new  one that is being prepared: no part of the journal yet
 //! 00000000000000000001.vigie.damaged  no part of the journal any more, and kept for whoever wants to look
 //! reserve                         room for urgent batches, see `reserve.rs`
+//! begin-here                      a new journal may begin here, see `beginning.rs`
 //! lock
 //! ```
 //! Header, 128 bytes, little-endian:
@@ -79,7 +80,7 @@ pub(super) fn file_name(index: u64) -> String {
     format!("{index:020}{SUFFIX}")
 }
 
-fn unfinished_name(index: u64) -> String {
+pub(super) fn unfinished_name(index: u64) -> String {
     format!("{index:020}{UNFINISHED_SUFFIX}")
 }
 

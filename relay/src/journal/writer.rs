@@ -14,8 +14,10 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
 use super::batch::{self, Batch};
+use super::beginning::NewJournal;
 use super::damage::DamagedRange;
 use super::error::JournalError;
+use super::folder::Folder;
 use super::frame::{BODY_BYTES_MAX, MARK_BYTES};
 use super::index::{Index, Progress};
 use super::reader::JournalReader;
@@ -59,6 +61,10 @@ pub struct JournalConfig {
     /// Room that is kept for [`Journal::append_urgent`] when the disk is full, in bytes; default [`RESERVE_BYTES`], never
     /// more than a segment.
     pub reserve_bytes: u64,
+    /// Whether a journal may begin in a folder that has none; default [`NewJournal::Allowed`]. Where the folder is that
+    /// of a relay in service use [`NewJournal::OnlyWhereMarked`], as the `vigie` binary does: an empty folder may be a
+    /// disk that is not mounted.
+    pub new_journal: NewJournal,
 }
 
 impl JournalConfig {
@@ -69,6 +75,7 @@ impl JournalConfig {
             retain_age: RETAIN_AGE,
             retain_bytes: RETAIN_BYTES,
             reserve_bytes: RESERVE_BYTES,
+            new_journal: NewJournal::Allowed,
         }
     }
 }
@@ -125,7 +132,7 @@ pub(super) enum Reserve {
 
 impl<S: Storage> Journal<S> {
     /// Opens the journal of a folder and gives every record in it to `visit`, in order; in an empty folder makes a new
-    /// one whose identity is `new_log`.
+    /// one whose identity is `new_log`, where [`JournalConfig::new_journal`] lets it.
     ///
     /// When it returns `Ok`, all that was visited is on disk. On an error the caller forgets what it was given; up to
     /// there, unless the error is [`JournalError::Storage`] or [`JournalError::Full`], nothing was written. Reads the
@@ -143,11 +150,15 @@ impl<S: Storage> Journal<S> {
         let segment_bytes = config.segment_bytes.max(SEGMENT_BYTES_MIN);
         let reserve_bytes = config.reserve_bytes.min(segment_bytes);
         let config = JournalConfig { segment_bytes, reserve_bytes, ..config };
+        if config.new_journal == NewJournal::OnlyWhereMarked {
+            // Before the lock, which would be a first write where nothing may be written. It is judged again under it.
+            config.new_journal.judge(&Folder::list(&storage)?)?;
+        }
         let lock = storage.lock(LOCK_NAME).map_err(|source| {
             let in_use = source.kind() == std::io::ErrorKind::WouldBlock;
             if in_use { JournalError::InUse } else { JournalError::storage("lock the folder")(source) }
         })?;
-        let loaded = recovery::load(&storage, config.segment_bytes, new_log, visit)?;
+        let loaded = recovery::load(&storage, config.segment_bytes, (config.new_journal, new_log), visit)?;
         let newest = loaded.segments.last().expect("recovery gives at least one segment");
         let current = Arc::clone(&newest.segment);
         Ok(Self {

@@ -58,7 +58,7 @@ pub enum RelayError {
     /// The folder of the journal could not be opened.
     #[error(
         "the journal folder {path} cannot be opened ({source}); if its disk is not mounted, mount it; for a new \
-         relay, make the folder"
+         relay, make the folder with `vigie journal new`"
     )]
     JournalFolder {
         /// Which folder.
@@ -337,7 +337,8 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key)?, names));
     let clock = Arc::new(config.clock);
     let workers = config.workers.max(1);
-    // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place.
+    // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place. Whether one may
+    // begin in a folder that is there: `JournalConfig::new_journal`.
     let storage = DirStorage::open(&config.journal)
         .map_err(|source| RelayError::JournalFolder { path: config.journal.clone(), source })?;
     let syncs = Arc::new(SyncTimes::new(Instant::now()));

@@ -51,7 +51,7 @@ fn counted(place: &Place, name: &str, lines: &[Value]) -> String {
 fn is_empty(place: &Place) -> bool {
     let names: Vec<String> =
         content(&place.dir().join("journal")).into_iter().map(|(name, _)| name).collect();
-    names.iter().all(|name| name == "lock")
+    names.iter().all(|name| name == "lock" || name == "begin-here")
 }
 
 /// Nothing is left beside the journal either.

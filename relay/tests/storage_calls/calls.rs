@@ -62,6 +62,8 @@ pub(crate) enum On {
     Segment,
     Unfinished,
     Reserve,
+    /// That a new journal may begin, beside segments: what a crash leaves.
+    Marker,
 }
 
 impl On {
@@ -71,6 +73,7 @@ impl On {
             "" | "." => Self::Folder,
             "lock" => Self::Lock,
             "reserve" => Self::Reserve,
+            "begin-here" => Self::Marker,
             name if name.ends_with(".new") => Self::Unfinished,
             name if name.ends_with(".vigie") || name.contains(".vigie ") => Self::Segment,
             other => panic!("an unknown file of a journal: {other}"),

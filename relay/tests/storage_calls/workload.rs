@@ -2,7 +2,7 @@
 //! new segments in every way and remove an old one. The same bytes for every run, so that every run makes the same calls.
 //!
 //! ```text
-//! start      reads segments 2 to 4, removes 1 (given up before a crash) and an unfinished one, copies the tail of 4,
+//! start      reads segments 2 to 4, removes the marker of a new journal (left by a crash), removes 1 (given up before a crash) and an unfinished one, copies the tail of 4,
 //!            which nothing proves, into 5
 //! at rest    footer, reserve made
 //! publish 1  into 5; at rest the next segment is prepared

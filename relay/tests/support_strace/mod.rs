@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use vigie_client::proto::channel::Plane;
 use vigie_client::{Client, ClientConfig, Context, Live};
+use vigie_relay::journal::mark_new;
 
 pub(crate) const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
 
@@ -73,7 +74,7 @@ impl Place {
         let dir = self.dir.join(name);
         std::fs::create_dir_all(dir.join("trace")).unwrap();
         let journal = dir.join("journal");
-        std::fs::create_dir(&journal).unwrap();
+        mark_new(&journal).unwrap();
         let text = std::fs::read_to_string(self.dir.join("vigie.toml")).unwrap();
         // Absolute: what the relay opens is then spelled as what strace is told to look for.
         let named = text.replace("\njournal = \"journal\"", &format!("\njournal = {journal:?}"));

@@ -12,6 +12,7 @@ pub(in crate::cli) enum JournalCommand {
     Export(JournalExport),
     Import(JournalImport),
     Backup(JournalBackup),
+    New(JournalNew),
 }
 
 /// Which roots to trust: those named here, else those of the settings, else those of the context.
@@ -75,4 +76,9 @@ pub(in crate::cli) struct JournalBackup {
     pub(in crate::cli) journal: Option<PathBuf>,
     #[arg(long, value_name = "FILE", env = "VIGIE_CONFIG", hide_env_values = true)]
     pub(in crate::cli) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct JournalNew {
+    pub(in crate::cli) dir: PathBuf,
 }

@@ -40,7 +40,7 @@ use crate::cli::text::Lang;
 use crate::cli::time;
 use crate::journal::{
     CarriedId, DirStorage, ForkedFrom, FreshFolder, Journal, JournalConfig, JournalError, MessageRecord, Met,
-    Record, RevocationRecord,
+    NewJournal, Record, RevocationRecord,
 };
 use crate::sequencer::IDS_IN_FORCE_MAX;
 
@@ -158,10 +158,12 @@ impl<'a> Import<'a> {
         judge: Judge,
         args: &JournalImport,
         folder: &Path,
-        config: JournalConfig,
+        mut config: JournalConfig,
     ) -> Result<Self, Stopped> {
         let storage = DirStorage::open(folder)
             .map_err(|source| JournalError::Storage { doing: "open the folder of the import", source })?;
+        // In the folder beside, which was made for it.
+        config.new_journal = NewJournal::Allowed;
         let journal = Journal::open(storage, config, new_log(screen.lang)?, &mut |_| Ok(()))?;
         let at = Stored { seq: Sequence::START, admitted: Timestamp::EPOCH };
         Ok(Self {

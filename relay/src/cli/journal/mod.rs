@@ -1,7 +1,8 @@
 //! `vigie journal`: what an operator does with a relay's log besides running it.
 //!
 //! `verify`, `stats`, `export` and `backup` read through a [`Survey`], beside a running relay as on a folder at rest, and
-//! change nothing. `import` alone writes a journal, into an empty folder under the relay's own lock. Whatever is said of
+//! change nothing. `import` alone writes a journal, into an empty folder under the relay's own lock; `new` says where one may
+//! begin. Whatever is said of
 //! messages is said by the same `verify` and `admit` as in a relay (`judge`).
 
 pub(super) mod args;
@@ -10,6 +11,7 @@ mod export;
 mod import;
 mod judge;
 mod lines;
+mod new;
 mod stats;
 mod verify;
 
@@ -32,6 +34,7 @@ pub(super) fn run(session: Session<'_>, command: &JournalCommand) -> Outcome {
         JournalCommand::Export(args) => export::run(session, args),
         JournalCommand::Import(args) => import::run(session, args),
         JournalCommand::Backup(args) => backup::run(session.screen, args),
+        JournalCommand::New(args) => new::run(session.screen, args),
     }
 }
 
@@ -82,8 +85,9 @@ fn survey(lang: Lang, dir: &Path) -> Result<(ReadOnlyDir, Survey<ReadOnlyDir>), 
 }
 
 /// How what is wrong with a folder ends a command.
-fn failed(lang: Lang, dir: &Path, error: &JournalError) -> Failure {
+pub(super) fn failed(lang: Lang, dir: &Path, error: &JournalError) -> Failure {
     let exit = match error {
+        JournalError::NotBegun { .. } => Exit::Configuration,
         JournalError::Damaged { .. }
         | JournalError::MissingSegment { .. }
         | JournalError::ForeignSegment { .. }

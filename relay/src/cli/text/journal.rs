@@ -11,6 +11,16 @@ sentences! {
         "à qui se fier ? donnez --root EMPREINTE, les réglages du relais par --config, ou un contexte";
     journal_folder_unreadable(path, why) "cannot read the journal folder {path}: {why}",
         "impossible de lire le dossier du journal {path} ({why})";
+    journal_not_begun(path) "there is no journal in {path}, and it is not marked as the folder of a new one: nothing was started or changed",
+        "il n'y a pas de journal dans {path}, et rien n'y dit qu'un nouveau peut commencer : rien n'a été démarré ni changé";
+    journal_gone(path, name) "the journal in {path} is gone: there is still {name}, and no segment: nothing was started or changed",
+        "le journal dans {path} a disparu : il reste {name}, et aucun segment : rien n'a été démarré ni changé";
+    journal_to_do(path) "if its disk is not mounted, mount it; if the journal was removed, put its files back, or restore a backup into \
+         an empty folder with `vigie journal import`; for a new relay, say so with `vigie journal new {path}`",
+        "si son disque n'est pas monté, montez-le ; si le journal a été ôté, remettez ses fichiers, ou restaurez une sauvegarde \
+         dans un dossier vide par « vigie journal import » ; pour un nouveau relais, dites-le par « vigie journal new {path} »";
+    journal_marked(path) "READY  the next relay that is started on {path} begins a new journal there",
+        "PRÊT  le prochain relais démarré sur {path} y commence un nouveau journal";
     journal_failed(path, why) "{path}: {why}", "{path} ({why})";
 
     // What a journal is made of.

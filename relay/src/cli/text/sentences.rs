@@ -360,8 +360,8 @@ sentences! {
         "« retain_age » est au moins 7d : tant qu'un message peut vivre, il est gardé";
     tls_unusable(why) "the TLS certificate or key cannot be used: {why}",
         "le certificat ou la clé TLS ne peut servir : {why}";
-    no_journal_folder(path) "there is no folder {path} for the journal: mount its disk, or make it for a new relay",
-        "il n'y a pas de dossier {path} pour le journal : montez son disque, ou créez-le pour un nouveau relais";
+    no_journal_folder(path) "there is no folder {path} for the journal: mount its disk; for a new relay: vigie journal new {path}",
+        "il n'y a pas de dossier {path} pour le journal : montez son disque ; pour un nouveau relais : vigie journal new {path}";
     relay_credential_fault(why) "the relay's own credential is not good: {why}",
         "l'accréditation du relais lui-même n'est pas bonne : {why}";
     configuration_good(path) "{path} is good", "{path} est bon";

@@ -102,6 +102,12 @@ pub(super) const HELP: &[(&str, &str, &str)] = &[
         "Copy it while the relay runs, whole and synced; no relay goes on in the copy",
         "Le copier pendant que le relais tourne, entier et synchronisé ; aucun relais ne continue la copie",
     ),
+    (
+        "journal new",
+        "Say that a relay may begin a new journal in a folder; made if missing, refused if it has anything of a journal",
+        "Dire qu'un relais peut commencer un nouveau journal dans un dossier ; créé s'il manque, refusé s'il contient quoi que ce soit d'un journal",
+    ),
+    ("journal new [dir]", "Its folder", "Son dossier"),
     ("journal backup [dest]", "A new or empty folder", "Un dossier nouveau ou vide"),
     (
         "journal backup [journal]",
