@@ -78,7 +78,7 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
             | RelayError::JournalFolder { .. }
             | RelayError::Journal(_)
             | RelayError::ClockBehindJournal { .. }
-            | RelayError::System(_) => failed(lang, &error),
+            | RelayError::System(_) => failed(lang, &settings.config.journal, &error),
         })?;
     if let Some(fault) = settings.credential_fault {
         return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));

@@ -100,6 +100,7 @@ fn both_languages_say_what_was_done() {
 #[test]
 fn a_journal_in_use_or_in_being_is_left_alone() {
     let (place, file) = exported(2);
+    crate::support::vigie(&["journal", "new", &place.path("journal")]).ended(0);
     let relay = place.relay();
     Author::of(&place, "nation").say("alert/fr", "vivant", HOUR);
     let told = journal(&place, &["import", &file]).ended(1);
