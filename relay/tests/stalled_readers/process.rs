@@ -40,7 +40,11 @@ impl Relay {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let settings = place.join("vigie.toml");
         let text = std::fs::read_to_string(&settings).unwrap();
-        std::fs::write(&settings, format!("{text}\nring_bytes_max = {ring_bytes}\npublishes_per_credential_max = 1000\n")).unwrap();
+        std::fs::write(
+            &settings,
+            format!("{text}\nring_bytes_max = {ring_bytes}\npublishes_per_credential_max = 1000\n"),
+        )
+        .unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_vigie"))
             .args(["relay", "run", "--listen", "127.0.0.1:0", "--config"])
             .arg(&settings)
