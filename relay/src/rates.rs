@@ -1,10 +1,10 @@
 //! How fast publishes may come: each credential has a rate, and exercises together have one.
 //!
-//! A worker asks [`Pace::take`] for a message that it has verified, with its own time: a test decides what time it is.
+//! A worker asks `Pace::take` for a message that it has verified, with its own time: a test decides what time it is.
 //! What is refused is told as `rate_limited` and may be sent again. The last fifth of each burst is for cancels,
 //! replacements and urgent messages: while an author floods, all that comes back is for these first.
 //!
-//! One [`Bucket`] for a credential, whatever workers its sessions are on: an atomic number, no lock. The table of buckets
+//! One `Bucket` for a credential, whatever workers its sessions are on: an atomic number, no lock. The table of buckets
 //! is looked at when a session logs in, and holds those in use or not yet full again; so it grows no faster than log-ins
 //! come, and logging in anew gives nobody a new burst.
 
