@@ -27,6 +27,10 @@ const ASKED_AGAIN_AFTER_EXPIRY: Duration = Duration::from_secs(30);
 /// Receipts that a killed program may have forgotten.
 const FORGOTTEN_MAX: usize = 6;
 
+/// Receipts for one message that an author asks for on purpose: each comes up to 40 s after the last, and the end of a
+/// run waits for all.
+const RECEIPTS_MAX: u32 = 4;
+
 /// What an author may say.
 #[derive(Clone, Debug)]
 pub struct Voice {
@@ -56,6 +60,7 @@ struct Pending {
     state: State,
     sent: bool,
     has_receipt: bool,
+    receipts: u32,
 }
 
 /// What an author has in hand.
@@ -196,7 +201,8 @@ impl Author {
                 around.history.note(Did::Receipt { author: self.id, token, id: *id, cursor });
                 let pending = &mut self.pending[place];
                 pending.has_receipt = true;
-                if around.chance.one_in(4) {
+                pending.receipts += 1;
+                if around.chance.one_in(4) && pending.receipts < RECEIPTS_MAX {
                     pending.state = State::Due(now + around.chance.within(0..=40_000));
                 } else {
                     let done = self.pending.remove(place);
@@ -274,7 +280,15 @@ impl Author {
         let state = State::Due(millis(now));
         // The same bytes twice at once would be one request to the history.
         if self.pending.iter().all(|pending| pending.token != token) {
-            self.pending.push(Pending { token, under, expires, state, sent: false, has_receipt: false });
+            self.pending.push(Pending {
+                token,
+                under,
+                expires,
+                state,
+                sent: false,
+                has_receipt: false,
+                receipts: 0,
+            });
         }
     }
 

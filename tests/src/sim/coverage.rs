@@ -111,8 +111,6 @@ coverage! {
     gaps_damaged,
     /// Gaps told in pages of history.
     gaps_in_pages,
-    /// Messages given without their chain, which was lost by damage.
-    chains_lost,
     /// Messages signed well.
     published,
     /// Messages signed badly, and bytes of others.

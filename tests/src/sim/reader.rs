@@ -10,7 +10,6 @@ use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
-use vigie_proto::refusal::Code;
 
 use super::client::{Surroundings, millis};
 use super::coverage::Coverage;
@@ -325,7 +324,6 @@ fn note_shown<P: OnPlane>(
                 cursor: message.cursor(),
             }),
             Delivery::Suspect(suspect) => {
-                around.tally.chains_lost += u64::from(suspect.code == Code::UnknownCredential);
                 let token = Arc::clone(&suspect.token);
                 history.note(Did::Suspected { reader: id, code: suspect.code, token });
             }
