@@ -3,23 +3,22 @@
 //! Every key is known here and nowhere else: its name, its range, and the line that explains it in the file that
 //! `vigie init` writes. A key that is not known is an error, never ignored.
 
+mod limits;
+mod tls_files;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
 use vigie_client::Identity;
 use vigie_proto::chain::Roots;
 use vigie_proto::credential::Role;
 use vigie_proto::id::KeyId;
-use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 
 use super::duration;
-use super::exit::{Exit, Failure, Outcome, refusal_text};
+use super::exit::{Exit, Failure, refusal_text};
 use super::files;
 use super::health::{self, HealthListen};
 use super::screen::Screen;
@@ -27,8 +26,9 @@ use super::suggest::closest;
 use super::text::Lang;
 use super::time;
 use crate::config::RelayConfig;
-use crate::journal::{JournalConfig, NewJournal};
-use crate::rates::EXERCISE_SHARE;
+use crate::journal::NewJournal;
+
+pub(super) use tls_files::TlsFiles;
 
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
@@ -84,23 +84,6 @@ const HEALTH_KEYS: &[&str] = &["health.listen"];
 
 /// What a stopping relay gives its clients to take what waits for them, unless set otherwise.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// More threads than any machine this is meant for has cores.
-const WORKERS_MAX: usize = 256;
-/// A frame of the usual 2 KiB must fit several times.
-const OUTBOX_BYTES_MIN: usize = 16 * 1024;
-/// What the journal can write at all.
-const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
-
-/// A handshake with post-quantum keys fits; above 12 KiB, TLS would allocate more than 16 KiB for a stranger.
-const TLS_BYTES: RangeInclusive<usize> = 4 * 1024..=12 * 1024;
-/// The largest log-in fits, with what comes before it; a thousand strangers that send the most stay below 64 MiB.
-const LOGIN_BYTES: RangeInclusive<usize> = 20 * 1024..=64 * 1024;
-/// Past it a rate bounds nothing that a relay can do.
-const RATE_MAX: u32 = 1_000_000;
-
-/// A tenth of it, which one author may have, takes a message of any size.
-const BYTES_IN_FORCE_MIN: u64 = 16 * 1024 * 1024;
-
 /// A relay's settings, checked.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -128,35 +111,6 @@ impl Settings {
     pub(super) fn health_of(screen: &Screen, path: &Path) -> Result<HealthListen, Failure> {
         let reading = Reading { lang: screen.lang, path };
         reading.health(&reading.parse(&files::read_text(screen.lang, path)?)?)
-    }
-}
-
-/// Where the TLS certificate and its key lie, which may be renewed while the relay runs.
-#[derive(Clone, Debug)]
-pub(super) struct TlsFiles {
-    pub(super) chain: PathBuf,
-    pub(super) key: PathBuf,
-}
-
-/// A certificate with those above it, and its key.
-type TlsPair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-impl TlsFiles {
-    /// Reads both; whether they fit each other is not judged here.
-    pub(super) fn read(&self, lang: Lang) -> Result<TlsPair, Failure> {
-        let wrong = |text: String| Failure::new(Exit::Configuration, text);
-        let shown = self.chain.display();
-        let pem = files::read_text(lang, &self.chain)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-        let chain = chain.map_err(|error| wrong(format!("{shown}: {error}")))?;
-        if chain.is_empty() {
-            return Err(wrong(lang.no_certificate(shown)));
-        }
-        files::refuse_open_mode(lang, &self.key)?;
-        let pem = files::read_text(lang, &self.key)?;
-        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| wrong(lang.unusable_key(self.key.display(), error)))?;
-        Ok((chain, key))
     }
 }
 
@@ -260,99 +214,6 @@ impl Reading<'_> {
         Ok(identity.chain().judge(time::now()).err().map(|refusal| refusal_text(self.lang, &refusal)))
     }
 
-    fn limits(&self, file: &File, config: &mut RelayConfig) -> Result<(), Failure> {
-        config.workers = self.at_least("workers", file.workers, 1)?.unwrap_or(config.workers);
-        if config.workers > WORKERS_MAX {
-            return Err(self.wrong(self.lang.above_bound("workers", config.workers, WORKERS_MAX)));
-        }
-        config.origins = file.origins.clone().unwrap_or_default();
-        config.unbound_passes = file.unbound_passes.unwrap_or(config.unbound_passes);
-        if let Some(lifetime) = self.duration("lifetime_max", file.lifetime_max.as_deref())? {
-            if lifetime.is_zero() || lifetime > MESSAGE_LIFETIME_MAX {
-                return Err(self.wrong(self.lang.lifetime_bound()));
-            }
-            config.lifetime_max = lifetime;
-        }
-        let outbox = self.at_least("outbox_bytes_max", file.outbox_bytes_max, OUTBOX_BYTES_MIN)?;
-        config.outbox_bytes_max = outbox.unwrap_or(config.outbox_bytes_max);
-        let ring = self.at_least("ring_bytes_max", file.ring_bytes_max, OUTBOX_BYTES_MIN)?;
-        config.ring_bytes_max = ring.unwrap_or(config.ring_bytes_max);
-        let connections = self.at_least("connections_max", file.connections_max, 1)?;
-        config.connections_max = connections.unwrap_or(config.connections_max);
-        self.strangers(file, config)?;
-        self.rates(file, config)?;
-        let submissions = self.at_least("submissions_max", file.submissions_max, 1)?;
-        config.submissions_max = submissions.unwrap_or(config.submissions_max);
-        let segment = self.at_least("segment_bytes", file.segment_bytes, SEGMENT_BYTES_MIN)?;
-        config.journal_config.segment_bytes = segment.unwrap_or(config.journal_config.segment_bytes);
-        self.retention(file, &mut config.journal_config)?;
-        let in_force = self.at_least("bytes_in_force_max", file.bytes_in_force_max, BYTES_IN_FORCE_MIN)?;
-        config.bytes_in_force_max = in_force.unwrap_or(config.bytes_in_force_max);
-        let hint = self.duration("retry_hint", file.retry_hint.as_deref())?;
-        config.retry_hint = hint.unwrap_or(config.retry_hint);
-        Ok(())
-    }
-
-    fn strangers(&self, file: &File, config: &mut RelayConfig) -> Outcome {
-        let in_all = self.at_least("strangers_max", file.strangers_max, 1)?;
-        config.strangers_max = in_all.unwrap_or(config.strangers_max);
-        let each = self.at_least("strangers_per_address_max", file.strangers_per_address_max, 1)?;
-        config.strangers_per_address_max = each.unwrap_or(config.strangers_per_address_max);
-        let bytes = &mut config.stranger_bytes;
-        let tls = self.within("stranger_tls_bytes_max", file.stranger_tls_bytes_max, TLS_BYTES)?;
-        bytes.before_tls = tls.unwrap_or(bytes.before_tls);
-        let all = self.within("stranger_bytes_max", file.stranger_bytes_max, LOGIN_BYTES)?;
-        bytes.before_login = all.unwrap_or(bytes.before_login);
-        Ok(())
-    }
-
-    fn rates(&self, file: &File, config: &mut RelayConfig) -> Outcome {
-        let each =
-            self.within("publishes_per_credential_max", file.publishes_per_credential_max, 1..=RATE_MAX)?;
-        config.publishes_per_credential_max = each.unwrap_or(config.publishes_per_credential_max);
-        let all = self.within("publishes_max", file.publishes_max, EXERCISE_SHARE..=RATE_MAX)?;
-        config.publishes_max = all.unwrap_or(config.publishes_max);
-        Ok(())
-    }
-
-    fn retention(&self, file: &File, journal: &mut JournalConfig) -> Outcome {
-        if let Some(age) = self.duration("retain_age", file.retain_age.as_deref())? {
-            if age < MESSAGE_LIFETIME_MAX {
-                return Err(self.wrong(self.lang.retain_age_bound()));
-            }
-            journal.retain_age = age;
-        }
-        let bytes = self.at_least("retain_bytes", file.retain_bytes, 2 * journal.segment_bytes)?;
-        journal.retain_bytes = bytes.unwrap_or_else(|| journal.retain_bytes.max(2 * journal.segment_bytes));
-        Ok(())
-    }
-
-    fn at_least<N: PartialOrd + Copy + std::fmt::Display>(
-        &self,
-        key: &str,
-        value: Option<N>,
-        min: N,
-    ) -> Result<Option<N>, Failure> {
-        match value {
-            Some(value) if value < min => Err(self.wrong(self.lang.below_bound(key, value, min))),
-            Some(_) | None => Ok(value),
-        }
-    }
-
-    fn within<N: PartialOrd + Copy + std::fmt::Display>(
-        &self,
-        key: &str,
-        value: Option<N>,
-        range: RangeInclusive<N>,
-    ) -> Result<Option<N>, Failure> {
-        match value {
-            Some(value) if value > *range.end() => {
-                Err(self.wrong(self.lang.above_bound(key, value, *range.end())))
-            }
-            Some(_) | None => self.at_least(key, value, *range.start()),
-        }
-    }
-
     fn duration(&self, key: &str, text: Option<&str>) -> Result<Option<Duration>, Failure> {
         let parsed = text.map(duration::parse).transpose();
         parsed.map_err(|error| self.wrong(format!("`{key}`: {error}")))
@@ -386,14 +247,16 @@ pub(super) fn trial_file(lang: Lang, listen: SocketAddr, names: &[&str], roots: 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::journal::{RETAIN_AGE, RETAIN_BYTES};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject as _;
 
-    fn reading() -> Reading<'static> {
+    use super::*;
+
+    pub(super) fn reading() -> Reading<'static> {
         Reading { lang: Lang::En, path: Path::new("vigie.toml") }
     }
 
-    fn trial(lang: Lang) -> String {
+    pub(super) fn trial(lang: Lang) -> String {
         let roots = [KeyId::from_bytes([1; 32]), KeyId::from_bytes([2; 32])];
         trial_file(lang, "127.0.0.1:7443".parse().unwrap(), &["localhost"], &roots)
     }
@@ -434,41 +297,6 @@ mod tests {
     }
 
     #[test]
-    fn values_out_of_range_are_refused() {
-        let key = PrivateKeyDer::from_pem_slice(files::new_key(Lang::En).unwrap().pem.as_bytes()).unwrap();
-        let mut config = RelayConfig::new(Vec::new(), Vec::new(), key, Roots::default(), PathBuf::new());
-        for (wrong, right) in [
-            ("workers = 0", "workers = 1"),
-            ("workers = 257", "workers = 256"),
-            ("lifetime_max = \"8d\"", "lifetime_max = \"7d\""),
-            ("lifetime_max = \"0s\"", "lifetime_max = \"1h\""),
-            ("retry_hint = \"soon\"", "retry_hint = \"2s\""),
-            ("outbox_bytes_max = 1", "outbox_bytes_max = 262144"),
-            ("strangers_max = 0", "strangers_max = 1"),
-            ("strangers_per_address_max = 0", "strangers_per_address_max = 1"),
-            ("stranger_tls_bytes_max = 4095", "stranger_tls_bytes_max = 4096"),
-            ("stranger_tls_bytes_max = 12289", "stranger_tls_bytes_max = 12288"),
-            ("stranger_bytes_max = 20479", "stranger_bytes_max = 20480"),
-            ("stranger_bytes_max = 65537", "stranger_bytes_max = 65536"),
-            ("publishes_per_credential_max = 0", "publishes_per_credential_max = 1"),
-            ("publishes_max = 3", "publishes_max = 4"),
-            ("publishes_max = 1000001", "publishes_max = 1000000"),
-            ("retain_age = \"6d\"", "retain_age = \"7d\""),
-            ("retain_age = \"400\"", "retain_age = \"400d\""),
-            ("retain_bytes = 134217727", "retain_bytes = 134217728"),
-            ("bytes_in_force_max = 16777215", "bytes_in_force_max = 16777216"),
-            ("segment_bytes = 65536\nretain_bytes = 131071", "segment_bytes = 65536\nretain_bytes = 131072"),
-        ] {
-            let mut limits = |line: &str| {
-                let file = reading().parse(&format!("{}\n{line}\n", trial(Lang::En))).unwrap();
-                reading().limits(&file, &mut config).is_ok()
-            };
-            assert!(!limits(wrong), "{wrong}");
-            assert!(limits(right), "{right}");
-        }
-    }
-
-    #[test]
     fn health_has_a_place_of_its_own_or_none_and_may_be_written_as_a_table() {
         let read = |lines: &str| {
             let file = reading().parse(&format!("{}\n{lines}\n", trial(Lang::En)))?;
@@ -488,23 +316,5 @@ mod tests {
         let told = read("[health]\nlisen = \"off\"").unwrap_err().to_string();
         let line = 2 + trial(Lang::En).lines().count();
         assert!(told.contains("`health.listen`") && told.contains(&format!("line {line}")), "{told}");
-    }
-
-    #[test]
-    fn what_is_said_of_retention_reaches_the_journal() {
-        let key = PrivateKeyDer::from_pem_slice(files::new_key(Lang::En).unwrap().pem.as_bytes()).unwrap();
-        let mut config = RelayConfig::new(Vec::new(), Vec::new(), key, Roots::default(), PathBuf::new());
-        let mut read = |lines: &str| {
-            let file = reading().parse(&format!("{}\n{lines}\n", trial(Lang::En))).unwrap();
-            reading().limits(&file, &mut config).unwrap();
-            (config.journal_config.retain_age, config.journal_config.retain_bytes)
-        };
-        assert_eq!(read(""), (RETAIN_AGE, RETAIN_BYTES));
-        let shown = trial(Lang::En);
-        let shown = shown.lines().filter_map(|line| line.strip_prefix("# retain_"));
-        let shown: Vec<String> = shown.map(|line| format!("retain_{line}")).collect();
-        assert_eq!(read(&shown.join("\n")), (RETAIN_AGE, RETAIN_BYTES), "the file shows the defaults");
-        let set = read("retain_age = \"30d\"\nretain_bytes = 1000000000");
-        assert_eq!(set, (Duration::from_secs(30 * 86_400), 1_000_000_000));
     }
 }

@@ -23,6 +23,7 @@
 //!
 //! Names and meaning of all members are those of [`Status`]. Codes of reasons and warnings: [`Reason`] and [`Warning`].
 
+mod codes;
 pub mod expiry;
 mod gauge;
 mod journal_watch;
@@ -50,6 +51,7 @@ use crate::net::tls::Tls;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
 
+pub use codes::{Reason, Warning};
 use expiry::Validity;
 pub(crate) use gauge::{Gauge, JournalNumbers};
 pub(crate) use journal_watch::JournalWatch;
@@ -57,8 +59,8 @@ pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
 pub use recovery::{RecoveryFound, RecoveryStatus};
 use status::Facts;
 pub use status::{
-    ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, Reason,
-    SessionStatus, Status, StrangerStatus, ThreadStatus, Warning,
+    ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, SessionStatus,
+    Status, StrangerStatus, ThreadStatus,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};

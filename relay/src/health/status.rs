@@ -11,6 +11,7 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
 use super::SyncStatus;
+use super::codes::{Reason, Warning};
 use super::expiry::{Notice, Validity};
 use super::recovery::RecoveryStatus;
 use crate::journal::DamagedRange;
@@ -210,115 +211,6 @@ pub enum ClockState {
     Ok,
     /// It jumped: nothing is admitted until it is back.
     Suspect,
-}
-
-macro_rules! codes {
-    ($(#[$of:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal, $en:literal, $fr:literal;)* }) => {
-        $(#[$of])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$doc])* #[doc = concat!("`", $code, "`")] #[serde(rename = $code)] $variant,)*
-            /// One that this version does not know.
-            #[serde(other, rename = "unknown")]
-            Unknown,
-        }
-
-        impl $name {
-            /// Its stable name.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $code,)* Self::Unknown => "unknown" }
-            }
-
-            /// What is the matter and what to do, in English.
-            pub const fn english(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $en,)*
-                    Self::Unknown => "a newer relay says what this program does not know: see --json",
-                }
-            }
-
-            /// The same in French.
-            pub const fn french(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $fr,)*
-                    Self::Unknown => "un relais plus récent dit ce que ce programme ignore : voyez --json",
-                }
-            }
-        }
-    };
-}
-
-codes! {
-    /// Why a relay is not ready.
-    Reason {
-        /// Not all threads have moved yet.
-        Starting = "starting",
-            "the relay is starting; wait",
-            "le relais démarre ; attendez";
-        /// It was asked to stop.
-        Stopping = "stopping",
-            "the relay is stopping; its clients are told to come back",
-            "le relais s'arrête ; il dit à ses clients de revenir";
-        /// A thread of it ended that must not.
-        ThreadEnded = "thread_ended",
-            "a part of the relay broke down; its log says which; restart it",
-            "une partie du relais s'est effondrée ; son journal d'exécution dit laquelle ; redémarrez-le";
-        /// A thread has not moved for [`READY_WITHIN`].
-        ThreadSilent = "thread_silent",
-            "a part of the relay stands still; look at the disk and the load, then restart it",
-            "une partie du relais est immobile ; examinez le disque et la charge, puis redémarrez-le";
-        /// The disk failed.
-        JournalFailed = "journal_failed",
-            "the disk failed, so nothing is stored any more; look at it before restarting",
-            "le disque est tombé en panne, plus rien n'est enregistré ; examinez-le avant de redémarrer";
-        /// The disk has no room.
-        JournalFull = "journal_full",
-            "the journal's disk is full: soon, if not yet, only cancels and urgent messages are stored; free some space",
-            "le disque du journal est plein : bientôt, sinon déjà, seuls annulations et messages urgents sont enregistrés ; faites de la place";
-        /// As many ids are in force as may be.
-        IdsFull = "ids_full",
-            "as many messages are in force as may be: others are refused until some expire",
-            "autant de messages sont en vigueur qu'il est permis : les autres sont refusés jusqu'à ce que certains expirent";
-        /// The clock jumped.
-        ClockSuspect = "clock_suspect",
-            "the clock jumped, so no message is admitted; set it right, or restart the relay if it is right now",
-            "l'horloge a sauté, aucun message n'est admis ; mettez-la à l'heure, ou redémarrez le relais si elle l'est";
-        /// The TLS certificate is over.
-        CertificateEnded = "certificate_ended",
-            "the TLS certificate has ended, so new clients refuse the relay; put a new one in its place",
-            "le certificat TLS est échu, les nouveaux clients refusent donc le relais ; mettez-en un nouveau à sa place";
-    }
-}
-
-codes! {
-    /// What somebody must look at although the relay goes on.
-    Warning {
-        /// A part of the journal cannot be read.
-        JournalDamaged = "journal_damaged",
-            "a part of the journal cannot be read, and readers are told so; check the disk, put the file back from a copy",
-            "une partie du journal est illisible, et les lecteurs l'apprennent ; vérifiez le disque, remettez le fichier d'une copie";
-        /// The room for urgent messages is not all there.
-        ReserveUsed = "reserve_used",
-            "the room kept for cancels and urgent messages is not whole; free some space",
-            "la place gardée pour annulations et messages urgents n'est pas entière ; faites de la place";
-        /// A renewal that failed.
-        CertificateRefused = "certificate_refused",
-            "the new TLS certificate or key cannot be used, the one before stays; the relay's log says why",
-            "le nouveau certificat TLS ou sa clé est inutilisable, l'ancien reste ; le journal d'exécution du relais dit pourquoi";
-        /// The TLS certificate ends within 30 days.
-        CertificateEnds = "certificate_ends",
-            "the TLS certificate ends soon; put a new one in its place, which ends no session",
-            "le certificat TLS arrive à échéance ; mettez-en un nouveau à sa place, aucune session n'en est coupée";
-        /// The relay's own credential ends within 30 days.
-        CredentialEnds = "credential_ends",
-            "the relay's own credential ends soon; have it issued again, then restart the relay",
-            "l'accréditation du relais arrive à échéance ; faites-la renouveler, puis redémarrez le relais";
-        /// The relay's own credential is over.
-        CredentialEnded = "credential_ended",
-            "the relay's own credential has ended; have it issued again, then restart the relay",
-            "l'accréditation du relais est échue ; faites-la renouveler, puis redémarrez le relais";
-    }
 }
 
 /// What decides whether a relay is live and ready.

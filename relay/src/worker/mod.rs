@@ -11,6 +11,7 @@
 //! or from the journal, never past what this worker has dispatched. Resume, catch-up and a full outbox are this one
 //! piece of code, in `catch_up.rs`.
 
+mod config;
 mod catch_up;
 mod counts;
 mod deadlines;
@@ -30,15 +31,14 @@ use bytes::Bytes;
 use vigie_proto::chain::Verdicts;
 use vigie_proto::frame::{Rejection, ServerFrame};
 use vigie_proto::hear::may_hear;
-use vigie_proto::id::{CredentialId, LogId, Nonce, Sequence};
+use vigie_proto::id::{Nonce, Sequence};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
-use vigie_proto::session::relay::{AwaitLogin, Rules};
+use vigie_proto::session::relay::AwaitLogin;
 use vigie_proto::time::Timestamp;
 
 use crate::chains::StoredChains;
 use crate::event::{Event, Position, ReachReport, SharedBatch};
-use crate::rates::Rates;
 use crate::revocations::StoredRevocations;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -48,6 +48,7 @@ use crate::slab::Slab;
 use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
+pub use config::WorkerConfig;
 pub use counts::{RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
 pub use outbox::Output;
@@ -60,44 +61,6 @@ use session::{Session, Stage};
 pub struct SessionId {
     index: usize,
     generation: u64,
-}
-
-/// What a worker is made of; the same for all of a relay but `index`.
-#[derive(Clone, Debug)]
-pub struct WorkerConfig {
-    /// Which worker it is.
-    pub index: usize,
-    /// What sessions are judged by.
-    pub rules: Arc<Rules>,
-    /// The log of the relay.
-    pub log: LogId,
-    /// The relay's own credential, told in `welcome`.
-    pub relay: Option<CredentialId>,
-    /// What may wait for one session, in bytes (or one frame where that is larger). Default 256 KiB: about 200 alerts
-    /// for a reader that pauses, and 10,000 stalled readers stay under 2.5 GiB.
-    pub outbox_bytes_max: usize,
-    /// Recent events kept for those who are behind, in bytes. Default 4 MiB: a short pause needs no disk.
-    pub ring_bytes_max: usize,
-    /// Publishes of one session that may wait for the disk. Default 32, past it `busy`.
-    pub in_flight_max: usize,
-    /// How fast publishes may come, over all workers. Default without limits.
-    pub rates: Arc<Rates>,
-}
-
-impl WorkerConfig {
-    /// With the defaults.
-    pub fn new(index: usize, rules: Arc<Rules>, log: LogId) -> Self {
-        Self {
-            index,
-            rules,
-            log,
-            relay: None,
-            outbox_bytes_max: 256 * 1024,
-            ring_bytes_max: 4 * 1024 * 1024,
-            in_flight_max: 32,
-            rates: Arc::new(Rates::unlimited()),
-        }
-    }
 }
 
 /// What the driver must do for a worker.

@@ -1,0 +1,46 @@
+//! The settings of a worker, each with its default and its reason.
+
+use std::sync::Arc;
+
+use vigie_proto::id::{CredentialId, LogId};
+use vigie_proto::session::relay::Rules;
+
+use crate::rates::Rates;
+
+/// What a worker is made of; the same for all of a relay but `index`.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Which worker it is.
+    pub index: usize,
+    /// What sessions are judged by.
+    pub rules: Arc<Rules>,
+    /// The log of the relay.
+    pub log: LogId,
+    /// The relay's own credential, told in `welcome`.
+    pub relay: Option<CredentialId>,
+    /// What may wait for one session, in bytes (or one frame where that is larger). Default 256 KiB: about 200 alerts
+    /// for a reader that pauses, and 10,000 stalled readers stay under 2.5 GiB.
+    pub outbox_bytes_max: usize,
+    /// Recent events kept for those who are behind, in bytes. Default 4 MiB: a short pause needs no disk.
+    pub ring_bytes_max: usize,
+    /// Publishes of one session that may wait for the disk. Default 32, past it `busy`.
+    pub in_flight_max: usize,
+    /// How fast publishes may come, over all workers. Default without limits.
+    pub rates: Arc<Rates>,
+}
+
+impl WorkerConfig {
+    /// With the defaults.
+    pub fn new(index: usize, rules: Arc<Rules>, log: LogId) -> Self {
+        Self {
+            index,
+            rules,
+            log,
+            relay: None,
+            outbox_bytes_max: 256 * 1024,
+            ring_bytes_max: 4 * 1024 * 1024,
+            in_flight_max: 32,
+            rates: Arc::new(Rates::unlimited()),
+        }
+    }
+}
