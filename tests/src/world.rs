@@ -26,6 +26,22 @@ pub fn now() -> Timestamp {
     Timestamp::EPOCH.plus(since)
 }
 
+/// The longest that a test waits for a moment.
+const PASSES_WITHIN: Duration = Duration::from_secs(15);
+
+/// Waits until the machine's clock is past this moment.
+///
+/// # Panics
+/// It is too far away for a test, or the clock does not get there in time.
+pub async fn has_passed(moment: Timestamp) {
+    let begun = std::time::Instant::now();
+    while now() <= moment {
+        let left = moment.since(now()) + Duration::from_millis(1);
+        assert!(begun.elapsed() + left < PASSES_WITHIN, "{left:?} more is longer than a test waits");
+        tokio::time::sleep(left).await;
+    }
+}
+
 /// Someone with a key and a chain, on one plane.
 #[derive(Clone, Debug)]
 pub struct Person {

@@ -110,6 +110,7 @@ async fn carry(client: TcpStream, relay: TcpStream, mut mode: watch::Receiver<Do
             Down::Through => to_client.write_all(&buffer[..bytes]).await.unwrap(),
             Down::Slowly(_) => {
                 to_client.write_all(&buffer[..bytes]).await.unwrap();
+                // Not to wait for something: the pace of the line is the input of this test.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Down::Lost | Down::Dead => {}
@@ -133,7 +134,9 @@ async fn publish(world: &World, author: &mut Raw, text: &str) {
 
 /// Waits until the relay has room for another connection, and takes it.
 async fn has_room(world: &World, relay: &Relay) -> (Instant, Raw) {
+    let deadline = Instant::now() + 2 * UNACKNOWLEDGED_MAX;
     loop {
+        assert!(Instant::now() < deadline, "the relay has room again");
         // Looked at again and again: a newcomer is told at once.
         let stream = vigie_tests::raw::tls(world, relay.local_addr()).await;
         if let Ok(newcomer) = Raw::upgrade_over(stream, &Default::default()).await {

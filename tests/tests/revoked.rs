@@ -15,7 +15,7 @@ use vigie_proto::time::Timestamp;
 use vigie_relay::server::Relay;
 use vigie_tests::raw::{Came, Raw};
 use vigie_tests::soon;
-use vigie_tests::world::{Person, World, appoint, grant, now};
+use vigie_tests::world::{Person, World, appoint, grant, has_passed, now};
 
 const PARIS: &str = "alert/fr.idf.75.paris";
 
@@ -179,9 +179,7 @@ async fn what_came_since_is_disowned_also_when_it_was_shown() {
             other => panic!("{other:?}"),
         }
         // The next one is admitted later.
-        while now() <= from {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        has_passed(from).await;
     }
     let mut nation = Raw::log_in(&world, at, &live.nation).await;
     let jws = revoke(&live.nation, &live.town, from, 1);

@@ -237,14 +237,12 @@ fn a_page_that_does_not_fit_is_asked_for_again_only_when_the_outbox_drains() {
     assert_eq!(events, 3, "and it is given all, once it reads");
 }
 
-/// Whatever byte of a journal is damaged while the relay runs, a reader from the start is told of it and led on to the
-/// head: it is not told the same gap for ever.
-#[test]
-fn damage_that_is_met_while_running_is_told_and_passed() {
+/// A running relay with so many messages on disk, of which one byte after another is damaged, each for one look.
+fn damage_by_turns(messages: usize, mut look: impl FnMut(&mut ByHand, usize)) {
     let mut world = ByHand::with(&Bounds { ring_bytes_max: 1, ..Bounds::roomy() });
-    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
+    let nation = world.command.nation.clone();
     let author = world.log_in(0, &nation);
-    for number in 0..100 {
+    for number in 0..messages {
         world.publish(author, &format!("{number} {}", "é".repeat(400)));
         world.relay.commit().unwrap();
         world.relay.tell(&mut world.tally);
@@ -254,12 +252,22 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
     let name = world.disk.names().unwrap().into_iter().find(|name| name.ends_with(".vigie")).unwrap();
     let sound = world.disk.content(&name).unwrap();
     let written = sound.iter().rposition(|byte| *byte != 0).unwrap();
-    let mut told = 0;
     for place in (0..written).step_by(613) {
         let mut damaged = sound.clone();
         damaged[place] ^= 0x10;
         world.disk.set_content(&name, damaged);
         world.relay.forget_pages();
+        look(&mut world, place);
+    }
+}
+
+/// Whatever byte of a journal is damaged while the relay runs, a reader from the start is told of it and led on to the
+/// head: it is not told the same gap for ever.
+#[test]
+fn damage_that_is_met_while_running_is_told_and_passed() {
+    let mut told = 0;
+    damage_by_turns(100, |world, place| {
+        let town = world.command.town.clone();
         let reader = world.log_in(0, &town);
         let (channels, after) = (vec!["alert/fr.idf.75.paris".into()], Some("start".into()));
         let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();
@@ -281,32 +289,17 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
         assert!(gaps <= 2, "byte {place}: {gaps} gaps for one damage");
         told += gaps;
         world.relay.handle_disconnect(reader, &mut world.tally);
-    }
+    });
     assert!(told > 10, "the damage was met: {told}");
 }
 
 /// The same in pages of history, which left out in silence what was damaged.
 #[test]
 fn damage_is_told_in_pages_of_history() {
-    let mut world = ByHand::with(&Bounds { ring_bytes_max: 1, ..Bounds::roomy() });
-    let (nation, town) = (world.command.nation.clone(), world.command.town.clone());
-    let author = world.log_in(0, &nation);
-    for number in 0..20 {
-        world.publish(author, &format!("{number} {}", "é".repeat(400)));
-        world.relay.commit().unwrap();
-        world.relay.tell(&mut world.tally);
-        world.letters(0);
-        world.output(author);
-    }
-    let name = world.disk.names().unwrap().into_iter().find(|name| name.ends_with(".vigie")).unwrap();
-    let sound = world.disk.content(&name).unwrap();
-    let written = sound.iter().rposition(|byte| *byte != 0).unwrap();
-    let reader = world.log_in(0, &town);
     let mut told = 0;
-    for place in (0..written).step_by(613) {
-        let mut damaged = sound.clone();
-        damaged[place] ^= 0x10;
-        world.disk.set_content(&name, damaged);
+    damage_by_turns(20, |world, place| {
+        let town = world.command.town.clone();
+        let reader = world.log_in(0, &town);
         let (mut past, mut gaps, mut after) = (0, 0, "start".to_owned());
         for step in 1.. {
             assert!(step < 20, "byte {place}: it goes round in circles");
@@ -331,7 +324,8 @@ fn damage_is_told_in_pages_of_history() {
         }
         assert!(past == 20 || gaps > 0, "byte {place}: {past} messages and no gap");
         told += gaps;
-    }
+        world.relay.handle_disconnect(reader, &mut world.tally);
+    });
     assert!(told > 2, "the damage was met: {told}");
 }
 

@@ -17,7 +17,7 @@ use vigie_proto::time::Timestamp;
 use vigie_relay::clock::{Clock, ShiftedTime, TimeSource};
 use vigie_tests::raw::{Came, Raw, tls};
 use vigie_tests::soon;
-use vigie_tests::world::now;
+use vigie_tests::world::{has_passed, now};
 
 use crate::case::{Case, Seen, apart};
 use crate::draft::{MessageDraft, Request, Who};
@@ -81,7 +81,8 @@ async fn says_nothing_after_a_slow_start() -> Seen {
     let began = std::time::Instant::now();
     let slow = tls(&stage.world, stage.address()).await;
     let slow_twin = tls(&stage.world, stage.address()).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Not to wait for something: how long the start takes is the input of this case.
+    has_passed(now().plus(Duration::from_secs(4))).await;
     let mut slow = Raw::upgrade_over(slow, &HeaderMap::new()).await.unwrap();
     let mut twin = Raw::upgrade_over(slow_twin, &HeaderMap::new()).await.unwrap();
     let login = twin.login_frame(&stage.live_person(|_| {})).await;
@@ -318,9 +319,7 @@ async fn under_a_credential_that_ended() -> Seen {
     let ends = now().plus(Duration::from_secs(6));
     let chain = stage.other_chain(|chain| chain.leaf().claims["expires"] = ends.as_millis().into());
     let draft = under(&mut stage, chain).await;
-    while now() < ends {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    has_passed(ends).await;
     let seen = stage.try_publish(Who::Author, &draft.to_token()).await;
     stage.check_witnesses().await;
     let mut twin = draft;
@@ -377,9 +376,7 @@ async fn expired_since() -> Seen {
     assert_eq!(stage.try_publish(Who::Author, &known).await, None);
     let mut session = stage.session(Who::Author).await;
     let first = session.publish(&known).await;
-    while now() < expires {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    has_passed(expires).await;
     // On another session of the same author, too.
     drop(session);
     let mut session = stage.session(Who::Author).await;
