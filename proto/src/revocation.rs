@@ -447,3 +447,15 @@ impl Revocations {
             .min_by_key(|revoked| (revoked.from(), revoked.by.id))
     }
 }
+
+/// What knows the revocations in force: a set of them, or a table that several threads share.
+pub trait KnownRevocations {
+    /// Why this chain is not good any more: `revoked`, by the credential that is. `None` when it is good.
+    fn refusal_of(&self, chain: &Chain) -> Option<Refusal>;
+}
+
+impl KnownRevocations for Revocations {
+    fn refusal_of(&self, chain: &Chain) -> Option<Refusal> {
+        self.revoked(chain).map(|revoked| revoked.refusal())
+    }
+}

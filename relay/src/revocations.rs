@@ -7,10 +7,12 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use vigie_proto::admit::Stored;
+use vigie_proto::chain::Chain;
 use vigie_proto::channel::Plane;
 use vigie_proto::frame::ServerFrame;
 use vigie_proto::id::LogId;
-use vigie_proto::revocation::{InForce, Revocations};
+use vigie_proto::refusal::Refusal;
+use vigie_proto::revocation::{InForce, KnownRevocations, Revocations};
 
 /// Revocations in force: at about 2 KiB each in memory, 128 MiB. Past it they are refused with `full`; a sixteenth is left
 /// for those of a root.
@@ -49,7 +51,7 @@ pub type SharedRevocations = Arc<[Arc<StoredRevocation>]>;
 
 #[derive(Debug, Default)]
 struct Known {
-    in_force: Arc<Revocations>,
+    in_force: Revocations,
     /// By count, which rises.
     live: Vec<Arc<StoredRevocation>>,
     exercise: Vec<Arc<StoredRevocation>>,
@@ -68,12 +70,13 @@ impl Known {
 #[derive(Debug, Default)]
 pub struct StoredRevocations(RwLock<Known>);
 
-impl StoredRevocations {
-    /// What holds now. Cheap: shared until the next one comes.
-    pub fn in_force(&self) -> Arc<Revocations> {
-        Arc::clone(&self.read().in_force)
+impl KnownRevocations for StoredRevocations {
+    fn refusal_of(&self, chain: &Chain) -> Option<Refusal> {
+        self.read().in_force.refusal_of(chain)
     }
+}
 
+impl StoredRevocations {
     /// The count of the last one of this plane; 0 when there is none.
     pub fn last(&self, plane: Plane) -> u64 {
         self.read().of(plane).last().map_or(0, |last| last.count)
@@ -90,8 +93,6 @@ impl StoredRevocations {
     pub(crate) fn put(&self, new: &[Arc<StoredRevocation>]) {
         let mut known = self.write();
         let Known { in_force, live, exercise } = &mut *known;
-        // Copied where a worker looks something up at this moment, else not.
-        let in_force = Arc::make_mut(in_force);
         for one in new {
             in_force.insert(one.in_force.clone());
             match one.plane() {

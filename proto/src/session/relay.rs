@@ -20,7 +20,7 @@ use crate::limits::{
 };
 use crate::login::{self, Binding, Expected};
 use crate::refusal::{Code, Refusal};
-use crate::revocation::{self, InForce, Revocations, VerifiedRevocation};
+use crate::revocation::{self, InForce, KnownRevocations, VerifiedRevocation};
 use crate::time::Timestamp;
 use crate::verify::{self, VerifiedMessage};
 
@@ -71,7 +71,7 @@ impl AwaitLogin {
         text: &str,
         rules: &Rules,
         verdicts: &dyn Verdicts,
-        revocations: &Revocations,
+        revocations: &dyn KnownRevocations,
         now: Timestamp,
     ) -> Result<LoggedIn, Rejection> {
         let ClientFrame::Login { chain, proof, mark_ms, revocations: held } = ClientFrame::parse(text)?
@@ -212,7 +212,7 @@ impl LoggedIn {
         text: &str,
         rules: &Rules,
         verdicts: &dyn Verdicts,
-        revocations: &Revocations,
+        revocations: &dyn KnownRevocations,
         now: Timestamp,
     ) -> Result<Request, Rejection> {
         let frame = ClientFrame::parse(text)?;
@@ -225,7 +225,7 @@ impl LoggedIn {
         frame: ClientFrame<'_>,
         rules: &Rules,
         verdicts: &dyn Verdicts,
-        revocations: &Revocations,
+        revocations: &dyn KnownRevocations,
         now: Timestamp,
     ) -> Result<Request, Refusal> {
         match frame {
@@ -264,7 +264,7 @@ impl LoggedIn {
         chain: &[std::borrow::Cow<'_, str>],
         rules: &Rules,
         verdicts: &dyn Verdicts,
-        revocations: &Revocations,
+        revocations: &dyn KnownRevocations,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
@@ -317,9 +317,9 @@ impl LoggedIn {
 }
 
 /// Inside its time, and not revoked.
-fn good_now(chain: &Chain, revocations: &Revocations, now: Timestamp) -> Result<(), Refusal> {
+fn good_now(chain: &Chain, revocations: &dyn KnownRevocations, now: Timestamp) -> Result<(), Refusal> {
     chain.judge(now)?;
-    revocations.revoked(chain).map_or(Ok(()), |revoked| Err(revoked.refusal()))
+    revocations.refusal_of(chain).map_or(Ok(()), Err)
 }
 
 /// A relay's chain has no session and publishes nothing.

@@ -38,7 +38,8 @@ impl JournalWatch {
         self.numbers.receipts += receipts as u64;
         self.numbers.refused += (committed.answers.len() - receipts) as u64;
         self.numbers.batches += u64::from(committed.batch.is_some());
-        self.look(sequencer);
+        self.numbers.look(sequencer);
+        self.gauge.show(self.numbers);
     }
 
     /// The thread moves; looks at sizes when it did not lately.

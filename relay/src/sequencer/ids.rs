@@ -167,13 +167,14 @@ impl Ids {
         expires: Timestamp,
         candidate: &Candidate,
     ) {
-        // What retention carried on and a crash left twice counts once.
-        self.remove(&id);
         let share = self.share_of(candidate);
         let bytes = u32::try_from(candidate.bytes).unwrap_or(u32::MAX);
         let known = InForce { stored, expires, share, bytes };
         self.count(share, |room| room.with(known.room()));
-        self.in_force.insert(id, known);
+        // What retention carried on and a crash left twice counts once.
+        if let Some(before) = self.in_force.insert(id, known) {
+            self.give_back(&before);
+        }
     }
 
     pub(super) fn remove(&mut self, id: &MessageId) {

@@ -1,7 +1,6 @@
 //! Statements: what sessions hand to the journal, and by which id they are answered.
 
 use vigie_proto::cap::MsgType;
-use vigie_proto::chain::Chain;
 use vigie_proto::id::{MessageId, RevocationId};
 use vigie_proto::revocation::VerifiedRevocation;
 use vigie_proto::severity::Severity;
@@ -31,14 +30,6 @@ impl Statement {
         match self {
             Self::Message(message) => StatementId::Message(message.id()),
             Self::Revocation(revocation) => StatementId::Revocation(revocation.revocation().id()),
-        }
-    }
-
-    /// The chain under which it speaks.
-    pub fn chain(&self) -> &Chain {
-        match self {
-            Self::Message(message) => message.chain(),
-            Self::Revocation(revocation) => revocation.chain(),
         }
     }
 

@@ -58,6 +58,8 @@ pub(crate) fn run<S: Storage>(
                 watch.settled(&sequencer, &committed);
                 written_without_rest += written(&committed);
                 tell(committed, inboxes);
+                // What asks the disk for sizes now and then does not stand between a sync and its receipts.
+                watch.look(&sequencer);
                 (wait, retain_at) = (REST_AFTER, Instant::now());
                 syncs_without_rest += 1;
                 if syncs_without_rest >= SYNCS_WITHOUT_REST_MAX

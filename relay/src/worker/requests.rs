@@ -22,16 +22,15 @@ impl Worker {
         match std::mem::replace(&mut session.stage, Stage::Closing) {
             Stage::Closing => {}
             Stage::AwaitLogin(state) => {
-                let revocations = self.revocations.in_force();
-                match state.handle_frame(text, &self.config.rules, &*self.verdicts, &revocations, now) {
+                let (rules, verdicts) = (&self.config.rules, &*self.verdicts);
+                match state.handle_frame(text, rules, verdicts, &*self.revocations, now) {
                     Ok(state) => self.welcome(id, state, now),
                     Err(rejection) => self.reject(id, &rejection),
                 }
             }
             Stage::LoggedIn(mut state) => {
-                let revocations = self.revocations.in_force();
                 let (rules, verdicts) = (&self.config.rules, &*self.verdicts);
-                let outcome = state.handle_frame(text, rules, verdicts, &revocations, now);
+                let outcome = state.handle_frame(text, rules, verdicts, &*self.revocations, now);
                 #[cfg(feature = "sabotage")]
                 let outcome = crate::sabotage::outcome(outcome, text, &state);
                 if let Some(session) = self.session(id) {
