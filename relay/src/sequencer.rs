@@ -27,7 +27,7 @@ pub use ids::{BYTES_IN_FORCE_MAX, IDS_IN_FORCE_MAX};
 use ids::{Candidate, Ids, is_in_force};
 use leaves::Leaves;
 use plan::Plan;
-use rebuild::visit;
+use rebuild::{tell_losses, visit};
 use revoking::{Decided, Revoking};
 pub use statement::{Statement, StatementId, may_use_reserve};
 
@@ -121,28 +121,8 @@ impl<S: Storage> Sequencer<S> {
             visit(record, &mut ids, &mut leaves, &chains, now);
             Ok(())
         })?;
-        let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now);
-        for range in journal.damage() {
-            let (segment, offset, what) = (&*range.segment, range.offset, range.what);
-            let (after, next) = (range.after.get(), range.next.get());
-            tracing::error!(
-                segment,
-                offset,
-                what,
-                after,
-                next,
-                "the journal is damaged: what lies between cannot be given; check the disk, and put the segment back \
-                 from a copy if there is one"
-            );
-        }
-        let credentials = leaves.without_chain(&chains);
-        if credentials > 0 {
-            tracing::error!(
-                credentials,
-                "the chains of some authors are damaged in the journal: their messages cannot be verified until they \
-                 publish again"
-            );
-        }
+        let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now, journal.write_place());
+        tell_losses(&journal, &leaves, &chains);
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
         Ok(Self {
             journal,
@@ -220,6 +200,7 @@ impl<S: Storage> Sequencer<S> {
         let mut plan = Plan::default();
         let answers: Vec<_> =
             submissions.iter().map(|submission| self.decide(submission, &now, &mut plan)).collect();
+        self.add_copies(&mut plan);
         match self.append(&plan) {
             Ok(()) => Ok(self.settle(plan, answers)),
             Err(JournalError::Full { .. }) => self.commit_on_reserve(&submissions, &now, &plan, answers),
@@ -418,6 +399,18 @@ impl<S: Storage> Sequencer<S> {
         }
     }
 
+    /// What is on disk once goes along with what is written anyway.
+    fn add_copies(&self, plan: &mut Plan) {
+        if plan.records.is_empty() {
+            return;
+        }
+        let on_disk = self.on_disk(false);
+        for one in self.revoking.copies_due(self.journal.write_place()) {
+            let issuer = self.chains.links(one.in_force.revocation().issuer()).unwrap_or_default();
+            plan.add_copy(one, &issuer, &on_disk);
+        }
+    }
+
     /// Which credentials are on disk often enough where the next batch is written.
     fn on_disk(&self, is_thrifty: bool) -> impl Fn(&CredentialId) -> bool {
         let here = self.journal.write_place();
@@ -450,7 +443,8 @@ impl<S: Storage> Sequencer<S> {
                 self.leaves.used(message.credential, message.seq);
             }
         }
-        self.revoking.settle(&plan.revocations);
+        self.revoking.settle(&plan.revocations, here);
+        self.revoking.copied(plan.copies);
         let workers = self.workers;
         let events: Vec<_> = plan
             .records

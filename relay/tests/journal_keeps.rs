@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vigie_proto::admit::Stored;
 use vigie_proto::cap::{self, Headline, MsgType, Urgency};
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
@@ -104,6 +105,16 @@ impl Author {
     }
 }
 
+impl Author {
+    /// The revocation of its own key.
+    fn revokes_itself(&self, number: u64) -> Statement {
+        let target = Target::Key(self.key.public().thumbprint());
+        let statement = revocation::Statement { target, from: START, number, reason: None };
+        let token = revocation::sign(&self.key, self.chain.leaf(), &statement);
+        Statement::Revocation(Box::new(revocation::verify(&token, &self.chain).unwrap()))
+    }
+}
+
 /// A sequencer, and somebody who publishes through it.
 struct Desk {
     sequencer: Sequencer<SimDisk>,
@@ -144,6 +155,14 @@ impl Desk {
             Submission { ticket, statement }
         };
         self.sequencer.commit(messages.iter().map(submission).collect(), Ok(now)).unwrap().answers
+    }
+
+    fn ask(&mut self, statement: Statement, now: Timestamp) -> Result<Stored, Refusal> {
+        let ticket = Ticket { worker: 0, session: self.session, re: 1 };
+        match self.sequencer.commit(vec![Submission { ticket, statement }], Ok(now)) {
+            Ok(committed) => committed.answers[0].outcome.clone(),
+            Err(error) => panic!("the journal gave up: {error}"),
+        }
     }
 
     /// Publishes until the disk is full.
@@ -207,6 +226,45 @@ fn damage_to_any_credential_leaves_the_messages_their_chain() {
         }
     }
     assert!(copies > 8, "{copies} copies of 2 links");
+}
+
+/// One damaged byte in the one record of a revocation, or of its issuer's credential, let the thief in again at the next
+/// start.
+#[test]
+fn damage_to_any_record_of_a_revocation_lets_nobody_in() {
+    let disk = SimDisk::new();
+    let all = authors(2);
+    let [steady, thief] = &all[..] else { unreachable!("two authors") };
+    let mut desk = Desk::open(&disk, DAY, START);
+    let revocation = thief.revokes_itself(1);
+    let Statement::Revocation(verified) = &revocation else { unreachable!("made as one") };
+    let token = verified.revocation().token().to_string();
+    desk.ask(revocation, START).unwrap();
+    for number in 0..30 {
+        desk.publish(&[&steady.message(&format!("n° {number}"), START, |_| {})], START);
+    }
+    desk.sequencer.rest().unwrap();
+    let closed = desk.disk.restart();
+    let issuer = thief.chain.leaf().token().to_string();
+    let mut copies = Vec::new();
+    for name in closed.names().unwrap().into_iter().filter(|name| name.ends_with(".vigie")) {
+        let content = closed.content(&name).unwrap();
+        for wanted in [&token, &issuer] {
+            let is_it = |(_, bytes): &(usize, &[u8])| *bytes == wanted.as_bytes();
+            let places = content.windows(wanted.len()).enumerate().filter(is_it).map(|(place, _)| place);
+            copies.extend(places.map(|place| (name.clone(), place)));
+        }
+    }
+    assert!(copies.len() >= 4, "both stand twice: {copies:?}");
+    for (name, place) in copies {
+        let damaged = closed.restart();
+        let mut bytes = closed.content(&name).unwrap();
+        bytes[place + 10] ^= 1;
+        damaged.set_content(&name, bytes);
+        let mut desk = Desk::open(&damaged, DAY, START);
+        let refused = desk.publish(&[&thief.message("encore", START, |_| {})], START).remove(0).outcome;
+        assert_eq!(refused.unwrap_err().code, Code::Revoked, "{name} at {place}");
+    }
 }
 
 #[test]
@@ -344,17 +402,8 @@ fn retention_carries_revocations_with_the_chain_of_their_issuer() {
     let [steady, thief] = &all[..] else { unreachable!("two authors") };
     let mut desk = Desk::open(&disk, DAY, START);
     desk.publish(&[&thief.message("avant", START, |_| {})], START);
-    let revoke = |number| {
-        let target = Target::Key(thief.key.public().thumbprint());
-        let statement = revocation::Statement { target, from: START, number, reason: None };
-        let token = revocation::sign(&thief.key, thief.chain.leaf(), &statement);
-        Statement::Revocation(Box::new(revocation::verify(&token, &thief.chain).unwrap()))
-    };
-    let ask = |desk: &mut Desk, statement: Statement, now: Timestamp| {
-        let ticket = Ticket { worker: 0, session: desk.session, re: 1 };
-        let committed = desk.sequencer.commit(vec![Submission { ticket, statement }], Ok(now)).unwrap();
-        committed.answers[0].outcome.clone()
-    };
+    let revoke = |number| thief.revokes_itself(number);
+    let ask = |desk: &mut Desk, statement: Statement, now: Timestamp| desk.ask(statement, now);
     let first = ask(&mut desk, revoke(3), START).unwrap();
     let code = |outcome: Result<_, Refusal>| outcome.map(drop).unwrap_err().code;
     for day in 1..=5_u32 {

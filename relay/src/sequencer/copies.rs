@@ -1,5 +1,5 @@
-//! Where credentials stand on disk: each is written more than once, so that no single damaged record takes from the
-//! messages under it what they are verified with.
+//! Where credentials and revocations stand on disk: each is written more than once, so that no single damaged record takes
+//! from messages what they are verified with, or lets somebody back in who was revoked.
 //!
 //! A credential is written again with the first message that needs it in a segment, once more a little later in the
 //! same segment, and after each start. Any one of the copies serves all messages. What is carried on by retention is
@@ -14,6 +14,11 @@ use crate::journal::WritePlace;
 /// Between the two copies in a segment, so that no two neighbouring pages of a disk hold both. With a chain of four links
 /// it costs twice 5 KiB in 64 MiB for each author.
 const APART_BYTES: u64 = 8 * 1024;
+
+/// Whether what is written here shares no page of a disk, nor two neighbouring ones, with what was written there.
+pub(super) fn is_apart(there: WritePlace, here: WritePlace) -> bool {
+    here.segment != there.segment || here.offset >= there.offset + APART_BYTES
+}
 
 /// The copies of one credential in the segment that it was written to last.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +35,7 @@ impl CopiesOnDisk {
     /// Whether the credential is written again with a message that will stand here.
     pub(super) fn wants_another(&self, id: &CredentialId, here: WritePlace) -> bool {
         self.0.get(id).is_none_or(|copies| {
-            copies.first.segment != here.segment
-                || (!copies.twice && here.offset >= copies.first.offset + APART_BYTES)
+            copies.first.segment != here.segment || (!copies.twice && is_apart(copies.first, here))
         })
     }
 

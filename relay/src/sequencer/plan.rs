@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) records: Vec<Record>,
     pub(super) credentials: Vec<Arc<Credential>>,
     pub(super) revocations: Vec<Arc<StoredRevocation>>,
+    /// Revocations that are on disk, and are written a second time.
+    pub(super) copies: usize,
     pub(super) authors: Vec<Ticket>,
     pub(super) ids: Vec<StatementId>,
     pub(super) last: Option<Sequence>,
@@ -35,7 +37,7 @@ impl Plan {
         stored: Stored,
         on_disk: &dyn Fn(&CredentialId) -> bool,
     ) {
-        self.add_chain(message.chain(), on_disk);
+        self.add_links(message.chain().links(), on_disk);
         self.records.push(Record::Message(MessageRecord {
             seq: stored.seq,
             admitted: stored.admitted,
@@ -57,7 +59,25 @@ impl Plan {
         issuer: &Chain,
         on_disk: &dyn Fn(&CredentialId) -> bool,
     ) {
-        self.add_chain(issuer, on_disk);
+        self.add_links(issuer.links(), on_disk);
+        self.write(&one);
+        self.ids.push(StatementId::Revocation(one.in_force.revocation().id()));
+        self.revocations.push(one);
+    }
+
+    /// One that is on disk already, and its issuer's chain.
+    pub(super) fn add_copy(
+        &mut self,
+        one: &StoredRevocation,
+        issuer: &[Arc<Credential>],
+        on_disk: &dyn Fn(&CredentialId) -> bool,
+    ) {
+        self.add_links(issuer, on_disk);
+        self.write(one);
+        self.copies += 1;
+    }
+
+    fn write(&mut self, one: &StoredRevocation) {
         let revocation = one.in_force.revocation();
         self.records.push(Record::Revocation(RevocationRecord {
             count: one.count,
@@ -67,12 +87,10 @@ impl Plan {
             issuer: revocation.issuer(),
             jws: Bytes::copy_from_slice(revocation.token().as_bytes()),
         }));
-        self.ids.push(StatementId::Revocation(revocation.id()));
-        self.revocations.push(one);
     }
 
-    fn add_chain(&mut self, chain: &Chain, on_disk: &dyn Fn(&CredentialId) -> bool) {
-        for link in chain.links() {
+    fn add_links(&mut self, links: &[Arc<Credential>], on_disk: &dyn Fn(&CredentialId) -> bool) {
+        for link in links {
             if !on_disk(&link.id()) && !self.has(link.id()) {
                 let jws = Bytes::copy_from_slice(link.token().as_bytes());
                 self.records.push(Record::Credential { id: link.id(), jws });

@@ -10,7 +10,7 @@ use vigie_proto::time::Timestamp;
 use super::ids::{Candidate, Ids, is_in_force};
 use super::leaves::Leaves;
 use crate::chains::StoredChains;
-use crate::journal::Record;
+use crate::journal::{Journal, Record, Storage};
 
 /// Takes note of one record.
 pub(super) fn visit(
@@ -48,5 +48,30 @@ pub(super) fn visit(
             }
         }
         Record::Revocation(_) | Record::Forked(_) => {}
+    }
+}
+
+/// Tells the operator what of the journal is lost.
+pub(super) fn tell_losses<S: Storage>(journal: &Journal<S>, leaves: &Leaves, chains: &StoredChains) {
+    for range in journal.damage() {
+        let (segment, offset, what) = (&*range.segment, range.offset, range.what);
+        let (after, next) = (range.after.get(), range.next.get());
+        tracing::error!(
+            segment,
+            offset,
+            what,
+            after,
+            next,
+            "the journal is damaged: what lies between cannot be given; check the disk, and put the segment back \
+             from a copy if there is one"
+        );
+    }
+    let credentials = leaves.without_chain(chains);
+    if credentials > 0 {
+        tracing::error!(
+            credentials,
+            "the chains of some authors are damaged in the journal: their messages cannot be verified until they \
+             publish again"
+        );
     }
 }

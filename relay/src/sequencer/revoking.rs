@@ -3,7 +3,7 @@
 //! The sequencer's own view: it is ahead of what workers see ([`StoredRevocations`]) by the batch that is not synced yet,
 //! so that a message behind a revocation in one batch is refused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use vigie_proto::admit::{RevocationAdmission, Stored, admit_revocation};
@@ -12,8 +12,9 @@ use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{InForce, Revocation, Revocations, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
+use super::copies::is_apart;
 use crate::chains::StoredChains;
-use crate::journal::RevocationRecord;
+use crate::journal::{RevocationRecord, WritePlace};
 use crate::revocations::{REVOCATIONS_MAX, StoredRevocation, StoredRevocations};
 
 /// Of all that may be in force a sixteenth is left for roots.
@@ -33,7 +34,12 @@ pub(super) struct Revoking {
     /// When the last one was admitted.
     last_admitted: Timestamp,
     stored: Arc<StoredRevocations>,
+    /// Written once so far, up to this place at the latest; in the order of writing.
+    alone: VecDeque<(Arc<StoredRevocation>, WritePlace)>,
 }
+
+/// Second copies that one batch brings along: a few KiB, and their issuers' chains.
+const COPIES_IN_BATCH: usize = 4;
 
 /// A revocation that enters the log.
 #[derive(Debug)]
@@ -45,12 +51,13 @@ pub(super) enum Decided {
 }
 
 impl Revoking {
-    /// Rebuilds it from what the journal holds, in any order, some of it twice.
+    /// Rebuilds it from what the journal holds, in any order, some of it twice; `here` is where it goes on.
     pub(super) fn rebuild(
         log: LogId,
         mut records: Vec<RevocationRecord>,
         chains: &StoredChains,
         now: Timestamp,
+        here: WritePlace,
     ) -> Self {
         let mut revoking = Self {
             log,
@@ -59,8 +66,11 @@ impl Revoking {
             last: 0,
             last_admitted: Timestamp::EPOCH,
             stored: Arc::default(),
+            alone: VecDeque::new(),
         };
         records.sort_by_key(|record| record.count);
+        let twice: HashSet<u64> =
+            records.windows(2).filter(|two| two[0].count == two[1].count).map(|two| two[0].count).collect();
         records.dedup_by_key(|record| record.count);
         let mut found = Vec::new();
         for record in records {
@@ -82,6 +92,8 @@ impl Revoking {
             revoking.note(one);
         }
         revoking.stored.put(&found);
+        let alone = found.into_iter().filter(|one| !twice.contains(&one.count));
+        revoking.alone = alone.map(|one| (one, here)).collect();
         revoking
     }
 
@@ -138,11 +150,23 @@ impl Revoking {
         self.in_force.insert(one.in_force.clone());
     }
 
-    /// They are on disk.
-    pub(super) fn settle(&self, new: &[Arc<StoredRevocation>]) {
+    /// They are on disk, before this place.
+    pub(super) fn settle(&mut self, new: &[Arc<StoredRevocation>], here: WritePlace) {
         if !new.is_empty() {
             self.stored.put(new);
+            self.alone.extend(new.iter().map(|one| (Arc::clone(one), here)));
         }
+    }
+
+    /// Those that a batch written here brings along a second time; the oldest first.
+    pub(super) fn copies_due(&self, here: WritePlace) -> impl Iterator<Item = &Arc<StoredRevocation>> {
+        let due = self.alone.iter().take_while(move |(_, there)| is_apart(*there, here));
+        due.take(COPIES_IN_BATCH).map(|(one, _)| one)
+    }
+
+    /// So many of them are on disk twice now.
+    pub(super) fn copied(&mut self, copies: usize) {
+        self.alone.drain(..copies);
     }
 
     /// They were not written: the last ones that were decided on.
