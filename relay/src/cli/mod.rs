@@ -30,6 +30,8 @@ mod render;
 mod effects;
 mod export;
 mod tally;
+mod lines;
+mod judge;
 mod verify;
 mod journal;
 mod cap;

@@ -9,40 +9,35 @@
 //! Not judged, since nobody signed it: the lines that the reader marked itself (suspects, gaps, where it had caught up),
 //! carried ids, and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use vigie_proto::chain::{Chain, NoVerdicts, Roots};
+use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
-use vigie_proto::credential::{Credential, Issuer};
 use vigie_proto::cursor::{Cursor, MalformedCursor};
 use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
 use vigie_proto::json;
-use vigie_proto::limits::{CHAIN_LINKS_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
-use vigie_proto::verify::{VerifiedMessage, claimed_credential, verify};
+use vigie_proto::verify::VerifiedMessage;
 
 use super::args::Verify;
 use super::exit::{Exit, Failure, Outcome, heard_or_not, refusal_text};
 use super::files::cannot_read;
+use super::judge::{CREDENTIALS_MAX, Judge, Unfit};
+use super::lines;
 use super::screen::{Screen, Tone, escape};
 use super::session::Session;
 use super::tally::{self, EndLine, Tally};
 use super::text::Lang;
 use super::time;
 
-/// A message of 256 KiB, its content again as JSON with everything escaped, and the frame around it.
-const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Credentials of one export: at 1,280 bytes some 80 MiB.
-const CREDENTIALS_MAX: usize = 65_536;
 /// Every member of a message: content is compared as a whole.
 const MESSAGE_MEMBERS: [&str; 15] = [
     "type", "id", "log", "seq", "admitted", "cursor", "channel", "plane", "sent", "severity", "author",
@@ -194,9 +189,7 @@ struct Bad(String);
 struct Check<'a> {
     screen: &'a Screen,
     lang: Lang,
-    roots: Roots,
-    credentials: BTreeMap<CredentialId, Arc<Credential>>,
-    chains: BTreeMap<CredentialId, Arc<Chain>>,
+    judge: Judge,
     /// The last place in each log.
     places: BTreeMap<LogId, (Sequence, Timestamp)>,
     /// What the lines so far come to.
@@ -217,9 +210,7 @@ impl<'a> Check<'a> {
         Self {
             screen,
             lang: screen.lang,
-            roots,
-            credentials: BTreeMap::new(),
-            chains: BTreeMap::new(),
+            judge: Judge::new(roots),
             places: BTreeMap::new(),
             tally: Tally::default(),
             whole: None,
@@ -232,10 +223,9 @@ impl<'a> Check<'a> {
 
     /// Says what the export came to. One in which nothing is verified proves nothing, and is no success.
     fn done(mut self) -> Outcome {
-        let used: BTreeSet<CredentialId> =
-            self.chains.values().flat_map(|chain| chain.links()).map(|link| link.id()).collect();
-        self.counts.credentials = used.len() as u64;
-        self.counts.other += (self.credentials.len() - used.len()) as u64;
+        let (used, unused) = self.judge.counts();
+        self.counts.credentials = used;
+        self.counts.other += unused;
         if self.whole.is_some() && !self.ended {
             return Err(Failure::new(Exit::VerificationFailed, self.lang.lines_behind_end()));
         }
@@ -247,34 +237,20 @@ impl<'a> Check<'a> {
         heard_or_not(self.counts.show(self.screen, self.whole))
     }
 
-    fn read(&mut self, mut source: impl BufRead, path: &Path) -> Outcome {
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let mut bounded = source.by_ref().take(LINE_BYTES_MAX);
-            let read = bounded.read_until(b'\n', &mut line);
-            if read.map_err(|error| cannot_read(self.lang, path, &error))? == 0 {
-                return Ok(());
-            }
-            self.number += 1;
-            let judged = if line.len() as u64 == LINE_BYTES_MAX {
-                Err(Bad(self.lang.line_too_long(LINE_BYTES_MAX)))
-            } else {
-                self.line(line.trim_ascii())
-            };
-            judged.map_err(|Bad(why)| {
-                Failure::new(Exit::VerificationFailed, self.lang.bad_line(self.number, escape(&why)))
+    fn read(&mut self, source: impl BufRead, path: &Path) -> Outcome {
+        lines::each(self.lang, path, source, &mut |number, line| {
+            self.number = number;
+            self.line(line).map_err(|Bad(why)| {
+                Failure::new(Exit::VerificationFailed, self.lang.bad_line(number, escape(&why)))
             })?;
-            if let Some(told) = self.to_show.take().filter(|_| !self.screen.json) {
-                heard_or_not(self.screen.line(&told))?;
+            match self.to_show.take().filter(|_| !self.screen.json) {
+                Some(told) => heard_or_not(self.screen.line(&told)),
+                None => Ok(()),
             }
-        }
+        })
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), Bad> {
-        if line.is_empty() {
-            return Ok(());
-        }
         // A member given twice could be read one way here and another way elsewhere.
         json::check(line).map_err(|error| Bad(error.to_string()))?;
         let kind: Kind = parse(line)?;
@@ -290,7 +266,7 @@ impl<'a> Check<'a> {
         self.ended = false;
         self.tally.take(&kind.r#type, line);
         match (kind.r#type.as_str(), kind.verified) {
-            ("credential", _) => self.credential(parse(line)?),
+            ("credential", _) => self.credential(&parse(line)?),
             // Told apart by what `sub` writes; claiming to be verified is what is judged.
             ("message", Some(false)) => self.suspect(&parse(line)?),
             ("message", _) => self.message(line),
@@ -334,26 +310,14 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn credential(&mut self, line: CredentialLine) -> Result<(), Bad> {
-        let credential = Credential::parse(&line.jws).map_err(|refusal| self.refused(&refusal))?;
-        if credential.id() != line.id {
-            return Err(self.differs("id"));
-        }
-        if self.credentials.len() >= CREDENTIALS_MAX {
-            return Err(Bad(self.lang.too_many("credentials", CREDENTIALS_MAX)));
-        }
-        // The first one stays: a copy with another signature must not push out what was checked.
-        self.credentials.entry(line.id).or_insert_with(|| Arc::new(credential));
-        Ok(())
+    fn credential(&mut self, line: &CredentialLine) -> Result<(), Bad> {
+        self.judge.credential(line.id, line.jws.as_bytes()).map_err(|unfit| self.unfit(unfit))
     }
 
     fn message(&mut self, bytes: &[u8]) -> Result<(), Bad> {
         let line: MessageLine = parse(bytes)?;
-        let leaf = claimed_credential(&line.jws).map_err(|refusal| self.refused(&refusal))?;
-        let chain = self.chain(leaf)?;
-        let signed =
-            verify(&line.jws, &chain, MESSAGE_LIFETIME_MAX).map_err(|refusal| self.refused(&refusal))?;
-        signed.judge_admitted(line.admitted).map_err(|refusal| self.refused(&refusal))?;
+        let signed = self.judge.message(line.jws.as_bytes()).map_err(|unfit| self.unfit(unfit))?;
+        signed.judge_admitted(line.admitted).map_err(|refusal| self.unfit(refusal.into()))?;
         self.readable_part(bytes, &signed)?;
         let cursor = Cursor { log: line.log, seq: line.seq, admitted: line.admitted };
         if line.cursor != cursor.to_string() {
@@ -366,29 +330,6 @@ impl<'a> Check<'a> {
             Plane::Exercise => self.counts.exercise += 1,
         }
         Ok(())
-    }
-
-    /// The chain that ends in this credential, put together from the links that the export gave.
-    fn chain(&mut self, leaf: CredentialId) -> Result<Arc<Chain>, Bad> {
-        if let Some(chain) = self.chains.get(&leaf) {
-            return Ok(Arc::clone(chain));
-        }
-        let mut links = Vec::new();
-        let mut next = Some(leaf);
-        while let Some(id) = next {
-            let link = self.credentials.get(&id).ok_or_else(|| Bad(self.lang.credential_missing(id)))?;
-            next = match link.issuer() {
-                Issuer::Parent(parent) if links.len() < CHAIN_LINKS_MAX => Some(parent),
-                Issuer::Parent(_) | Issuer::Itself(_) => None,
-            };
-            links.push(Arc::clone(link));
-        }
-        let tokens = links.iter().rev().map(|link| &**link.token());
-        let chain =
-            Chain::verify(tokens, &self.roots, &NoVerdicts).map_err(|refusal| self.refused(&refusal))?;
-        let chain = Arc::new(chain);
-        self.chains.insert(leaf, Arc::clone(&chain));
-        Ok(chain)
     }
 
     /// What people read must be what was signed, and nothing more must stand there.
@@ -451,8 +392,13 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn refused(&self, refusal: &Refusal) -> Bad {
-        Bad(refusal_text(self.lang, refusal))
+    fn unfit(&self, unfit: Unfit) -> Bad {
+        match unfit {
+            Unfit::Refused(refusal) => Bad(refusal_text(self.lang, &refusal)),
+            Unfit::Differs(member) => self.differs(member),
+            Unfit::NotGiven(id) => Bad(self.lang.credential_missing(id)),
+            Unfit::TooMany => Bad(self.lang.too_many("credentials", CREDENTIALS_MAX)),
+        }
     }
 
     fn differs(&self, member: &str) -> Bad {

@@ -16,15 +16,16 @@ use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, MessageId, Sequence};
 use vigie_proto::limits::CLOCK_SKEW_MAX;
+use vigie_proto::refusal::Refusal;
 use vigie_proto::time::Timestamp;
 
 use super::args::JournalExport;
-use super::judge::Judge;
 use super::{Stopped, damage_text, failed, folder, needed_roots, survey};
 use crate::cli::channels;
 use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
 use crate::cli::export::{Export, Shown, Sink};
 use crate::cli::files;
+use crate::cli::judge::Judge;
 use crate::cli::screen::{Screen, json};
 use crate::cli::session::Session;
 use crate::cli::tally::{Asked, Tally};
@@ -144,8 +145,8 @@ impl Writer<'_> {
             Met::Record { record: Record::Message(message), .. } => self.message(&message),
             Met::Record { record: Record::Credential { id, jws }, .. } => {
                 // A message that needs it is told as suspect.
-                if let Err(refusal) = self.judge.credential(id, &jws) {
-                    let told = refusal_text(self.screen.lang, &refusal);
+                if let Err(unfit) = self.judge.credential(id, &jws) {
+                    let told = refusal_text(self.screen.lang, &unfit.into());
                     self.screen.warn(&self.screen.lang.export_suspect(self.screen.lang.a_credential(), told));
                 }
                 Ok(())
@@ -192,7 +193,8 @@ impl Writer<'_> {
                 };
                 self.export.put(&mut self.to, &shown)
             }
-            Err(refusal) => {
+            Err(unfit) => {
+                let refusal = Refusal::from(unfit);
                 self.untold += 1;
                 let lang = self.screen.lang;
                 let told = lang.export_suspect(lang.message_at(record.seq), refusal_text(lang, &refusal));

@@ -30,10 +30,10 @@ use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
 use super::args::JournalImport;
-use super::judge::{Judge, differs, same};
 use super::lines::{self, Line};
 use super::{Stopped, failed, folder, needed_roots, survey};
 use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
+use crate::cli::judge::{Judge, Unfit, same};
 use crate::cli::screen::{Screen, escape};
 use crate::cli::session::Session;
 use crate::cli::text::Lang;
@@ -210,9 +210,9 @@ impl<'a> Import<'a> {
         match record {
             Record::Credential { id, jws } => match self.judge.credential(id, &jws) {
                 Ok(()) => Ok(()),
-                Err(refusal) => {
+                Err(unfit) => {
                     let place = lang.record_at(lang.a_credential(), segment, offset);
-                    Ok(self.refuse(&place, None, &refusal)?)
+                    Ok(self.refuse(&place, None, &unfit.into())?)
                 }
             },
             Record::Message(record) => {
@@ -224,7 +224,7 @@ impl<'a> Import<'a> {
             }
             Record::Revocation(record) => {
                 let place = lang.record_at(lang.a_revocation(), segment, offset);
-                let judged = self.judge.revocation(&record);
+                let judged = self.judge.revocation(&record).map_err(Refusal::from);
                 let judged = judged.and_then(|verified| {
                     admit_revocation(&verified, record.admitted, &self.revocations).map(|_| verified)
                 });
@@ -277,12 +277,14 @@ impl<'a> Import<'a> {
             Err(why) => Ok(self.leave_out(&place, None, NO_LINE, escape(&why))?),
             Ok(Line::Credential { id, jws }) => match self.judge.credential(id, jws.as_bytes()) {
                 Ok(()) => Ok(()),
-                Err(refusal) => Ok(self.refuse(&place, None, &refusal)?),
+                Err(unfit) => Ok(self.refuse(&place, None, &unfit.into())?),
             },
             Ok(Line::Message { id, cursor, jws }) => {
                 let judged = self.judge.message(jws.as_bytes());
                 let judged =
-                    judged.and_then(|signed| if signed.id() == id { Ok(signed) } else { Err(differs("id")) });
+                    judged.and_then(
+                        |signed| if signed.id() == id { Ok(signed) } else { Err(Unfit::Differs("id")) },
+                    );
                 self.message(&place, Stored { seq: cursor.seq, admitted: cursor.admitted }, judged)
             }
             Ok(Line::Suspect { cursor }) => {
@@ -311,9 +313,9 @@ impl<'a> Import<'a> {
         &mut self,
         place: &str,
         stored: Stored,
-        judged: Result<VerifiedMessage, Refusal>,
+        judged: Result<VerifiedMessage, Unfit>,
     ) -> Result<(), Stopped> {
-        match judged.and_then(|signed| self.admit(&signed, stored).map(|()| signed)) {
+        match judged.map_err(Refusal::from).and_then(|signed| self.admit(&signed, stored).map(|()| signed)) {
             Ok(signed) => self.store(&signed, stored),
             Err(refusal) => Ok(self.refuse(place, Some(stored.seq), &refusal)?),
         }

@@ -2,7 +2,7 @@
 //! bytes is held against them by who imports.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -12,14 +12,12 @@ use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
 use vigie_proto::json;
 use vigie_proto::time::Timestamp;
 
-use crate::cli::exit::{Failure, Outcome};
+use crate::cli::exit::Outcome;
 use crate::cli::files::cannot_read;
+use crate::cli::lines;
 use crate::cli::tally::{self, EndLine, Tally};
 use crate::cli::text::Lang;
 use crate::journal::CarriedId;
-
-/// A message of 256 KiB, its content again as JSON with everything escaped, and the frame around it.
-const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What a line of an export says.
 #[derive(Debug)]
@@ -102,30 +100,11 @@ pub(super) fn read(
     path: &Path,
     visit: &mut dyn FnMut(u64, Result<Line, String>) -> Outcome,
 ) -> Outcome {
-    let failed = |error: &std::io::Error| -> Failure { cannot_read(lang, path, error) };
-    let mut source = BufReader::new(File::open(path).map_err(|error| failed(&error))?);
-    let mut line = Vec::new();
-    let mut number = 0;
+    let source = File::open(path).map_err(|error| cannot_read(lang, path, &error))?;
     let mut tally = Tally::default();
-    loop {
-        line.clear();
-        let mut bounded = source.by_ref().take(LINE_BYTES_MAX);
-        if bounded.read_until(b'\n', &mut line).map_err(|error| failed(&error))? == 0 {
-            return Ok(());
-        }
-        number += 1;
-        if line.len() as u64 == LINE_BYTES_MAX {
-            // The rest of it cannot be told from another line.
-            return Err(Failure::new(
-                crate::cli::exit::Exit::VerificationFailed,
-                lang.bad_line(number, lang.line_too_long(LINE_BYTES_MAX)),
-            ));
-        }
-        let text = line.trim_ascii();
-        if !text.is_empty() {
-            visit(number, parse(lang, text, &mut tally))?;
-        }
-    }
+    lines::each(lang, path, BufReader::new(source), &mut |number, text| {
+        visit(number, parse(lang, text, &mut tally))
+    })
 }
 
 fn parse(lang: Lang, text: &[u8], tally: &mut Tally) -> Result<Line, String> {

@@ -3,13 +3,12 @@
 //! `verify`, `stats`, `export` and `backup` read through a [`Survey`], beside a running relay as on a folder at rest, and
 //! change nothing. `import` alone writes a journal, into an empty folder under the relay's own lock; `new` says where one may
 //! begin. Whatever is said of
-//! messages is said by the same `verify` and `admit` as in a relay (`judge`).
+//! messages is said by the same `verify` and `admit` as in a relay ([`Judge`](super::judge::Judge)).
 
 pub(super) mod args;
 mod backup;
 mod export;
 mod import;
-mod judge;
 mod lines;
 mod new;
 mod stats;

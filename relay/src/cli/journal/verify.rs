@@ -13,9 +13,9 @@ use vigie_proto::refusal::{Code, Refusal};
 
 use super::args::JournalVerify;
 use super::backup::{TAIL_LOOK, TAIL_PATIENCE};
-use super::judge::Judge;
 use super::{Stopped, damage_text, failed, folder, roots, survey};
 use crate::cli::exit::{Exit, Failure, Outcome, heard_or_not, refusal_text};
+use crate::cli::judge::{Judge, Unfit};
 use crate::cli::screen::{Screen, Tone};
 use crate::cli::session::Session;
 use crate::cli::time;
@@ -105,9 +105,9 @@ impl Check<'_> {
                 let (seq, judged) = self.judge(&record);
                 match judged {
                     Ok(()) => Ok(()),
-                    Err(refusal) => {
+                    Err(unfit) => {
                         self.found.suspects += 1;
-                        heard_or_not(show_suspect(self.screen, &segment, offset, seq, &refusal))
+                        heard_or_not(show_suspect(self.screen, &segment, offset, seq, &unfit.into()))
                     }
                 }
             }
@@ -115,7 +115,7 @@ impl Check<'_> {
     }
 
     /// Counts a record and judges it; with the place of a message.
-    fn judge(&mut self, record: &Record) -> (Option<Sequence>, Result<(), Refusal>) {
+    fn judge(&mut self, record: &Record) -> (Option<Sequence>, Result<(), Unfit>) {
         match record {
             Record::Message(message) => {
                 self.found.messages += 1;

@@ -1,6 +1,9 @@
-//! Judges the messages of a log once more: the same `verify` as relay and SDK, under the chains that the log gives.
+//! Judges the messages of a log or of an export once more: the same `verify` as relay and SDK, under the chains that it
+//! gives itself.
+//!
+//! Used by `vigie verify` and by `vigie journal`: what the one writes, the other takes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
@@ -15,19 +18,57 @@ use crate::chains::STORED_CREDENTIALS_MAX;
 use crate::journal::{JournalError, MessageRecord, Met, Record, RevocationRecord, Storage, Survey};
 
 /// A relay has at most half as many on disk at a time; a log that lived long has had others. Some 256 MiB.
-const CREDENTIALS_MAX: usize = 2 * STORED_CREDENTIALS_MAX;
+pub(super) const CREDENTIALS_MAX: usize = 2 * STORED_CREDENTIALS_MAX;
+
+/// Why something is not taken.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    Refused(Refusal),
+    /// What stands beside the signed bytes under this name is not what was signed.
+    Differs(&'static str),
+    /// A link of its chain was not given.
+    NotGiven(CredentialId),
+    /// [`CREDENTIALS_MAX`] others are known.
+    TooMany,
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// With a code, for programs.
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Refused(refusal) => refusal,
+            Unfit::Differs(what) => {
+                Self::new(Code::MalformedMessage, format!("`{what}` is not what was signed"))
+            }
+            Unfit::NotGiven(id) => Self::new(Code::UnknownCredential, format!("{id} is not given")),
+            Unfit::TooMany => Self::new(Code::Full, format!("more than {CREDENTIALS_MAX} credentials")),
+        }
+    }
+}
 
 /// Knows the credentials that a log has given so far.
 #[derive(Debug)]
 pub(super) struct Judge {
     roots: Roots,
     credentials: HashMap<CredentialId, Arc<Credential>>,
+    /// Of what was verified.
     chains: BTreeMap<CredentialId, Arc<Chain>>,
+    max: usize,
 }
 
 impl Judge {
     pub(super) fn new(roots: Roots) -> Self {
-        Self { roots, credentials: HashMap::new(), chains: BTreeMap::new() }
+        Self::with_max(roots, CREDENTIALS_MAX)
+    }
+
+    fn with_max(roots: Roots, max: usize) -> Self {
+        Self { roots, credentials: HashMap::new(), chains: BTreeMap::new(), max }
     }
 
     /// Takes note of all credentials of a journal first: those that retention carried on stand behind messages that need
@@ -42,13 +83,13 @@ impl Judge {
     }
 
     /// Takes note of a credential. Its signature is checked with the first chain that needs it.
-    pub(super) fn credential(&mut self, id: CredentialId, jws: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn credential(&mut self, id: CredentialId, jws: &[u8]) -> Result<(), Unfit> {
         let credential = Credential::parse(text(jws)?)?;
         if credential.id() != id {
-            return Err(differs("id"));
+            return Err(Unfit::Differs("id"));
         }
-        if self.credentials.len() >= CREDENTIALS_MAX && !self.credentials.contains_key(&id) {
-            return Err(Refusal::new(Code::Full, format!("more than {CREDENTIALS_MAX} credentials")));
+        if self.credentials.len() >= self.max && !self.credentials.contains_key(&id) {
+            return Err(Unfit::TooMany);
         }
         // The first one stays: a copy with another signature must not push out what was checked.
         self.credentials.entry(id).or_insert_with(|| Arc::new(credential));
@@ -56,44 +97,50 @@ impl Judge {
     }
 
     /// Judges signed bytes: form, signature, chain, inside its grant. Not when they were admitted.
-    pub(super) fn message(&mut self, jws: &[u8]) -> Result<VerifiedMessage, Refusal> {
+    pub(super) fn message(&mut self, jws: &[u8]) -> Result<VerifiedMessage, Unfit> {
         let jws = text(jws)?;
         let chain = self.chain(claimed_credential(jws)?)?;
-        verify(jws, &chain, MESSAGE_LIFETIME_MAX)
+        Ok(verify(jws, &chain, MESSAGE_LIFETIME_MAX)?)
     }
 
     /// A revocation under its issuer's chain, and whether what stands beside the signed bytes says the same.
-    pub(super) fn revocation(&mut self, record: &RevocationRecord) -> Result<VerifiedRevocation, Refusal> {
+    pub(super) fn revocation(&mut self, record: &RevocationRecord) -> Result<VerifiedRevocation, Unfit> {
         let jws = text(&record.jws)?;
         let chain = self.chain(claimed_issuer(jws)?)?;
         let verified = revocation::verify(jws, &chain)?;
         verified.judge_admitted(record.admitted)?;
         let revocation = verified.revocation();
         if revocation.id() != record.id || revocation.issuer() != record.issuer {
-            return Err(differs("id"));
+            return Err(Unfit::Differs("id"));
         }
         Ok(verified)
     }
 
     /// As [`Judge::message`], and whether what stands beside the signed bytes says the same, and `admitted` is inside
     /// their window.
-    pub(super) fn record(&mut self, record: &MessageRecord) -> Result<VerifiedMessage, Refusal> {
+    pub(super) fn record(&mut self, record: &MessageRecord) -> Result<VerifiedMessage, Unfit> {
         let signed = self.message(&record.jws)?;
         same(record, &signed)?;
         signed.judge_admitted(record.admitted)?;
         Ok(signed)
     }
 
-    fn chain(&mut self, leaf: CredentialId) -> Result<Arc<Chain>, Refusal> {
+    /// How many credentials something that was verified stands on, and how many were given besides.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let links = self.chains.values().flat_map(|chain| chain.links());
+        let used: HashSet<CredentialId> = links.map(|link| link.id()).collect();
+        (used.len() as u64, (self.credentials.len() - used.len()) as u64)
+    }
+
+    /// The chain that ends in this credential, put together from the links that were given.
+    fn chain(&mut self, leaf: CredentialId) -> Result<Arc<Chain>, Unfit> {
         if let Some(chain) = self.chains.get(&leaf) {
             return Ok(Arc::clone(chain));
         }
         let mut links = Vec::new();
         let mut next = Some(leaf);
         while let Some(id) = next {
-            let link = self.credentials.get(&id);
-            let link =
-                link.ok_or_else(|| Refusal::new(Code::UnknownCredential, format!("{id} is not given")))?;
+            let link = self.credentials.get(&id).ok_or(Unfit::NotGiven(id))?;
             next = match link.issuer() {
                 Issuer::Parent(parent) if links.len() < CHAIN_LINKS_MAX => Some(parent),
                 Issuer::Parent(_) | Issuer::Itself(_) => None,
@@ -108,7 +155,7 @@ impl Judge {
 }
 
 /// What the journal notes beside the signed bytes must be what was signed.
-pub(super) fn same(record: &MessageRecord, signed: &VerifiedMessage) -> Result<(), Refusal> {
+pub(super) fn same(record: &MessageRecord, signed: &VerifiedMessage) -> Result<(), Unfit> {
     let message = signed.message();
     let what = if record.id != signed.id() {
         "id"
@@ -123,14 +170,40 @@ pub(super) fn same(record: &MessageRecord, signed: &VerifiedMessage) -> Result<(
     } else {
         return Ok(());
     };
-    Err(differs(what))
-}
-
-/// Something beside signed bytes is not what was signed.
-pub(super) fn differs(what: &str) -> Refusal {
-    Refusal::new(Code::MalformedMessage, format!("`{what}` is not what was signed"))
+    Err(Unfit::Differs(what))
 }
 
 fn text(jws: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(jws).map_err(|_| Refusal::from(Code::MalformedToken))
+}
+
+#[cfg(test)]
+mod tests {
+    use vigie_proto::channel::Plane;
+    use vigie_proto::key::SigningKey;
+    use vigie_proto::time::Timestamp;
+
+    use super::super::authority::make_root;
+    use super::*;
+
+    fn credential(seed: u8) -> Arc<Credential> {
+        let key = SigningKey::from_seed(&[seed; 32]).unwrap();
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let root = make_root(&key, &"fr".parse().unwrap(), "nation", Plane::Live, now).unwrap();
+        Arc::clone(root.leaf())
+    }
+
+    /// An export gives a credential again where its reader had forgotten that it was given.
+    #[test]
+    fn a_known_credential_is_taken_at_the_bound_and_a_new_one_is_not() {
+        let mut judge = Judge::with_max(Roots::new([]), 2);
+        let all = [1, 2, 3].map(credential);
+        let mut give = |at: usize| judge.credential(all[at].id(), all[at].token().as_bytes());
+        for at in [0, 1, 0, 1] {
+            give(at).unwrap();
+        }
+        assert!(matches!(give(2), Err(Unfit::TooMany)));
+        give(1).unwrap();
+        assert_eq!(judge.counts(), (0, 2));
+    }
 }
