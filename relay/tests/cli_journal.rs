@@ -15,5 +15,7 @@ mod desk;
 mod export;
 #[path = "cli_journal/import.rs"]
 mod import;
+#[path = "cli_journal/moved.rs"]
+mod moved;
 #[path = "cli_journal/verify.rs"]
 mod verify;

@@ -187,6 +187,9 @@ fn failed(lang: Lang, journal: &Path, error: &RelayError) -> Failure {
         };
         return Failure::new(Exit::Configuration, format!("{why}\n{}", lang.journal_to_do(path)));
     }
+    if matches!(error, RelayError::Journal(JournalError::Moved)) {
+        return Failure::new(Exit::Storage, lang.journal_moved(journal.display()));
+    }
     if error.is_storage_failure() {
         return Failure::new(Exit::Storage, lang.storage_failed(error));
     }

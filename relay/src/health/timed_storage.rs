@@ -55,6 +55,14 @@ impl<S: Storage> Storage for TimedStorage<S> {
         self.below.rename(from, to)
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.below.rename_new(from, to)
+    }
+
+    fn check_place(&self) -> io::Result<()> {
+        self.below.check_place()
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.below.remove(name)
     }
@@ -79,6 +87,10 @@ impl<F: StorageFile> StorageFile for TimedFile<F> {
 
     fn size(&self) -> io::Result<u64> {
         self.below.size()
+    }
+
+    fn check_linked(&self) -> io::Result<()> {
+        self.below.check_linked()
     }
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {

@@ -69,7 +69,9 @@ impl<S: Storage> Survey<S> {
         copied.segments = names.len();
         self.seal(target, made)?;
         for name in &names {
-            target.rename(&part(name), name).map_err(JournalError::storage("name a file of the backup"))?;
+            target
+                .rename_new(&part(name), name)
+                .map_err(JournalError::storage("name a file of the backup"))?;
         }
         target.sync_directory().map_err(JournalError::storage("sync the folder of the backup"))?;
         Ok(copied)

@@ -3,16 +3,16 @@
 //! Called by the journal thread for writes and by readers for reads. Knows the system calls and their traps; knows
 //! nothing of segments. Does not create parent folders and does not judge permissions.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Dir, FallocateFlags, FlockOperation};
+use rustix::fs::{CWD, Dir, FallocateFlags, FlockOperation, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::storage::{Storage, StorageFile};
+use super::storage::{PlaceLost, Storage, StorageFile};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
@@ -31,8 +31,10 @@ pub struct DirStorage {
 #[derive(Debug)]
 struct OpenDir {
     path: PathBuf,
-    // Opened once: the folder that is synced is the one that was opened, whatever is renamed above it.
+    // Opened once: the folder that is synced is the one that was opened, whatever is renamed above it. Files are found by
+    // path, so before a name changes, and before a batch counts, the path must still lead here.
     handle: File,
+    id: FileId,
 }
 
 impl DirStorage {
@@ -44,10 +46,11 @@ impl DirStorage {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_path_buf();
         let handle = File::open(&path)?;
-        if !repeated(|| handle.metadata())?.is_dir() {
+        let found = repeated(|| handle.metadata())?;
+        if !found.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
-        Ok(Self { dir: Arc::new(OpenDir { path, handle }) })
+        Ok(Self { dir: Arc::new(OpenDir { path, handle, id: FileId::of(&found) }) })
     }
 
     /// What its disk has left for an account without privileges, in bytes.
@@ -75,6 +78,30 @@ impl DirStorage {
     }
 }
 
+/// Which file this is, whatever its name. Not given to another one while it is open.
+#[derive(Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(found: &Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino() }
+    }
+
+    /// Whether this path leads to it.
+    fn check_at(&self, path: &Path) -> io::Result<()> {
+        match repeated(|| std::fs::metadata(path)) {
+            Ok(found) if Self::of(&found) == *self => Ok(()),
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(error)
+            }
+            Ok(_) | Err(_) => Err(PlaceLost.into()),
+        }
+    }
+}
+
 impl Storage for DirStorage {
     type File = DirFile;
     type Lock = DirLock;
@@ -91,6 +118,7 @@ impl Storage for DirStorage {
     }
 
     fn create_new(&self, name: &str) -> io::Result<DirFile> {
+        self.check_place()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(FILE_MODE);
         Ok(DirFile { file: options.open(self.path_of(name))? })
@@ -101,10 +129,33 @@ impl Storage for DirStorage {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.check_place()?;
         repeated(|| std::fs::rename(self.path_of(from), self.path_of(to)))
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.check_place()?;
+        let (from, to) = (self.path_of(from), self.path_of(to));
+        let renamed =
+            rustix::io::retry_on_intr(|| renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE));
+        match renamed {
+            // The file system does not know this, or the kernel is older: then a look must do.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                if repeated(|| to.try_exists())? {
+                    return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+                }
+                repeated(|| std::fs::rename(&from, &to))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn check_place(&self) -> io::Result<()> {
+        self.dir.id.check_at(&self.dir.path)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.check_place()?;
         repeated(|| std::fs::remove_file(self.path_of(name)))
     }
 
@@ -121,6 +172,10 @@ impl Storage for DirStorage {
             return Ok(DirLock { _file: file });
         }
         rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive))?;
+        // An import may have put another folder here meanwhile, or somebody removed the file: a lock on one that nobody
+        // else opens keeps nobody out.
+        FileId::of(&repeated(|| file.metadata())?).check_at(&self.path_of(name))?;
+        self.check_place()?;
         Ok(DirLock { _file: file })
     }
 }
@@ -148,6 +203,10 @@ impl StorageFile for DirFile {
 
     fn size(&self) -> io::Result<u64> {
         Ok(repeated(|| self.file.metadata())?.len())
+    }
+
+    fn check_linked(&self) -> io::Result<()> {
+        if repeated(|| self.file.metadata())?.nlink() > 0 { Ok(()) } else { Err(PlaceLost.into()) }
     }
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
@@ -259,6 +318,41 @@ mod tests {
         assert_eq!(other.lock("lock").unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
         other.lock("lock").unwrap();
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_given() {
+        let (_dir, storage) = folder();
+        storage.create_new("a").unwrap();
+        storage.create_new("b").unwrap();
+        assert_eq!(storage.rename_new("a", "b").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        storage.rename_new("a", "c").unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_is_not_changed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (path, aside) = (parent.path().join("journal"), parent.path().join("journal.old"));
+        let storage = DirStorage::create(&path).unwrap();
+        let file = storage.create_new("a").unwrap();
+        storage.check_place().unwrap();
+        file.check_linked().unwrap();
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(PlaceLost::caused(&storage.check_place().unwrap_err()));
+        let other = DirStorage::create(&path).unwrap();
+        other.create_new("a").unwrap();
+        for refused in [
+            storage.create_new("b").map(drop),
+            storage.rename("a", "b"),
+            storage.rename_new("a", "b"),
+            storage.remove("a"),
+            storage.lock("lock").map(drop),
+        ] {
+            assert!(PlaceLost::caused(&refused.unwrap_err()));
+        }
+        assert!(other.names().unwrap().contains(&"a".to_owned()));
+        std::fs::remove_dir_all(&aside).unwrap();
+        assert!(PlaceLost::caused(&file.check_linked().unwrap_err()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use vigie_proto::id::{LogId, Sequence};
 
 use super::damage::DamagedRange;
+use super::storage::PlaceLost;
 
 /// Why the journal did not do what it was asked to.
 ///
@@ -130,6 +131,13 @@ pub enum JournalError {
         /// What the disk said.
         source: io::Error,
     },
+    /// The folder was moved, replaced or removed while it was open, or the segment that is written: see [`PlaceLost`].
+    /// Poisoned as after a failed write; nothing of this batch may be acknowledged.
+    #[error(
+        "the journal folder, or the newest file in it, was moved, replaced or removed while the relay had it open; \
+         nothing more is written; put back the one that it had, then start the relay again"
+    )]
+    Moved,
     /// A write or a sync failed before; nothing more is written, since a later sync would prove nothing.
     #[error("the journal stopped after a failed write; start the relay again")]
     Poisoned,
@@ -164,7 +172,9 @@ impl JournalError {
 
     /// For `map_err`: the disk failed while `doing`.
     pub(super) fn storage(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Storage { doing, source }
+        move |source| {
+            if PlaceLost::caused(&source) { Self::Moved } else { Self::Storage { doing, source } }
+        }
     }
 }
 

@@ -3,6 +3,17 @@
 //! The journal is written in a folder beside the empty one that the relay is told to use, and takes its place by one
 //! renaming. Until then that one is empty (but for the marker of a new journal, where it has one) and locked, so that no
 //! relay begins a journal in it.
+//!
+//! Against a relay that starts meanwhile, in this order:
+//! 1. The empty folder is locked, then listed again. A relay that comes later finds the lock taken; one that came before
+//!    has it, or has left a segment.
+//! 2. The marker goes, so a relay that finds the folder without a lock (from 3 on) begins nothing there.
+//! 3. The lock file goes, while its lock is held, and the renaming fails if anybody has made a new one.
+//! 4. After the renaming, a relay that had opened the old folder or the old lock file has one that is in no place any
+//!    more: it compares both with what is there once it has the lock, and ends ([`PlaceLost`](super::PlaceLost)).
+//!
+//! A relay whose folder was moved away while it runs is not seen from here. It ends at its next batch, before it names
+//! or acknowledges anything.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,6 +36,8 @@ pub struct FreshFolder {
     beside: PathBuf,
     parent: PathBuf,
     in_place: bool,
+    /// The empty folder as it was found.
+    storage: DirStorage,
     _lock: DirLock,
 }
 
@@ -64,7 +77,7 @@ impl FreshFolder {
         clear(&beside)?;
         let made = fs::create_dir(&beside).and_then(|()| fs::set_permissions(&beside, found.permissions()));
         made.map_err(JournalError::storage("make a folder beside the journal's"))?;
-        Ok(Self { place, beside, parent, in_place: false, _lock: lock })
+        Ok(Self { place, beside, parent, in_place: false, storage, _lock: lock })
     }
 
     /// Where to write the journal.
@@ -80,6 +93,7 @@ impl FreshFolder {
     pub fn put_in_place(mut self) -> Result<(), JournalError> {
         let doing = "put the imported journal in its place";
         self.hand_over().map_err(JournalError::storage(doing))?;
+        self.storage.check_place().map_err(JournalError::storage(doing))?;
         // First of all: should the rest fail or not come, no relay begins a journal in what is left.
         match fs::remove_file(self.place.join(MARKER_NAME)) {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {}

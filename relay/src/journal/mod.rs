@@ -14,6 +14,8 @@
 //!   [`NewJournal::OnlyWhereMarked`], as the relay's binary does.
 //! - A reader gets bytes whose checksum is right, or an error.
 //! - What retention removes was asked for first, and what its caller still needs of it was synced again before.
+//! - A folder that is moved or replaced under it, and a segment that is removed, end it: nothing is acknowledged that the
+//!   next start would not find.
 //! - On a full disk nothing breaks: batches are refused, urgent ones go through as long as the reserve lasts.
 //!
 //! What it does not do: decide what is admitted, keep ids or chains (its caller rebuilds those from the records given to
@@ -65,7 +67,7 @@ pub use record::{CarriedId, MessageRecord, Record, RevocationRecord};
 pub use recovery::{Recovery, Visitor};
 pub use reserve::RESERVE_BYTES;
 pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};
-pub use storage::{Storage, StorageFile};
+pub use storage::{PlaceLost, Storage, StorageFile};
 pub use survey::{Met, Survey};
 pub use usage::Usage;
 pub use writer::{BATCH_BYTES_MAX, Journal, JournalConfig, SEGMENT_BYTES, WritePlace};

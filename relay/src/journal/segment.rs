@@ -216,7 +216,7 @@ impl From<NotMade> for JournalError {
     fn from(not_made: NotMade) -> Self {
         match not_made {
             NotMade::Full { bytes, source } => Self::Full { bytes, source },
-            NotMade::Failed { doing, source } => Self::Storage { doing, source },
+            NotMade::Failed { doing, source } => Self::storage(doing)(source),
         }
     }
 }
@@ -262,7 +262,7 @@ impl<F: StorageFile> Prepared<F> {
             give_up(storage, self.index, self.capacity, "write the next segment", source)
         })?;
         let failed = |source| NotMade::Failed { doing: "name the next segment", source };
-        storage.rename(&unfinished_name(self.index), &file_name(self.index)).map_err(failed)?;
+        storage.rename_new(&unfinished_name(self.index), &file_name(self.index)).map_err(failed)?;
         #[cfg(feature = "sabotage")]
         if crate::sabotage::Sabotage::DirectoryNotSynced.is_planted() {
             return Ok(Segment::new(self.file, header));

@@ -9,10 +9,30 @@
 //!   failure is handed out unchanged, and nothing is retried.
 //! - Nothing is durable before the sync that covers it has returned `Ok`: [`StorageFile::sync_data`] for the bytes and
 //!   the length of one file, [`Storage::sync_directory`] for names. Neither covers for the other.
+//! - What was opened is still where it was opened, as far as the implementation can see: see [`PlaceLost`].
 //!
 //! Not here: paths, permissions, and any knowledge of what the files contain.
 
 use std::io;
+
+/// The folder was moved, replaced or removed while it was open, or the file that is written in it: what is written now,
+/// no start would find.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the folder, or a file in it, was moved, replaced or removed while it was open")]
+pub struct PlaceLost;
+
+impl PlaceLost {
+    /// Whether this error says so.
+    pub fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl From<PlaceLost> for io::Error {
+    fn from(lost: PlaceLost) -> Self {
+        Self::other(lost)
+    }
+}
 
 /// A folder of files without subfolders.
 ///
@@ -32,8 +52,19 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// Opens a file that exists.
     fn open(&self, name: &str) -> io::Result<Self::File>;
 
-    /// Gives a file another name, in one step.
+    /// Gives a file another name, in one step; whatever had that name is gone.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// As [`Storage::rename`], where nothing may have the new name. Default: that nothing has it is left to the caller.
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.rename(from, to)
+    }
+
+    /// Whether the folder that was opened is still the one that is found in its place: an error that
+    /// [`PlaceLost::caused`] otherwise. Default: it cannot be moved.
+    fn check_place(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Removes a file; open handles stay readable.
     fn remove(&self, name: &str) -> io::Result<()>;
@@ -56,6 +87,12 @@ pub trait StorageFile: Send + Sync + 'static {
 
     /// The length in bytes.
     fn size(&self) -> io::Result<u64>;
+
+    /// Whether the file still has a name, so that the next start can find it: an error that [`PlaceLost::caused`]
+    /// otherwise. Default: it cannot lose it.
+    fn check_linked(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Reserves space so that the file has at least `bytes` bytes, zero where nothing was written. A later write inside
     /// them needs no new space.

@@ -229,6 +229,7 @@ impl<S: Storage> Journal<S> {
     /// - [`JournalError::OutOfOrder`], [`JournalError::TooLarge`]: nothing was written; a bug of the caller.
     /// - [`JournalError::Storage`]: the disk failed; none of these records may be acknowledged, though they may turn up
     ///   after the next start. From now on every call gives [`JournalError::Poisoned`]. Readers keep working.
+    /// - [`JournalError::Moved`]: the folder is not where it was; as for a failed disk.
     pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         self.check_poison()?;
         if records.is_empty() {
@@ -382,7 +383,12 @@ impl<S: Storage> Journal<S> {
         let file = &crate::sabotage::Unsynced(file);
         let synced =
             written.and_then(|()| file.sync_data().map_err(JournalError::storage("sync the journal")));
-        self.poison_on_error(synced)?;
+        // After the sync: a folder that went meanwhile would be missed before it. What was written into it harms nobody.
+        let kept = synced.and_then(|()| {
+            let found = self.storage.check_place().and_then(|()| self.current.file.check_linked());
+            found.map_err(JournalError::storage("find the journal folder again"))
+        });
+        self.poison_on_error(kept)?;
         self.position += self.batch.bytes.len() as u64;
         self.progress = self.batch.progress;
         self.index.publish(&self.batch.places, self.position, self.progress);

@@ -90,7 +90,10 @@ impl RelayError {
             Self::Journal(error) => {
                 matches!(
                     error,
-                    JournalError::Storage { .. } | JournalError::Poisoned | JournalError::Full { .. }
+                    JournalError::Storage { .. }
+                        | JournalError::Moved
+                        | JournalError::Poisoned
+                        | JournalError::Full { .. }
                 )
             }
             // The wrong folder is named, or its disk is not mounted: no failure of a disk.

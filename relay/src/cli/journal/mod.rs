@@ -91,7 +91,7 @@ pub(super) fn failed(lang: Lang, dir: &Path, error: &JournalError) -> Failure {
         | JournalError::MissingSegment { .. }
         | JournalError::ForeignSegment { .. }
         | JournalError::Unrecognised { .. } => Exit::Damaged,
-        JournalError::Storage { .. } | JournalError::Poisoned => Exit::Storage,
+        JournalError::Storage { .. } | JournalError::Moved | JournalError::Poisoned => Exit::Storage,
         JournalError::Full { .. }
         | JournalError::InUse
         | JournalError::NewerFormat { .. }

@@ -15,6 +15,11 @@ sentences! {
         "il n'y a pas de journal dans {path}, et rien n'y dit qu'un nouveau peut commencer : rien n'a été démarré ni changé";
     journal_gone(path, name) "the journal in {path} is gone: there is still {name}, and no segment: nothing was started or changed",
         "le journal dans {path} a disparu : il reste {name}, et aucun segment : rien n'a été démarré ni changé";
+    journal_moved(path) "the journal folder {path}, or the newest file in it, was moved, replaced or removed while the relay had it open, \
+         so it stopped. Whatever has no receipt must be sent again; put back the folder that it had, then start it again",
+        "le dossier du journal {path}, ou son dernier fichier, a été déplacé, remplacé ou ôté alors que le relais l'avait \
+         ouvert : il s'est arrêté. Tout ce qui n'a pas d'accusé doit être renvoyé ; remettez le dossier qu'il avait, puis \
+         redémarrez-le";
     journal_to_do(path) "if its disk is not mounted, mount it; if the journal was removed, put its files back, or restore a backup into \
          an empty folder with `vigie journal import`; for a new relay, say so with `vigie journal new {path}`",
         "si son disque n'est pas monté, montez-le ; si le journal a été ôté, remettez ses fichiers, ou restaurez une sauvegarde \
