@@ -63,6 +63,10 @@ impl<S: Storage> Storage for TimedStorage<S> {
         self.below.check_place()
     }
 
+    fn check_named(&self, name: &str, file: &Self::File) -> io::Result<()> {
+        self.below.check_named(name, &file.below)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.below.remove(name)
     }
@@ -87,10 +91,6 @@ impl<F: StorageFile> StorageFile for TimedFile<F> {
 
     fn size(&self) -> io::Result<u64> {
         self.below.size()
-    }
-
-    fn check_linked(&self) -> io::Result<()> {
-        self.below.check_linked()
     }
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {

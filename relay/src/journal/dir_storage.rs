@@ -7,7 +7,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::fs::{CWD, Dir, FallocateFlags, FlockOperation, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -35,6 +35,8 @@ struct OpenDir {
     // path, so before a name changes, and before a batch counts, the path must still lead here.
     handle: File,
     id: FileId,
+    // While somebody holds it, it must be the one that others find: a lock on a file without a name keeps nobody out.
+    lock: Mutex<Weak<HeldLock>>,
 }
 
 impl DirStorage {
@@ -50,7 +52,7 @@ impl DirStorage {
         if !found.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
-        Ok(Self { dir: Arc::new(OpenDir { path, handle, id: FileId::of(&found) }) })
+        Ok(Self { dir: Arc::new(OpenDir { path, handle, id: FileId::of(&found), lock: Mutex::default() }) })
     }
 
     /// What its disk has left for an account without privileges, in bytes.
@@ -151,7 +153,13 @@ impl Storage for DirStorage {
     }
 
     fn check_place(&self) -> io::Result<()> {
-        self.dir.id.check_at(&self.dir.path)
+        self.dir.id.check_at(&self.dir.path)?;
+        let held = self.dir.lock.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        held.map_or(Ok(()), |held| held.id.check_at(&held.path))
+    }
+
+    fn check_named(&self, name: &str, file: &DirFile) -> io::Result<()> {
+        FileId::of(&repeated(|| file.file.metadata())?).check_at(&self.path_of(name))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -166,17 +174,20 @@ impl Storage for DirStorage {
     fn lock(&self, name: &str) -> io::Result<DirLock> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
-        let file = options.open(self.path_of(name))?;
+        let path = self.path_of(name);
+        let file = options.open(&path)?;
+        let id = FileId::of(&repeated(|| file.metadata())?);
         #[cfg(feature = "sabotage")]
         if Sabotage::LockNotTaken.is_planted() {
-            return Ok(DirLock { _file: file });
+            return Ok(DirLock { _held: Arc::new(HeldLock { _file: file, path, id }) });
         }
         rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive))?;
         // An import may have put another folder here meanwhile, or somebody removed the file: a lock on one that nobody
         // else opens keeps nobody out.
-        FileId::of(&repeated(|| file.metadata())?).check_at(&self.path_of(name))?;
+        let held = Arc::new(HeldLock { _file: file, path, id });
+        *self.dir.lock.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&held);
         self.check_place()?;
-        Ok(DirLock { _file: file })
+        Ok(DirLock { _held: held })
     }
 }
 
@@ -203,10 +214,6 @@ impl StorageFile for DirFile {
 
     fn size(&self) -> io::Result<u64> {
         Ok(repeated(|| self.file.metadata())?.len())
-    }
-
-    fn check_linked(&self) -> io::Result<()> {
-        if repeated(|| self.file.metadata())?.nlink() > 0 { Ok(()) } else { Err(PlaceLost.into()) }
     }
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
@@ -255,7 +262,14 @@ fn fill_with_zeros(file: &File, bytes: u64) -> io::Result<()> {
 /// The `flock` on a lock file: it ends with the process, however that ends.
 #[derive(Debug)]
 pub struct DirLock {
+    _held: Arc<HeldLock>,
+}
+
+#[derive(Debug)]
+struct HeldLock {
     _file: File,
+    path: PathBuf,
+    id: FileId,
 }
 
 #[cfg(test)]
@@ -336,7 +350,7 @@ mod tests {
         let storage = DirStorage::create(&path).unwrap();
         let file = storage.create_new("a").unwrap();
         storage.check_place().unwrap();
-        file.check_linked().unwrap();
+        storage.check_named("a", &file).unwrap();
         std::fs::rename(&path, &aside).unwrap();
         assert!(PlaceLost::caused(&storage.check_place().unwrap_err()));
         let other = DirStorage::create(&path).unwrap();
@@ -351,8 +365,38 @@ mod tests {
             assert!(PlaceLost::caused(&refused.unwrap_err()));
         }
         assert!(other.names().unwrap().contains(&"a".to_owned()));
-        std::fs::remove_dir_all(&aside).unwrap();
-        assert!(PlaceLost::caused(&file.check_linked().unwrap_err()));
+        assert!(PlaceLost::caused(&storage.check_named("a", &file).unwrap_err()));
+    }
+
+    #[test]
+    fn a_file_that_was_moved_replaced_or_removed_is_not_named() {
+        let (dir, storage) = folder();
+        let file = storage.create_new("a").unwrap();
+        storage.check_named("a", &file).unwrap();
+        std::fs::rename(dir.path().join("a"), dir.path().join("b")).unwrap();
+        assert!(PlaceLost::caused(&storage.check_named("a", &file).unwrap_err()));
+        storage.create_new("a").unwrap();
+        assert!(PlaceLost::caused(&storage.check_named("a", &file).unwrap_err()));
+        storage.check_named("b", &file).unwrap();
+        storage.remove("b").unwrap();
+        assert!(PlaceLost::caused(&storage.check_named("b", &file).unwrap_err()));
+    }
+
+    #[test]
+    fn a_lock_that_others_do_not_find_ends_its_holder() {
+        let (dir, storage) = folder();
+        let held = storage.lock("lock").unwrap();
+        storage.create_new("a").unwrap();
+        std::fs::remove_file(dir.path().join("lock")).unwrap();
+        assert!(PlaceLost::caused(&storage.check_place().unwrap_err()));
+        let other = DirStorage::open(dir.path()).unwrap();
+        let second = other.lock("lock").unwrap();
+        assert!(PlaceLost::caused(&storage.remove("a").unwrap_err()));
+        other.check_place().unwrap();
+        // Without a lock there is none to lose.
+        drop(held);
+        storage.check_place().unwrap();
+        drop(second);
     }
 
     #[test]

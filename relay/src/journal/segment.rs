@@ -195,6 +195,12 @@ impl<F: StorageFile> Segment<F> {
     pub(super) fn name(&self) -> String {
         file_name(self.header.index)
     }
+
+    /// Whether the next start would find it: see [`PlaceLost`](super::PlaceLost).
+    pub(super) fn check_found<S: Storage<File = F>>(&self, storage: &S) -> io::Result<()> {
+        storage.check_place()?;
+        storage.check_named(&self.name(), &self.file)
+    }
 }
 
 /// Removes a segment that goes, or only its name when damage in it may be worth a look.

@@ -15,8 +15,8 @@
 
 use std::io;
 
-/// The folder was moved, replaced or removed while it was open, or the file that is written in it: what is written now,
-/// no start would find.
+/// The folder was moved, replaced or removed while it was open, or the file that is written in it, or its lock: what is
+/// written now, no start would find, or somebody else writes there too.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the folder, or a file in it, was moved, replaced or removed while it was open")]
 pub struct PlaceLost;
@@ -60,9 +60,15 @@ pub trait Storage: Clone + Send + Sync + 'static {
         self.rename(from, to)
     }
 
-    /// Whether the folder that was opened is still the one that is found in its place: an error that
-    /// [`PlaceLost::caused`] otherwise. Default: it cannot be moved.
+    /// Whether the folder that was opened is still the one that is found in its place, and the lock that is held on it
+    /// the one that others find: an error that [`PlaceLost::caused`] otherwise. Default: neither can be moved.
     fn check_place(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether the next start would find this file under this name: an error that [`PlaceLost::caused`] otherwise.
+    /// Default: it cannot lose it.
+    fn check_named(&self, _name: &str, _file: &Self::File) -> io::Result<()> {
         Ok(())
     }
 
@@ -87,12 +93,6 @@ pub trait StorageFile: Send + Sync + 'static {
 
     /// The length in bytes.
     fn size(&self) -> io::Result<u64>;
-
-    /// Whether the file still has a name, so that the next start can find it: an error that [`PlaceLost::caused`]
-    /// otherwise. Default: it cannot lose it.
-    fn check_linked(&self) -> io::Result<()> {
-        Ok(())
-    }
 
     /// Reserves space so that the file has at least `bytes` bytes, zero where nothing was written. A later write inside
     /// them needs no new space.

@@ -374,20 +374,9 @@ impl<S: Storage> Journal<S> {
         self.commit()
     }
 
-    /// Writes and syncs the batch at `position`, then lets readers see it.
+    /// Puts the batch on disk at `position`, then lets readers see it.
     fn commit(&mut self) -> Result<(), JournalError> {
-        let file = &self.current.file;
-        let written = file.write_all_at(&self.batch.bytes, self.position);
-        let written = written.map_err(JournalError::storage("write to the journal"));
-        #[cfg(feature = "sabotage")]
-        let file = &crate::sabotage::Unsynced(file);
-        let synced =
-            written.and_then(|()| file.sync_data().map_err(JournalError::storage("sync the journal")));
-        // After the sync: a folder that went meanwhile would be missed before it. What was written into it harms nobody.
-        let kept = synced.and_then(|()| {
-            let found = self.storage.check_place().and_then(|()| self.current.file.check_linked());
-            found.map_err(JournalError::storage("find the journal folder again"))
-        });
+        let kept = self.write_and_sync();
         self.poison_on_error(kept)?;
         self.position += self.batch.bytes.len() as u64;
         self.progress = self.batch.progress;
@@ -395,6 +384,18 @@ impl<S: Storage> Journal<S> {
         self.batch.bytes.clear();
         self.batch.bytes.shrink_to(BUFFER_KEPT_BYTES);
         Ok(())
+    }
+
+    fn write_and_sync(&self) -> Result<(), JournalError> {
+        let (lost, file) = ("find the journal folder again", &self.current.file);
+        // Before the write too: where the lock was lost, another relay may have written at this position.
+        self.storage.check_place().map_err(JournalError::storage(lost))?;
+        let written = file.write_all_at(&self.batch.bytes, self.position);
+        written.map_err(JournalError::storage("write to the journal"))?;
+        #[cfg(feature = "sabotage")]
+        let file = &crate::sabotage::Unsynced(file);
+        file.sync_data().map_err(JournalError::storage("sync the journal"))?;
+        self.current.check_found(&self.storage).map_err(JournalError::storage(lost))
     }
 
     /// Goes on in a new segment with room for `bytes`.

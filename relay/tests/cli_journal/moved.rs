@@ -2,8 +2,9 @@
 //! touches nothing of what is in its place.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::desk::{Author, HOUR, content, journal, object, of_type, segments, stop, with_messages};
 use crate::support::{Place, Running};
@@ -19,6 +20,30 @@ fn ends(place: &Place, relay: Running) {
     let (code, said) = relay.ended();
     assert_eq!(code, 10, "{said}");
     assert!(said.contains("was moved, replaced or removed") && said.contains("must be sent again"), "{said}");
+}
+
+/// Whether no thread of this process runs, or ever will before it is told to.
+fn stands_still(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|thread| thread.unwrap().path());
+    let state = |thread: PathBuf| {
+        let status = fs::read_to_string(thread.join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("State:"))?.trim().chars().next()
+    };
+    // One that ended since the listing has no state.
+    threads.filter_map(state).all(|state| matches!(state, 'T' | 'Z' | 'X'))
+}
+
+/// Holds the relay where it is, so that nobody but others can change a file.
+fn held<T>(relay: &Running, act: impl FnOnce() -> T) -> T {
+    relay.signal("-STOP");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !stands_still(relay.pid()) {
+        assert!(Instant::now() < deadline, "a relay that was asked to does not stand still");
+        std::thread::yield_now();
+    }
+    let outcome = act();
+    relay.signal("-CONT");
+    outcome
 }
 
 fn messages(place: &Place) -> u64 {
@@ -55,6 +80,39 @@ fn a_segment_that_was_removed_gets_no_receipts() {
 }
 
 #[test]
+fn a_segment_that_was_put_elsewhere_gets_no_receipts() {
+    let place = with_messages(1);
+    let (folder, aside) = (place.dir().join("journal"), place.dir().join("aside.vigie"));
+    let relay = place.relay();
+    let newest = segments(&folder).pop().unwrap();
+    fs::rename(&newest, &aside).unwrap();
+    ends(&place, relay);
+    fs::rename(&aside, &newest).unwrap();
+    assert!(messages(&place) >= 1);
+}
+
+/// Two relays on one folder, and neither harms what the other acknowledged.
+#[test]
+fn a_relay_whose_lock_was_removed_leaves_the_folder_to_the_next() {
+    let place = with_messages(1);
+    let folder = place.dir().join("journal");
+    let first = place.relay();
+    let author = Author::of(&place, "nation");
+    assert_eq!(author.say("alert/fr", "avant", HOUR), 2);
+    fs::remove_file(folder.join("lock")).unwrap();
+    let second = held(&first, || place.relay());
+    assert_eq!(Author::of(&place, "nation").say("alert/fr", "au second", HOUR), 3);
+    assert_eq!(author.try_say("alert/fr", "perdu", Duration::from_secs(5)), None);
+    let (code, said) = first.ended();
+    assert_eq!(code, 10, "{said}");
+    assert!(said.contains("was moved, replaced or removed"), "{said}");
+    let heard = crate::desk::heard(&place, "0", 3);
+    assert_eq!(of_type(&heard, "message").len(), 3);
+    stop(second);
+    assert_eq!(messages(&place), 3);
+}
+
+#[test]
 fn an_import_in_the_place_of_the_folder_is_left_alone() {
     let place = with_messages(2);
     place.edit("vigie.toml", "# segment_bytes = 67108864", "segment_bytes = 65536");
@@ -62,9 +120,11 @@ fn an_import_in_the_place_of_the_folder_is_left_alone() {
     let backup = place.path("copy");
     journal(&place, &["backup", &backup]).ended(0);
     let relay = place.relay();
-    let before = content(&folder);
-    journal(&place, &["import", &backup]).ended(1);
-    assert_eq!(content(&folder), before);
+    held(&relay, || {
+        let before = content(&folder);
+        journal(&place, &["import", &backup]).ended(1);
+        assert_eq!(content(&folder), before);
+    });
     fs::rename(&folder, &aside).unwrap();
     fs::create_dir(&folder).unwrap();
     journal(&place, &["import", &backup]).ended(0);

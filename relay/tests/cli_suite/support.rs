@@ -108,9 +108,15 @@ impl Place {
         let mut child =
             command(&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"]).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        lines.read_line(&mut first).unwrap();
-        let address = first.strip_prefix("vigie: listening on ").unwrap_or_else(|| panic!("{first}")).trim();
+        // What it found in its journal may come before.
+        let mut said = String::new();
+        let address = loop {
+            let before = said.len();
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "it does not listen: {said}");
+            if let Some(address) = said[before..].strip_prefix("vigie: listening on ") {
+                break address.trim();
+            }
+        };
         set_relay(&self.dir(), address);
         Running {
             child,
@@ -143,10 +149,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Asks it to stop; returns its exit code and what it said after the first line.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// Asks it to stop; returns its exit code and what it said after it listened.
     pub(crate) fn stop(self, signal: &str) -> (i32, String) {
-        let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        self.signal(signal);
         self.ended()
     }
 
