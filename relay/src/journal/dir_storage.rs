@@ -96,8 +96,10 @@ impl FileId {
     fn check_at(&self, path: &Path) -> io::Result<()> {
         match repeated(|| std::fs::metadata(path)) {
             Ok(found) if Self::of(&found) == *self => Ok(()),
+            // Of no kind of its own: whatever a look fails with, no caller may take it for a file that is missing or for a
+            // disk that is full, and go on.
             Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Err(error)
+                Err(io::Error::other(error))
             }
             Ok(_) | Err(_) => Err(PlaceLost.into()),
         }

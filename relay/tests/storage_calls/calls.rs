@@ -16,6 +16,11 @@ const PUBLISH_BYTES_MIN: i64 = 16_000;
 /// debug builds only; health asks now and then how much room is left.
 const PROBES: [&str; 3] = ["fcntl", "fstatfs", "statfs"];
 
+/// How the folder, its lock and a segment are looked for again with every batch. A look changes nothing and each is the
+/// same code: so many on a path, by the journal's thread once it publishes, stand for all.
+const LOOK: &str = "statx";
+const LOOKS_MAX: u32 = 3;
+
 /// What is done to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
@@ -102,6 +107,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// What is tried on it: an end of the process before or after a look is one before or after its neighbours.
+    pub(crate) fn faults(&self) -> &'static [Fault] {
+        if self.name == LOOK { &[Fault::Eio, Fault::Enospc, Fault::Eintr] } else { &Fault::ALL }
+    }
+
     /// What strace is told.
     pub(crate) fn options(&self, journal: &Path, fault: Fault) -> Vec<String> {
         let path =
@@ -163,6 +173,9 @@ pub(crate) fn targets(traced: &[(u32, String)], journal: &Path, moments: &Moment
         };
         let ordinal = counted.entry((call.thread, reach, call.name.clone(), path.clone())).or_default();
         *ordinal += 1;
+        if call.name == LOOK && (reach != Reach::Attached || *ordinal > LOOKS_MAX) {
+            continue;
+        }
         let target = Target {
             reach,
             on,
