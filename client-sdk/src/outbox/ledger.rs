@@ -215,23 +215,33 @@ impl Ledger {
     }
 
     pub(super) fn state(&self, id: MessageId) -> Option<State> {
-        self.entries().into_iter().find(|entry| entry.id == id).map(|entry| entry.state)
+        self.states().find(|(kept, _)| kept.record.id == id).map(|(_, state)| state)
+    }
+
+    /// How each message stands, in the order of sending.
+    fn states(&self) -> impl Iterator<Item = (&Kept, State)> {
+        let mut stuck = BTreeSet::new();
+        self.messages.values().map(move |kept| (kept, self.state_of(kept, &mut stuck)))
+    }
+
+    /// Whether nothing is queued or sent: everything is stored, refused or held.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.states().any(|(_, state)| matches!(state, State::Queued | State::Sent))
     }
 
     /// Everything that is known, in the order of sending.
     pub(super) fn entries(&self) -> Vec<Entry> {
-        let mut stuck = BTreeSet::new();
-        let entry = |kept: &Kept| Entry {
+        let entry = |(kept, state): (&Kept, State)| Entry {
             id: kept.record.id,
             channel: kept.record.channel.clone(),
             title: kept.record.title.clone(),
             queued: kept.record.queued,
             expires: kept.record.expires,
-            state: self.state_of(kept, &mut stuck),
+            state,
             relays_stored: kept.answers.values().filter(|answer| matches!(answer, Answer::Stored(_))).count(),
             relays: self.relays.len(),
         };
-        self.messages.values().map(entry).collect()
+        self.states().map(entry).collect()
     }
 
     /// `stuck` are the ids before it that hold what is linked to them; it is added to.

@@ -277,8 +277,7 @@ impl<P: OnPlane> Outbox<P> {
     }
 
     fn is_idle(&self) -> bool {
-        let is_waiting = |entry: &Entry| matches!(entry.state, State::Queued | State::Sent);
-        !self.entries().iter().any(is_waiting)
+        self.shared.ledger().is_idle()
     }
 
     /// Waits until a message is stored, refused, held or gone, and returns which.

@@ -80,6 +80,18 @@ impl DirStorage {
     }
 }
 
+/// The names of what is in an open folder, in no order.
+pub(super) fn names_in(folder: &File) -> io::Result<Vec<String>> {
+    // Not `std::fs::read_dir`: it panics when the disk fails at the closing of the folder, which nothing depends on.
+    let mut names = Vec::new();
+    let mut entries = repeated(|| Ok(Dir::read_from(folder)?))?;
+    while let Some(entry) = entries.read() {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|name| name != "." && name != "..");
+    Ok(names)
+}
+
 /// Which file this is, whatever its name. Not given to another one while it is open.
 #[derive(Debug, PartialEq, Eq)]
 struct FileId {
@@ -111,14 +123,7 @@ impl Storage for DirStorage {
     type Lock = DirLock;
 
     fn names(&self) -> io::Result<Vec<String>> {
-        // Not `std::fs::read_dir`: it panics when the disk fails at the closing of the folder, which nothing depends on.
-        let mut names = Vec::new();
-        let mut entries = repeated(|| Ok(Dir::read_from(&self.dir.handle)?))?;
-        while let Some(entry) = entries.read() {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-        names.retain(|name| name != "." && name != "..");
-        Ok(names)
+        names_in(&self.dir.handle)
     }
 
     fn create_new(&self, name: &str) -> io::Result<DirFile> {

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::dir_storage::names_in;
 use super::storage::{Storage, StorageFile};
 
 /// A folder of a real file system as [`Storage`], without a way to change it.
@@ -21,7 +22,7 @@ impl ReadOnlyDir {
     /// # Errors
     /// It does not exist, is no folder, or may not be read.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        std::fs::read_dir(&path)?;
+        names_in(&File::open(&path)?)?;
         Ok(Self { path: path.as_ref().to_path_buf() })
     }
 }
@@ -35,8 +36,7 @@ impl Storage for ReadOnlyDir {
     type Lock = ();
 
     fn names(&self) -> io::Result<Vec<String>> {
-        let entries = std::fs::read_dir(&self.path)?;
-        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+        names_in(&File::open(&self.path)?)
     }
 
     fn create_new(&self, _: &str) -> io::Result<ReadOnlyFile> {
