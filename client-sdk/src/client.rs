@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -14,6 +15,8 @@ use vigie_proto::channel::{Filter, Plane};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::Start;
 use vigie_proto::limits::{MARK_INTERVAL, MESSAGE_BYTES_MAX};
+use vigie_proto::refusal::Refusal;
+use vigie_proto::revocation::{Revocation, Statement};
 
 use crate::backoff::{self, Backoff};
 use crate::clock;
@@ -28,6 +31,7 @@ use crate::link::{LinkError, LinkState, LinkStates, StateBoard, StateLamp};
 use crate::outbox::PublishChain;
 use crate::plane::OnPlane;
 use crate::publish::{PublishError, Reach, Receipt};
+use crate::revoke::{self, RevocationsAt, RevokedAt};
 use crate::store::{CursorStore, StoreError};
 use crate::subscription::Subscription;
 use crate::tls::TlsRoots;
@@ -221,7 +225,7 @@ impl<P: OnPlane> Client<P> {
         if message.token().len() > MESSAGE_BYTES_MAX {
             return Err(PublishError::TooLarge { max: MESSAGE_BYTES_MAX });
         }
-        let deadline = Instant::now() + self.shared.config.deadline.min(DEADLINE_MAX);
+        let deadline = self.deadline();
         let left = message.expires().map_or(Duration::ZERO, |expires| expires.since(clock::now()));
         let until = (Instant::now() + left).max(deadline);
         let stored = Arc::new(AtomicBool::new(false));
@@ -344,9 +348,61 @@ impl<P: OnPlane> Client<P> {
         limit: u32,
     ) -> Result<Page<P>, HistoryError> {
         let config = &self.shared.config;
-        let deadline = Instant::now() + config.deadline.min(DEADLINE_MAX);
+        let deadline = self.deadline();
         let connector = self.connector(StateBoard::new(1).lamp(0));
         history::fetch(config.roots.clone(), filters, after, limit, connector, deadline).await
+    }
+
+    /// Signs that a credential or a key ends, under the identity's own credential. Nothing is sent.
+    ///
+    /// `number` must be above that of every revocation that was signed under this credential before, at every relay:
+    /// [`Client::revocations`] tells those in force; what was signed and not sent yet only the caller knows, so whoever
+    /// revokes keeps what it signed until all relays have it. Whom it meets is judged where it is applied: a credential
+    /// below the identity's own, or one of the identity's own key; one beside or above it meets nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the rule by which no relay would take it.
+    pub fn sign_revocation(&self, statement: &Statement) -> Result<Revocation, Refusal> {
+        revoke::sign(&self.shared.config.identity, statement)
+    }
+
+    /// Sends revocations to **every** relay of the list, in this order, and tells what each relay answered. It holds at
+    /// a relay from its receipt on; relays do not pass it on to each other, so send the same again to those that gave
+    /// none. Sending it twice is safe: the first receipt comes back.
+    ///
+    /// Each must be signed under a credential of the identity's own key ([`Client::sign_revocation`]): others are refused
+    /// as `not_author`. On a session of its own to each relay, all at the same time, within the deadline.
+    ///
+    /// **Cancel safety**: dropping the future stops at once; what was handed to a line may hold all the same. Send it
+    /// again.
+    pub async fn revoke(&self, revocations: &[Revocation]) -> Vec<RevokedAt> {
+        let deadline = self.deadline();
+        join_all(self.ways().map(|way| revoke::send(way, revocations, deadline))).await
+    }
+
+    /// Asks every relay of the list which revocations it has in force on this plane; each is verified here. On a session
+    /// of its own to each relay, all at the same time, within the deadline.
+    ///
+    /// **Cancel safety**: dropping the future drops the answers; ask again.
+    pub async fn revocations(&self) -> Vec<RevocationsAt> {
+        let (config, deadline) = (&self.shared.config, self.deadline());
+        let own = config.identity.chain().leaf().id();
+        join_all(self.ways().map(|way| revoke::fetch(way, &config.roots, own, P::PLANE, deadline))).await
+    }
+
+    /// To every relay one.
+    fn ways(&self) -> impl Iterator<Item = revoke::Way> {
+        let way = |relay: &RelayUrl| {
+            let backoff = Backoff::new(vec![relay.clone()], backoff::seed());
+            let lamp = StateBoard::new(1).lamp(0);
+            let connector = Connector::new(Arc::clone(&self.shared.dialler), backoff, lamp);
+            revoke::Way { relay: relay.clone(), connector }
+        };
+        self.shared.config.relays.iter().map(way)
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.shared.config.deadline.min(DEADLINE_MAX)
     }
 }
 

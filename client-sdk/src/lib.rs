@@ -11,6 +11,7 @@
 //!   itself after every cut.
 //! - [`Verified`] is a message that this crate verified; nothing else can make one, and a `Verified<Live>` is another
 //!   type than a `Verified<Exercise>`.
+//! - [`Client::revoke`] ends a credential or a key; [`Client::revocations`] asks what relays know as ended.
 //! - [`Context`] reads relays, roots and identities from a folder.
 //!
 //! What decides is without I/O ([`Reader`]) or in [`vigie_proto`]; the rest moves bytes. `dial` and `tls`
@@ -52,6 +53,7 @@ mod driver;
 mod history;
 mod outbox;
 mod publish;
+mod revoke;
 mod subscription;
 
 mod clock;
@@ -79,6 +81,7 @@ pub use outbox::{
 pub use plane::{Exercise, Live, OnPlane};
 pub use publish::{PublishError, Reach, Receipt};
 pub use reader::Reader;
+pub use revoke::{GivenRevocation, RevocationReceipt, RevocationsAt, RevokeError, RevokedAt};
 pub use store::{CursorStore, StoreError};
 pub use subscription::{EndReason, Subscription};
 pub use tls::{TlsRoots, TlsRootsError};

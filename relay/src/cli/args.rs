@@ -18,6 +18,7 @@ use super::health::HealthListen;
 use super::journal::args::JournalCommand;
 use super::subscribe::After;
 use super::text::Lang;
+use super::trust::args::{TrustRevoke, TrustSend};
 
 #[derive(Debug, Parser)]
 #[command(name = "vigie", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -233,6 +234,8 @@ pub(super) struct IdentityShow {
 #[derive(Debug, Subcommand)]
 pub(super) enum TrustCommand {
     Grant(TrustGrant),
+    Revoke(TrustRevoke),
+    Send(TrustSend),
     Show(TrustShow),
 }
 

@@ -47,6 +47,14 @@ pub(super) fn of_cap(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(u64::try_from(moment.as_millisecond()).ok()?))
 }
 
+/// A date and time (RFC 3339; without a zone it is that of this machine) as a moment; `None` when it is none.
+pub(super) fn of_people(text: &str) -> Option<Timestamp> {
+    let civil =
+        || Some(text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(TimeZone::system()).ok()?.timestamp());
+    let moment: jiff::Timestamp = text.parse().ok().or_else(civil)?;
+    Some(Timestamp::from_millis(u64::try_from(moment.as_millisecond()).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

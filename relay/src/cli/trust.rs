@@ -1,4 +1,9 @@
-//! `vigie trust`: issuing a credential below one's own, and reading a chain link by link.
+//! `vigie trust`: issuing a credential below one's own, ending one, and reading a chain link by link.
+
+pub(super) mod args;
+mod kept;
+mod revoke;
+mod target;
 
 use std::path::Path;
 
@@ -28,6 +33,8 @@ pub(super) fn run(session: Session<'_>, command: &TrustCommand) -> Outcome {
     match command {
         TrustCommand::Grant(args) => issue(session, args),
         TrustCommand::Show(args) => show(session, args),
+        TrustCommand::Revoke(args) => revoke::revoke(session, args),
+        TrustCommand::Send(args) => revoke::send(session, args),
     }
 }
 
@@ -39,7 +46,7 @@ pub(super) fn grant_list(grants: &[Grant]) -> String {
 fn issue(session: Session<'_>, args: &TrustGrant) -> Outcome {
     let (screen, plane) = (session.screen, channels::plane(args.exercise));
     let grants = grants(screen.lang, args)?;
-    let issuer = issuer(session, args, plane)?;
+    let issuer = issuer(session, args.authority.as_deref(), plane)?;
     let subject = subject(session, args, plane)?;
     let now = time::now();
     let valid = match args.days {
@@ -65,9 +72,9 @@ fn issue(session: Session<'_>, args: &TrustGrant) -> Outcome {
 }
 
 /// Who signs: the identity after `--as`, or the root in the folder after `--authority`.
-fn issuer(session: Session<'_>, args: &TrustGrant, plane: Plane) -> Result<Identity, Failure> {
+fn issuer(session: Session<'_>, authority: Option<&Path>, plane: Plane) -> Result<Identity, Failure> {
     let context = session.context()?;
-    let Some(authority) = &args.authority else { return session.identity(&context, plane) };
+    let Some(authority) = authority else { return session.identity(&context, plane) };
     let (key, chain) = (format!("root-{plane}.key.pem"), format!("root-{plane}.chain"));
     Identity::load(&authority.join(key), &authority.join(chain), context.roots())
         .map_err(|error| Failure::new(Exit::Configuration, escape(&error.to_string())))

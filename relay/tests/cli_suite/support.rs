@@ -104,9 +104,15 @@ impl Place {
 
     /// Starts the relay on a free port and points the context at it.
     pub(crate) fn relay(&self) -> Running {
-        let config = self.path("vigie.toml");
-        let mut child =
-            command(&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let (address, relay) = self.start("vigie.toml", "127.0.0.1:0");
+        set_relay(&self.dir(), &address);
+        relay
+    }
+
+    /// Starts a relay with these settings at an address, which it gives back; the context stays as it is.
+    pub(crate) fn start(&self, config: &str, listen: &str) -> (String, Running) {
+        let config = self.path(config);
+        let mut child = command(&["relay", "run", "--config", &config, "--listen", listen]).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         // What it found in its journal may come before.
         let mut said = String::new();
@@ -117,15 +123,16 @@ impl Place {
                 break address.trim();
             }
         };
-        set_relay(&self.dir(), address);
-        Running {
+        let address = address.to_owned();
+        let running = Running {
             child,
             rest: Some(std::thread::spawn(move || {
                 let mut rest = String::new();
                 let _ = lines.read_to_string(&mut rest);
                 rest
             })),
-        }
+        };
+        (address, running)
     }
 }
 

@@ -1,0 +1,265 @@
+//! `vigie trust revoke` and `send`: signs that a credential or key ends, keeps that on disk, sends it to every relay.
+//!
+//! A relay takes a revocation only from a session of its issuer's key, so whoever signs also sends.
+
+use vigie_client::{
+    Client, ClientConfig, Exercise, Identity, Live, OnPlane, RevocationsAt, RevokeError, RevokedAt,
+};
+use vigie_proto::chain::Chain;
+use vigie_proto::channel::Plane;
+use vigie_proto::refusal::Code;
+use vigie_proto::revocation::{InForce, Reason, Revocation, Statement, Target};
+
+use super::args::{TrustRevoke, TrustSend};
+use super::issuer;
+use super::kept::Kept;
+use super::target::Meant;
+use crate::cli::channels;
+use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
+use crate::cli::files;
+use crate::cli::screen::{Screen, Tone, escape};
+use crate::cli::session::Session;
+use crate::cli::time;
+
+pub(super) fn revoke(session: Session<'_>, args: &TrustRevoke) -> Outcome {
+    let plane = channels::plane(args.exercise);
+    let screen = session.screen.on(plane);
+    let session = Session { screen: &screen, ..session };
+    let ended = match plane {
+        Plane::Live => revoke_on::<Live>(session, args),
+        Plane::Exercise => revoke_on::<Exercise>(session, args),
+    };
+    ended.map_err(|failure| failure.marked(&screen))
+}
+
+pub(super) fn send(session: Session<'_>, args: &TrustSend) -> Outcome {
+    let plane = channels::plane(args.exercise);
+    let screen = session.screen.on(plane);
+    let session = Session { screen: &screen, ..session };
+    let ended = match plane {
+        Plane::Live => send_on::<Live>(session, args),
+        Plane::Exercise => send_on::<Exercise>(session, args),
+    };
+    ended.map_err(|failure| failure.marked(&screen))
+}
+
+fn revoke_on<P: OnPlane>(session: Session<'_>, args: &TrustRevoke) -> Outcome {
+    let (screen, lang) = (session.screen, session.screen.lang);
+    let meant = Meant::find(session, args, P::PLANE)?;
+    let by = issuer(session, args.authority.as_deref(), P::PLANE)?;
+    let client = client_of::<P>(session, by.clone(), args.wait)?;
+    let mut kept = Kept::open(session, by.chain().leaf().id())?;
+    let is_sent = !args.offline && args.out.is_none();
+    let known =
+        if is_sent { session.block_on(async { Ok(client.revocations().await) })? } else { Vec::new() };
+    let number = 1 + last_number(&known, &by).max(kept.last_number());
+    let from = args.from.at(time::now());
+    let statement = Statement { target: meant.target, from, number, reason: args.reason };
+    let signed = client.sign_revocation(&statement).map_err(|refusal| Failure::refused(lang, &refusal))?;
+    judge_reach(session, &meant, &by, &signed)?;
+    kept.add(session, &signed)?;
+    tell(session, &meant, &signed)?;
+    if let Some(path) = &args.out {
+        files::replace_public(lang, path, &format!("{}\n", signed.token()))?;
+        screen.say(&lang.revocation_written(path.display()));
+    }
+    if !is_sent {
+        screen.warn(&lang.revocation_not_sent());
+        return Ok(());
+    }
+    let list = lacking(&kept, &known, Some(&signed));
+    let outcome = session.block_on(async { Ok(client.revoke(&list).await) })?;
+    let ended = tell_answers(session, &list, &outcome, Some(&signed));
+    let is_lost = args.reason.is_none_or(|reason| reason == Reason::KeyCompromise);
+    if let Some(name) = meant.name.as_ref().filter(|_| is_lost) {
+        screen.say(&lang.revoked_next(escape(name)));
+    }
+    ended
+}
+
+fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
+    let (screen, lang) = (session.screen, session.screen.lang);
+    let by = issuer(session, args.authority.as_deref(), P::PLANE)?;
+    let own = by.chain().leaf().id();
+    let client = client_of::<P>(session, by, args.wait)?;
+    let mut kept = Kept::open(session, own)?;
+    if let Some(path) = &args.file {
+        for line in files::read_chain(lang, path)? {
+            let one = Revocation::parse(&line)
+                .map_err(|refusal| Failure::new(Exit::VerificationFailed, refusal_text(lang, &refusal)))?;
+            if one.issuer() != own {
+                return Err(Failure::new(Exit::Usage, lang.revocation_of_another(one.issuer())));
+            }
+            kept.add(session, &one)?;
+        }
+    }
+    let known = session.block_on(async { Ok(client.revocations().await) })?;
+    let list = lacking(&kept, &known, None);
+    if list.is_empty() {
+        screen.say(&lang.revocations_all_there(kept.all().len()));
+        return Ok(());
+    }
+    let outcome = session.block_on(async { Ok(client.revoke(&list).await) })?;
+    tell_answers(session, &list, &outcome, None)
+}
+
+/// A client of the context's relays under any identity.
+pub(super) fn client_of<P: OnPlane>(
+    session: Session<'_>,
+    identity: Identity,
+    deadline: std::time::Duration,
+) -> Result<Client<P>, Failure> {
+    let context = session.context()?;
+    let (relays, roots) = (context.relays().to_vec(), context.roots().clone());
+    let mut config = ClientConfig::new(relays, context.tls_roots().clone(), roots, identity);
+    config.deadline = deadline;
+    Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+}
+
+fn last_number(known: &[RevocationsAt], by: &Identity) -> u64 {
+    let given = known.iter().filter_map(|at| at.given.as_ref().ok()).flatten();
+    let own = given.map(|one| one.verified.revocation()).filter(|one| one.issuer() == by.chain().leaf().id());
+    own.map(|one| one.statement().number).max().unwrap_or_default()
+}
+
+/// What was signed here and is not known to be at every relay, and the new one.
+fn lacking(kept: &Kept, known: &[RevocationsAt], new: Option<&Revocation>) -> Vec<Revocation> {
+    // A relay that does not answer cannot be told apart from one that lacks it.
+    let has = |at: &RevocationsAt, one: &Revocation| {
+        at.given.as_ref().is_ok_and(|given| given.iter().any(|it| it.verified.revocation().id() == one.id()))
+    };
+    let is_new = |one: &Revocation| new.is_some_and(|new| new.id() == one.id());
+    let lacks = |one: &&Revocation| is_new(one) || known.iter().any(|at| !has(at, one));
+    kept.all().iter().filter(lacks).cloned().collect()
+}
+
+/// Refuses what would meet nothing, where the chain of the target is known here.
+fn judge_reach(session: Session<'_>, meant: &Meant, by: &Identity, signed: &Revocation) -> Outcome {
+    let (screen, lang) = (session.screen, session.screen.lang);
+    let Some(chain) = &meant.chain else {
+        screen.warn(&lang.target_chain_unknown());
+        return Ok(());
+    };
+    if InForce::new(std::sync::Arc::new(signed.clone()), by.chain().links()).meets(chain).is_some() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, lang.cannot_revoke(who(by.chain()), able(chain, meant))))
+}
+
+fn who(chain: &Chain) -> String {
+    let claims = chain.leaf().claims();
+    format!("{} ({})", escape(&claims.name), claims.org)
+}
+
+/// Those above the target, and itself.
+fn able(chain: &Chain, meant: &Meant) -> String {
+    let target = meant.link().map(|link| link.id());
+    let mut names = Vec::new();
+    for link in chain.links() {
+        names.push(format!("{} ({})", escape(&link.claims().name), link.claims().org));
+        if Some(link.id()) == target {
+            break;
+        }
+    }
+    names.join(", ")
+}
+
+/// What ends, for whom, since when.
+fn tell(session: Session<'_>, meant: &Meant, signed: &Revocation) -> Outcome {
+    let (screen, lang) = (session.screen, session.screen.lang);
+    let statement = signed.statement();
+    if screen.json {
+        let target = match statement.target {
+            Target::Credential(id) => serde_json::json!({ "credential": id }),
+            Target::Key(key) => serde_json::json!({ "key": key }),
+        };
+        return screen.object(&serde_json::json!({
+            "type": "revocation", "id": signed.id(), "plane": signed.plane(), "issuer": signed.issuer(),
+            "target": target, "from": statement.from, "number": statement.number, "reason": statement.reason,
+            "jws": **signed.token(),
+        }));
+    }
+    let what = match statement.target {
+        Target::Credential(id) => lang.ends_credential(id),
+        Target::Key(key) => lang.ends_key(key),
+    };
+    let holder = meant.link().map_or_else(
+        || lang.holder_unknown(),
+        |link| format!("{} ({})", escape(&link.claims().name), link.claims().org),
+    );
+    screen.line(&lang.revocation_says(what, holder, time::date(statement.from), signed.id()))
+}
+
+/// Tells what each relay said, and ends the command by it.
+fn tell_answers(
+    session: Session<'_>,
+    sent: &[Revocation],
+    outcome: &[RevokedAt],
+    new: Option<&Revocation>,
+) -> Outcome {
+    let (screen, lang) = (session.screen, session.screen.lang);
+    let (mut done, mut refused, mut open) = (0_usize, 0_usize, 0_usize);
+    for at in outcome {
+        for (one, answer) in sent.iter().zip(&at.answers) {
+            // What was signed before is told only where it changes something.
+            let is_new = new.is_none_or(|new| new.id() == one.id());
+            match answer {
+                Ok(receipt) => {
+                    done += usize::from(is_new);
+                    if screen.json {
+                        screen.object(&serde_json::json!({
+                            "type": "revoked", "relay": at.relay.to_string(), "revocation": one.id(),
+                            "log": receipt.log, "admitted": receipt.admitted,
+                        }))?;
+                    } else if is_new {
+                        let word = screen.paint(Tone::Good, &lang.revoked_word());
+                        let told = lang.revoked_at(&at.relay, time::local(receipt.admitted), one.id());
+                        screen.line(&format!("{word}  {told}"))?;
+                    }
+                }
+                Err(error) => {
+                    match error {
+                        RevokeError::Refused(_) if is_new => refused += 1,
+                        RevokeError::Refused(_) => {}
+                        RevokeError::NotSent(_) | RevokeError::Unknown(_) | _ => open += 1,
+                    }
+                    tell_failure(screen, at, one, error)?;
+                }
+            }
+        }
+    }
+    match (done, refused, open) {
+        (_, 0, 0) => {
+            screen.say(&lang.revoked_everywhere());
+            Ok(())
+        }
+        (0, 0, _) => Err(Failure::new(Exit::Unreachable, lang.revoked_nowhere())),
+        (0, _, 0) => Err(Failure::quiet(Exit::Refused)),
+        (_, _, _) => Err(Failure::new(Exit::Partial, lang.revoked_in_part())),
+    }
+}
+
+fn tell_failure(screen: &Screen, at: &RevokedAt, one: &Revocation, error: &RevokeError) -> Outcome {
+    let lang = screen.lang;
+    let (fate, code, why) = match error {
+        RevokeError::Refused(refusal) => {
+            let mut why = refusal_text(lang, refusal);
+            if refusal.code == Code::RevocationOutOfOrder {
+                why.push_str(&format!("\n   {}", lang.revoke_again()));
+            }
+            ("refused", Some(refusal.code), why)
+        }
+        RevokeError::NotSent(link) => ("not_sent", None, escape(&lang.link_error(link))),
+        RevokeError::Unknown(link) => ("unknown", None, escape(&lang.link_error(link))),
+        other => ("unknown", None, escape(&other.to_string())),
+    };
+    if screen.json {
+        return screen.object(&serde_json::json!({
+            "type": "not_revoked", "relay": at.relay.to_string(), "revocation": one.id(), "fate": fate,
+            "code": code, "why": why,
+        }));
+    }
+    let word = screen.paint(Tone::Bad, &lang.not_revoked_word());
+    let why = if fate == "unknown" { lang.revocation_fate_unknown(why) } else { why };
+    screen.line(&format!("{word}  {}  {}: {why}", at.relay, one.id()))
+}

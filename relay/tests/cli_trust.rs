@@ -1,0 +1,9 @@
+//! `vigie trust`: ending keys, renewing them, and asking who may do what, as those who answer for it use it.
+#![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
+#![cfg(unix)]
+
+#[path = "cli_suite/support.rs"]
+mod support;
+
+#[path = "cli_trust/revoke.rs"]
+mod revoke;

@@ -1,0 +1,148 @@
+//! `vigie trust revoke` and `send`.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::support::{Place, Ran};
+
+const TOWN: &str = "alert/fr.idf.75.paris";
+
+fn say(place: &Place, who: &str, text: &str) -> Ran {
+    place.vigie(&["pub", TOWN, text, "--as", who, "--severity", "minor", "--json"])
+}
+
+fn of_type<'v>(objects: &'v [Value], wanted: &str) -> Vec<&'v Value> {
+    objects.iter().filter(|one| one["type"] == wanted).collect()
+}
+
+#[test]
+fn whoever_stands_above_ends_a_key_and_what_it_said_since_is_disowned() {
+    let place = Place::new();
+    let relay = place.relay();
+    let before = say(&place, "town", "avant").ended(0).objects();
+    let revoked = place.vigie(&["trust", "revoke", "town", "--as", "nation", "--reason", "keyCompromise"]);
+    let revoked = revoked.ended(0);
+    assert!(revoked.out.contains("REVOKED  wss://") && revoked.out.contains("all below end"), "{revoked:?}");
+    assert!(revoked.err.contains("vigie trust rotate town"), "{revoked:?}");
+    let refused = say(&place, "town", "après").ended(5);
+    assert!(refused.err.contains("revoked"), "{refused:?}");
+    // A second one, reaching further back, takes the next number; what was said since is taken back.
+    let admitted = before[0]["admitted"].as_u64().unwrap();
+    let ago = ["trust", "revoke", "town", "--as", "nation", "--from", "1h", "--json", "--lang", "fr"];
+    let again = place.vigie(&ago).ended(0).objects();
+    let [statement] = of_type(&again, "revocation")[..] else { panic!("{again:?}") };
+    assert_eq!(statement["number"], 2);
+    assert!(statement["from"].as_u64().unwrap() < admitted);
+    let heard = place
+        .vigie(&["sub", TOWN, "--as", "region", "--after", "0", "--count", "1", "--wait", "3s"])
+        .ended(7);
+    assert!(heard.out.contains("DISOWNED") && !heard.out.contains("VERIFIED"), "{heard:?}");
+    // It outlives a restart, and the exercise key is another one.
+    relay.stop("-TERM");
+    let _relay = place.relay();
+    say(&place, "town", "encore").ended(5);
+    place.vigie(&["pub", TOWN, "essai", "--as", "town", "--exercise", "--severity", "minor"]).ended(0);
+}
+
+#[test]
+fn the_holder_ends_a_key_of_its_own_and_nobody_ends_one_beside_or_above() {
+    let place = Place::new();
+    let _relay = place.relay();
+    let beside = place.vigie(&["trust", "revoke", "nation", "--as", "town"]).ended(5);
+    assert!(
+        beside.err.contains("would change nothing") && beside.err.contains("Those who can"),
+        "{beside:?}"
+    );
+    say(&place, "nation", "toujours là").ended(0);
+    let own = place.vigie(&["trust", "revoke", "field", "--as", "field"]).ended(0);
+    assert!(own.out.contains("REVOKED"), "{own:?}");
+    let signal = ["pub", "signal/fr.idf.75.paris", "x", "--as", "field", "--severity", "minor"];
+    place.vigie(&signal).ended(5);
+    // Whoever is out cannot revoke any more either.
+    place.vigie(&["trust", "revoke", "field", "--as", "field"]).ended(5);
+}
+
+#[test]
+fn a_credential_alone_ends_by_its_id_and_its_key_is_certified_anew() {
+    let place = Place::new();
+    let _relay = place.relay();
+    let shown = place.vigie(&["identity", "show", "town", "--json"]).ended(0).objects();
+    let live = shown.iter().find(|one| one["plane"] == "live").unwrap();
+    let (id, key) = (live["credential"].as_str().unwrap(), live["key"].as_str().unwrap());
+    let ended = place.vigie(&["trust", "revoke", id, "--as", "nation", "--json"]).ended(0).objects();
+    assert_eq!(of_type(&ended, "revocation")[0]["target"]["credential"], id);
+    say(&place, "town", "sous l'ancienne").ended(5);
+    let renew = [
+        "trust",
+        "grant",
+        "--as",
+        "nation",
+        "--to",
+        "town",
+        "--org",
+        "fr.interieur.idf.paris",
+        "--name",
+        "Paris",
+        "--at",
+        "fr.idf.75.paris",
+        "--publish",
+        "severe",
+        "--subscribe",
+    ];
+    place.vigie(&renew).ended(0);
+    say(&place, "town", "sous la nouvelle").ended(0);
+    // The key ends both, and by its thumbprint as well.
+    place.vigie(&["trust", "revoke", "--key", key, "--as", "nation"]).ended(0);
+    say(&place, "town", "plus rien").ended(5);
+}
+
+#[test]
+fn relays_that_were_away_are_sent_what_they_lack_in_order() {
+    let place = Place::new();
+    let config = std::fs::read_to_string(place.path("vigie.toml")).unwrap();
+    std::fs::write(
+        place.path("second.toml"),
+        config.replace("journal = \"journal\"", "journal = \"second\""),
+    )
+    .unwrap();
+    let _first = place.relay();
+    // Nobody listens there yet.
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let context = std::fs::read_to_string(place.path("context.toml")).unwrap();
+    let both = context.replace("\"]", &format!("\", \"wss://{away}\"]"));
+    assert_ne!(context, both);
+    std::fs::write(place.path("context.toml"), both).unwrap();
+    let signed_away = ["trust", "revoke", "field", "--as", "nation", "--offline", "--json"];
+    let kept = place.vigie(&signed_away).ended(0);
+    assert!(kept.err.contains("nothing was sent"), "{kept:?}");
+    let part = place.vigie(&["trust", "revoke", "town", "--as", "nation", "--wait", "2s", "--json"]).ended(8);
+    let told = part.objects();
+    assert_eq!(of_type(&told, "revocation")[0]["number"], 2, "the one that was not sent counts");
+    assert_eq!(of_type(&told, "revoked").len(), 2, "{told:?}");
+    assert_eq!(of_type(&told, "not_revoked").len(), 2, "{told:?}");
+    assert!(part.err.contains("NOT every relay"), "{part:?}");
+    let none = place.vigie(&["trust", "send", "--as", "nation", "--wait", "2s"]).ended(8);
+    assert!(none.out.contains("NOT REVOKED THERE"), "{none:?}");
+    place.vigie(&["journal", "new", &place.path("second")]).ended(0);
+    let _second = place.start("second.toml", &away.to_string());
+    let sent = place.vigie(&["trust", "send", "--as", "nation", "--json"]).ended(0).objects();
+    let at_second = sent.iter().filter(|one| one["relay"].as_str().unwrap().contains(&away.to_string()));
+    assert_eq!(at_second.count(), 2, "{sent:?}");
+    let done = place.vigie(&["trust", "send", "--as", "nation"]).ended(0);
+    assert!(done.err.contains("every relay has all 2"), "{done:?}");
+}
+
+#[test]
+fn what_was_written_to_a_file_is_sent_by_its_issuer_and_by_nobody_else() {
+    let place = Place::new();
+    let file = place.path("revocation.jws");
+    let signed = ["trust", "revoke", "town", "--authority", &place.path("authority"), "--out", &file];
+    place.vigie(&signed).ended(0);
+    let _relay = place.relay();
+    let other = place.vigie(&["trust", "send", &file, "--as", "nation"]).ended(2);
+    assert!(other.err.contains("only from a session of its issuer"), "{other:?}");
+    say(&place, "town", "avant").ended(0);
+    place.vigie(&["trust", "send", &file, "--authority", &place.path("authority")]).ended(0);
+    say(&place, "town", "après").ended(5);
+}
