@@ -97,6 +97,18 @@ codes! {
     NotText "not_text" Close(1003), false,
         "Frames are text: a binary frame was received.",
         "Les trames sont du texte : une trame binaire a été reçue.";
+    NotUtf8 "not_utf8" Close(1007), false,
+        "The text of a frame is not UTF-8.",
+        "Le texte d'une trame n'est pas de l'UTF-8.";
+    BrokenWebsocket "broken_websocket" Close(1002), false,
+        "The bytes are not WebSocket as RFC 6455 has it, without extensions: connect by a WebSocket library, with compression off.",
+        "Les octets ne sont pas du WebSocket tel que le veut la RFC 6455, sans extension : connectez-vous par une bibliothèque WebSocket, compression désactivée.";
+    TooManyFragments "too_many_fragments" Close(1008), false,
+        "A message came in more than 512 fragments: send it whole, or in larger ones.",
+        "Un message est venu en plus de 512 fragments : envoyez-le entier, ou en fragments plus grands.";
+    TooManyPings "too_many_pings" Close(1008), false,
+        "More than 20 WebSocket pings and pongs a second came, or 200 at once: turn the keep-alive of the WebSocket library off, the relay has its own.",
+        "Il est venu plus de 20 pings et pongs WebSocket par seconde, ou 200 d'un coup : désactivez le maintien de connexion de la bibliothèque WebSocket, le relais a le sien.";
     NotJson "not_json" Request, false,
         "The frame is not JSON as the protocol defines it: a single object, UTF-8, integers up to 2^53 - 1, at most 16 levels deep.",
         "La trame n'est pas du JSON tel que le protocole le définit : un seul objet, UTF-8, entiers jusqu'à 2^53 - 1, 16 niveaux au plus.";

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -150,6 +151,22 @@ impl Raw {
     pub async fn send_message(&mut self, message: Message) {
         // A relay that has closed already tells so when it is read from.
         let _ = soon(self.socket.send(message)).await;
+    }
+
+    /// The connection below the WebSocket, to say what no library says.
+    pub fn stream(&mut self) -> &mut TlsStream<TcpStream> {
+        self.socket.get_mut()
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        // A relay that has closed already tells so when it is read from.
+        let _ = soon(self.stream().write_all(bytes)).await;
+    }
+
+    /// The next of anything, marks and pongs too; `None` at the end.
+    pub async fn next_message(&mut self) -> Option<Message> {
+        soon(self.socket.next()).await.and_then(Result::ok)
     }
 
     /// Sends text frames in one write, without waiting for what is answered to the first.

@@ -95,19 +95,25 @@ fn judge<'a>(
         && has(CONNECTION, "upgrade")
         && has(UPGRADE, "websocket")
         && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-    let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|_| is_websocket) else {
+    let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_websocket && is_nonce(key)) else {
         return Err(Code::NotWebsocket);
     };
-    // A page of another origin could act in the name of a person who trusts this relay.
-    if let Some(origin) = headers.get(ORIGIN)
-        && !rules.origins.iter().any(|allowed| origin == allowed.as_str())
-    {
+    // A page of another origin could act in the name of a person who trusts this relay. Each that is named counts: who
+    // stands between could read another of them than this does.
+    let is_allowed = |origin| rules.origins.iter().any(|allowed| origin == allowed.as_str());
+    if !headers.get_all(ORIGIN).iter().all(is_allowed) {
         return Err(Code::OriginRefused);
     }
     if !has(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
         return Err(Code::WrongSubprotocol);
     }
     if full { Err(Code::TooManyConnections) } else { Ok(key) }
+}
+
+/// 16 bytes in base64 (RFC 6455, section 4.2.1).
+fn is_nonce(key: &HeaderValue) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.as_bytes().strip_suffix(b"==").is_some_and(|key| key.len() == 22 && key.iter().all(is_base64))
 }
 
 fn switching(accept: &str) -> Response<Full<Bytes>> {

@@ -278,6 +278,19 @@ impl Local {
         self.with(|worker| worker.handle_pong(id, number, self.clock.steady()));
     }
 
+    /// False when it is closed for it.
+    pub(crate) fn handle_controls(&self, id: SessionId, controls: u32) -> bool {
+        self.with(|worker| worker.handle_controls(id, controls, self.clock.steady()))
+    }
+
+    pub(crate) fn handle_half_close(&self, id: SessionId) {
+        self.with(|worker| worker.handle_half_close(id));
+    }
+
+    pub(crate) fn is_answered(&self, id: SessionId) -> bool {
+        self.worker.borrow().is_answered(id)
+    }
+
     pub(crate) fn handle_violation(&self, id: SessionId, code: Code) {
         self.with(|worker| worker.handle_violation(id, code));
     }

@@ -15,6 +15,7 @@ mod config;
 mod catch_up;
 mod counts;
 mod deadlines;
+mod line;
 mod outbox;
 mod page;
 mod requests;
@@ -172,14 +173,6 @@ impl Worker {
         self.deadlines.remove(&(deadline, id));
         self.topics.leave(id.index);
         self.sessions.remove(id.index);
-    }
-
-    /// The peer showed that it is there: a pong with the number of its [`Output::Ping`]; 0 for any other sign of life.
-    pub fn handle_pong(&mut self, id: SessionId, number: u64, now: Timestamp) {
-        if let Some(session) = self.session(id) {
-            session.last_heard = now;
-            session.come_through = session.come_through.max(number.min(session.outbox.given()));
-        }
     }
 
     /// The peer broke the WebSocket protocol or a limit of it; it is told and closed.

@@ -74,6 +74,8 @@ pub(super) struct Session {
     pub(super) last_heard: Timestamp,
     /// Of the bytes that it was given, those that a pong has answered for: the rest may still be on its way.
     pub(super) come_through: u64,
+    /// Until when the pings and pongs that came are paid for.
+    pub(super) controls_until: Timestamp,
     /// When the next mark is due.
     pub(super) next_mark: Timestamp,
     /// Where it stands in the worker's deadlines.
@@ -101,6 +103,7 @@ impl Session {
             overdue: false,
             last_heard: now,
             come_through: 0,
+            controls_until: now,
             next_mark: Timestamp::FAR_FUTURE,
             deadline,
             last_met: Sequence::START,

@@ -17,6 +17,7 @@ mod login;
 mod chain;
 mod attenuation;
 mod frame;
+mod line;
 mod message;
 mod whole;
 mod parts;
@@ -68,6 +69,7 @@ tables! {
     apart {
         time_and_room_that_run_out_are_told: whole;
         a_disk_that_fails_is_told: parts;
+        bytes_that_are_no_frames_are_told: line;
         what_is_revoked_is_refused: revoked;
     }
     shown {

@@ -1,0 +1,341 @@
+//! Moves frames between the WebSocket of one connection and its session.
+//!
+//! It waits for reading and writing apart, so that a peer that does not read is still heard. Whatever a peer sends, what
+//! it costs in one turn is bounded, and of the pongs that it is owed one waits at most.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use tokio::io::AsyncWrite as _;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use vigie_proto::refusal::{Code, Ends};
+
+use super::frame_head::Violation;
+use crate::net::gate::Gate;
+use crate::net::inlet::Inlet;
+use crate::server::worker_thread::Local;
+use crate::worker::{Output, SessionId};
+
+/// TLS over a socket that counts what a stranger sends.
+pub(super) type Tls = TlsStream<Inlet<TcpStream>>;
+
+pub(super) type Socket = WebSocketStream<Gate<Tls>>;
+
+/// What is taken from an outbox at once: one full TLS record.
+pub(super) const WRITE_BYTES: usize = 16 * 1024;
+
+/// Messages read in one turn before others have theirs: each may cost a signature check of 55 µs.
+const READS_PER_TURN: usize = 4;
+
+/// Times that an outbox is taken from in one turn: a reader that catches up over a fast line would else keep the worker
+/// to itself until it is done.
+const WRITES_PER_TURN: usize = 8;
+
+/// What is read and forgotten of a peer that was told why it is closed, so that it learns it: more than a window that it
+/// may have filled meanwhile.
+const UNREAD_BYTES_MAX: usize = 256 * 1024;
+
+/// How a phase of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The log-in is good; its `welcome` has not been written yet.
+    LoggedIn,
+    /// A close frame was written, or the answer to the peer's is to be.
+    Closing,
+    /// The peer or the network ended it.
+    Ended,
+}
+
+/// How much of what waited was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    All,
+    Some,
+}
+
+/// Moves frames between a socket and its session.
+pub(super) struct Driver<'a> {
+    local: &'a Rc<Local>,
+    id: SessionId,
+    socket: Socket,
+    /// Taken from the outbox, not handed to the socket yet; in order.
+    pending: VecDeque<Output>,
+    /// The payload of a ping, until its pong can be written.
+    pong: Option<Bytes>,
+    /// Nothing more is read: the connection ends once everything is written.
+    deaf: bool,
+    /// The peer has ended its half and said no close: it is given what it is owed, and the connection ends.
+    half_closed: bool,
+    /// After an error in reading: what is still read and forgotten before the end.
+    unread: Option<usize>,
+    /// Read, and not judged yet: it waits for its turn.
+    held: Option<Message>,
+    turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket) -> Self {
+        Self {
+            local,
+            id,
+            socket,
+            pending: VecDeque::new(),
+            pong: None,
+            deaf: false,
+            half_closed: false,
+            unread: None,
+            held: None,
+            turn: None,
+        }
+    }
+
+    /// What is below the WebSocket. What was not written yet is in the session's outbox.
+    pub(super) fn into_stream(self) -> Gate<Tls> {
+        self.socket.into_inner()
+    }
+
+    /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
+        self.local.set_waker(self.id, cx.waker());
+        if self.local.is_overdue(self.id) {
+            return Poll::Ready(Turn::Ended);
+        }
+        let readable = self.local.may_read(self.id);
+        if readable
+            && !self.deaf
+            && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
+        {
+            return Poll::Ready(turn);
+        }
+        match self.poll_write(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(Turn::Ended),
+            Poll::Ready(Ok(Written::All)) if self.half_closed => {
+                if self.local.is_answered(self.id) {
+                    return Poll::Ready(Turn::Closing);
+                }
+            }
+            Poll::Ready(Ok(Written::All)) if self.deaf => return Poll::Ready(Turn::Closing),
+            Poll::Ready(Ok(Written::All | Written::Some)) | Poll::Pending => {}
+        }
+        if !readable && self.local.may_read(self.id) {
+            // What was not read because answers had piled up is read in the next turn.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
+        for _ in 0..READS_PER_TURN {
+            let next = match self.held.take() {
+                Some(held) => Poll::Ready(Some(Ok(held))),
+                None => Pin::new(&mut self.socket).poll_next(cx),
+            };
+            if let Some(turn) = self.note_heard() {
+                return Poll::Ready(turn);
+            }
+            if self.deaf {
+                return Poll::Pending;
+            }
+            match next {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(message @ Message::Text(_))))
+                    if self.poll_turn(cx, until_logged_in).is_pending() =>
+                {
+                    self.held = Some(message);
+                    return Poll::Pending;
+                }
+                Poll::Ready(None) => return Poll::Ready(Turn::Ended),
+                Poll::Ready(Some(Ok(Message::Text(_))))
+                    if until_logged_in && self.socket.get_mut().has_more(cx) =>
+                {
+                    // A client is silent from its proof to `welcome`: whatever it asks for by then is not judged.
+                    self.local.handle_violation(self.id, Code::NotLoggedIn);
+                    self.deaf = true;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Ok(message))) => {
+                    if let Some(turn) = self.handle_message(message) {
+                        return Poll::Ready(turn);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return self.handle_error(&error),
+            }
+            if until_logged_in && self.local.is_logged_in(self.id) {
+                return Poll::Ready(Turn::LoggedIn);
+            }
+        }
+        // More may be there; others have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ready when a frame may be judged in this turn of the worker.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, is_stranger: bool) -> Poll<()> {
+        let turns = if is_stranger { &self.local.stranger_turns } else { &self.local.check_turns };
+        if self.turn.is_none() && turns.try_take() {
+            return Poll::Ready(());
+        }
+        let turns = Rc::clone(turns);
+        let turn = self.turn.get_or_insert_with(|| Box::pin(async move { turns.take().await }));
+        std::task::ready!(turn.as_mut().poll(cx));
+        self.turn = None;
+        Poll::Ready(())
+    }
+
+    /// What came beside messages: signs of life, pings, the end.
+    fn note_heard(&mut self) -> Option<Turn> {
+        let heard = self.socket.get_mut().take_heard();
+        if heard.anything {
+            self.local.handle_pong(self.id, heard.pong);
+        }
+        if heard.controls > 0 && !self.local.handle_controls(self.id, heard.controls) {
+            self.go_deaf();
+        }
+        if self.deaf {
+            return None;
+        }
+        self.pong = heard.ping.or(self.pong.take());
+        if heard.ended {
+            if !self.local.is_logged_in(self.id) {
+                return Some(Turn::Ended);
+            }
+            self.local.handle_half_close(self.id);
+            (self.deaf, self.half_closed) = (true, true);
+        }
+        None
+    }
+
+    fn handle_message(&self, message: Message) -> Option<Turn> {
+        match message {
+            Message::Text(text) => self.local.handle_frame(self.id, &text),
+            Message::Binary(_) => self.local.handle_violation(self.id, Code::NotText),
+            // Its answer waits in the WebSocket; nothing else may be written any more.
+            Message::Close(_) => return Some(Turn::Closing),
+            // The gate keeps them; the last never comes from a socket.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+        None
+    }
+
+    /// Tells what can be told; the rest ends at once. After an error nothing more can be read.
+    fn handle_error(&mut self, error: &Error) -> Poll<Turn> {
+        let Some(code) = code_of(error) else {
+            tracing::debug!(%error, "connection ended");
+            return Poll::Ready(Turn::Ended);
+        };
+        tracing::debug!(%error, "the peer broke the protocol");
+        self.local.handle_violation(self.id, code);
+        self.go_deaf();
+        Poll::Pending
+    }
+
+    /// The peer is told why; what it still sends is read and forgotten.
+    fn go_deaf(&mut self) {
+        self.deaf = true;
+        self.pong = None;
+        self.unread = Some(UNREAD_BYTES_MAX);
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Written, Error>> {
+        let mut written = 0;
+        let mut all = Written::All;
+        loop {
+            if self.pending.is_empty() && written >= WRITES_PER_TURN {
+                // More may wait; others have their turn first.
+                all = Written::Some;
+                cx.waker().wake_by_ref();
+                break;
+            }
+            if self.pending.is_empty() {
+                written += 1;
+                self.pending.extend(self.local.take_output(self.id, WRITE_BYTES));
+            }
+            if self.pending.is_empty() && self.pong.is_none() {
+                break;
+            }
+            std::task::ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
+            if self.pong.is_some() {
+                // Not before the one before it has left: a peer that does not read has one waiting, whatever it asks.
+                std::task::ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+                let pong = self.pong.take().unwrap_or_default();
+                Pin::new(&mut self.socket).start_send(Message::Pong(pong))?;
+                continue;
+            }
+            if let Some(output) = self.pending.pop_front() {
+                self.deaf |= matches!(output, Output::Close(_));
+                Pin::new(&mut self.socket).start_send(to_message(output))?;
+            }
+        }
+        Pin::new(&mut self.socket).poll_flush(cx).map_ok(|()| all)
+    }
+
+    /// Waits for the peer to close its side.
+    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.unread.is_none() {
+            std::task::ready!(self.poll_answer(cx));
+        }
+        let _ = std::task::ready!(self.socket.poll_close_unpin(cx));
+        let stream = self.socket.get_mut();
+        let _ = std::task::ready!(Pin::new(&mut *stream).poll_shutdown(cx));
+        let Some(left) = &mut self.unread else { return Poll::Ready(()) };
+        stream.stream_mut().get_mut().0.poll_forget(cx, left)
+    }
+
+    /// Ready when the peer has answered the close, or said its own, or is gone.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..READS_PER_TURN {
+            match self.socket.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Pending if !self.socket.get_mut().take_heard().ended => return Poll::Pending,
+                Poll::Ready(Some(Err(_)) | None) | Poll::Pending => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// How an error in reading is told; `None` where nobody is left to be told.
+fn code_of(error: &Error) -> Option<Code> {
+    if let Error::Io(error) = error {
+        let violation = error.get_ref().and_then(|inner| inner.downcast_ref::<Violation>());
+        let is_too_much = error.kind() == ErrorKind::QuotaExceeded;
+        return violation.map(|violation| violation.code).or(is_too_much.then_some(Code::TooManyBytes));
+    }
+    if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
+        Some(Code::FrameTooLarge)
+    } else if let Error::Utf8(_) = error {
+        Some(Code::NotUtf8)
+    } else if let Error::Protocol(_) = error {
+        Some(Code::BrokenWebsocket)
+    } else {
+        None
+    }
+}
+
+fn to_message(output: Output) -> Message {
+    match output {
+        // Frames are made by serde_json from text: always UTF-8.
+        Output::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default()),
+        Output::Ping(number) => Message::Ping(number.to_be_bytes().to_vec().into()),
+        Output::Close(code) => {
+            let number = match code.ends() {
+                Ends::Close(number) => number,
+                Ends::Request | Ends::Http(_) => 1008,
+            };
+            Message::Close(Some(CloseFrame { code: CloseCode::from(number), reason: code.as_str().into() }))
+        }
+    }
+}
