@@ -206,7 +206,7 @@ impl<'a> Driver<'a> {
         if self.deaf {
             return None;
         }
-        self.pong = heard.ping.or(self.pong.take());
+        self.pong = heard.ping.or_else(|| self.pong.take());
         if heard.ended {
             if !self.local.is_logged_in(self.id) {
                 return Some(Turn::Ended);
@@ -312,7 +312,10 @@ fn code_of(error: &Error) -> Option<Code> {
     if let Error::Io(error) = error {
         let violation = error.get_ref().and_then(|inner| inner.downcast_ref::<Violation>());
         let is_too_much = error.kind() == ErrorKind::QuotaExceeded;
-        return violation.map(|violation| violation.code).or(is_too_much.then_some(Code::TooManyBytes));
+        return match violation {
+            Some(violation) => Some(violation.code),
+            None => is_too_much.then_some(Code::TooManyBytes),
+        };
     }
     if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
         Some(Code::FrameTooLarge)

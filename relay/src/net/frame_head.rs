@@ -127,7 +127,9 @@ impl Order {
         }
         let is_last = first & 0x80 != 0;
         let kind = match first & 0x0f {
-            CONTINUATION if self.fragments == 0 => return broken("a message is continued that was not begun"),
+            CONTINUATION if self.fragments == 0 => {
+                return broken("a message is continued that was not begun");
+            }
             TEXT | BINARY if self.fragments > 0 => return broken("a message begins inside another"),
             CONTINUATION | TEXT | BINARY => return Ok(Kind::Data),
             CLOSE => Kind::Close,
@@ -188,7 +190,8 @@ mod tests {
                 0x8a => Some(Kind::Pong),
                 _ => None,
             };
-            let (starts, continues) = (matches!(first, 0x01 | 0x02 | 0x81 | 0x82), matches!(first, 0x00 | 0x80));
+            let (starts, continues) =
+                (matches!(first, 0x01 | 0x02 | 0x81 | 0x82), matches!(first, 0x00 | 0x80));
             let data = |fits: bool| fits.then_some(Kind::Data).or(control).ok_or(Code::BrokenWebsocket);
             assert_eq!(kind(between), data(starts), "{first:#x} between messages");
             assert_eq!(kind(inside), data(continues), "{first:#x} inside a message");
@@ -201,9 +204,8 @@ mod tests {
     #[test]
     fn lengths_add_up_over_fragments_and_never_wrap() {
         let code = |result: Result<(), Violation>| result.map_err(|violation| violation.code);
-        let of = |first: u8, length: u64| {
-            head(&[&[first, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat())
-        };
+        let of =
+            |first: u8, length: u64| head(&[&[first, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat());
         assert_eq!(of(0x81, 1 << 63).payload(), 1 << 63);
         for length in [11, 1 << 16, 1 << 32, 1 << 63, u64::MAX] {
             let too_large = Err(Code::FrameTooLarge);

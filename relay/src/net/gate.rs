@@ -357,7 +357,8 @@ mod tests {
     #[test]
     fn pings_and_pongs_are_kept_wherever_they_stand_and_the_last_ping_counts() {
         let ping = |byte: u8| [&[0x89, 0x82, 0, 0, 0, 0][..], &[byte; 2]].concat();
-        let pong = |number: u64| [&[0x8a, 0x88, 9, 9, 9, 9][..], &number.to_be_bytes().map(|b| b ^ 9)].concat();
+        let pong =
+            |number: u64| [&[0x8a, 0x88, 9, 9, 9, 9][..], &number.to_be_bytes().map(|b| b ^ 9)].concat();
         let (begin, end) = (frame(&[0x01, 0x83], 3), frame(&[0x80, 0x84], 4));
         let all = [ping(1), begin.clone(), pong(7), ping(2), pong(3), end.clone(), ping(3)].concat();
         let mut gate = gate(&all);

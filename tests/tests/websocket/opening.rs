@@ -45,7 +45,8 @@ async fn compression_is_not_agreed_on_however_it_is_offered() {
 #[tokio::test]
 async fn only_pages_of_origins_that_are_named_may_connect() {
     let mut others = Others::with(|config| config.origins = vec![ALLOWED.to_owned()]).await;
-    for lines in [String::new(), format!("origin: {ALLOWED}\r\n"), format!("Origin: {ALLOWED}\r\n").repeat(2)] {
+    for lines in [String::new(), format!("origin: {ALLOWED}\r\n"), format!("Origin: {ALLOWED}\r\n").repeat(2)]
+    {
         let head = answer(&others, &lines).await;
         assert!(head.starts_with("http/1.1 101 "), "{lines}: {head}");
     }

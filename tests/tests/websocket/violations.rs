@@ -86,10 +86,15 @@ async fn the_bound_of_a_stranger_is_lower_than_that_of_a_session() {
 #[tokio::test]
 async fn a_close_is_answered() {
     let mut others = Others::new().await;
-    for (code, answer) in [(1000, 1000), (1001, 1001), (3000, 3000), (4999, 4999)]
-        .into_iter()
-        .chain([(0, 1002), (999, 1002), (1004, 1002), (1005, 1002), (1006, 1002), (1015, 1002), (65535, 1002)])
-    {
+    for (code, answer) in [(1000, 1000), (1001, 1001), (3000, 3000), (4999, 4999)].into_iter().chain([
+        (0, 1002),
+        (999, 1002),
+        (1004, 1002),
+        (1005, 1002),
+        (1006, 1002),
+        (1015, 1002),
+        (65535, 1002),
+    ]) {
         for mut peer in [others.stranger().await, others.peer().await] {
             peer.send_bytes(&frame(0x88, &[&u16::to_be_bytes(code)[..], b"au revoir"].concat())).await;
             let Came::Closed(number, _) = peer.next().await else { panic!("{code} is not answered") };
