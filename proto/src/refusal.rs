@@ -97,7 +97,7 @@ codes! {
     NotText "not_text" Close(1003), false,
         "Frames are text: a binary frame was received.",
         "Les trames sont du texte : une trame binaire a été reçue.";
-    NotUtf8 "not_utf8" Close(1007), false,
+    NotUnicode "not_unicode" Close(1007), false,
         "The text of a frame is not UTF-8.",
         "Le texte d'une trame n'est pas de l'UTF-8.";
     BrokenWebsocket "broken_websocket" Close(1002), false,

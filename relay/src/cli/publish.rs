@@ -165,7 +165,7 @@ const fn default_lifetime(flow: Flow) -> Duration {
 fn read_line(lang: Lang, text: &str) -> Result<String, Failure> {
     let text = if text == "-" {
         let bytes = files::read_bounded(lang, Path::new("-"), TEXT_BYTES_MAX)?;
-        String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Usage, lang.text_not_utf8()))?
+        String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Usage, lang.text_not_unicode()))?
     } else {
         text.to_owned()
     };

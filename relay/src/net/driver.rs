@@ -320,7 +320,7 @@ fn code_of(error: &Error) -> Option<Code> {
     if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
         Some(Code::FrameTooLarge)
     } else if let Error::Utf8(_) = error {
-        Some(Code::NotUtf8)
+        Some(Code::NotUnicode)
     } else if let Error::Protocol(_) = error {
         Some(Code::BrokenWebsocket)
     } else {

@@ -5,14 +5,14 @@
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use vigie_proto::refusal::Code::{BrokenWebsocket, NotUtf8, TooManyFragments, TooManyPings};
+use vigie_proto::refusal::Code::{BrokenWebsocket, NotUnicode, TooManyFragments, TooManyPings};
 
 use crate::case::{Case, Seen, apart};
 use crate::draft::Who;
 use crate::stage::{Stage, dismissal};
 
 pub(crate) const CASES: &[Case] = &[
-    apart("a text in Latin-1", NotUtf8, || Box::pin(said(|_| vec![data(b"\"\xe9\"", Data::Text, true)]))),
+    apart("a text in Latin-1", NotUnicode, || Box::pin(said(|_| vec![data(b"\"\xe9\"", Data::Text, true)]))),
     apart("a compressed frame", BrokenWebsocket, || {
         Box::pin(said(|_| {
             let mut frame = Frame::message(&b"{}"[..], OpCode::Data(Data::Text), true);

@@ -74,10 +74,10 @@ pub(crate) async fn run_other_encodings() {
     let mut stranger = Raw::connect(&stage.world, stage.address()).await;
     assert_eq!(stranger.frame().await["op"], "challenge");
     stranger.send_message(latin()).await;
-    assert_eq!(dismissal(&mut stranger).await, Seen::promised(Code::NotUtf8));
+    assert_eq!(dismissal(&mut stranger).await, Seen::promised(Code::NotUnicode));
     let mut author = stage.session(Who::Author).await;
     author.send_message(latin()).await;
-    assert_eq!(dismissal(&mut author).await, Seen::promised(Code::NotUtf8));
+    assert_eq!(dismissal(&mut author).await, Seen::promised(Code::NotUnicode));
     stage.check_witnesses().await;
     stage.end();
 }

@@ -8,7 +8,7 @@ use crate::others::Others;
 
 /// Bytes, and how they are answered.
 fn violations() -> Vec<(&'static str, Vec<u8>, Code)> {
-    use Code::{BrokenWebsocket, FrameTooLarge, NotText, NotUtf8};
+    use Code::{BrokenWebsocket, FrameTooLarge, NotText, NotUnicode};
     let reserved = |opcode: u8| (frame(END | opcode, b""), BrokenWebsocket);
     let mut all = vec![
         ("a frame without a mask", vec![END | TEXT, 2, b'{', b'}'], BrokenWebsocket),
@@ -25,12 +25,12 @@ fn violations() -> Vec<(&'static str, Vec<u8>, Code)> {
         ("a close with half of a code", frame(0x88, &[3]), BrokenWebsocket),
         ("a binary frame", frame(0x82, b"{}"), NotText),
         ("a binary frame in two", [frame(0x02, b"{"), frame(END, b"}")].concat(), NotText),
-        ("a text that is Latin-1", frame(END | TEXT, b"\"\xe9\""), NotUtf8),
-        ("an overlong slash", frame(END | TEXT, b"\"\xc0\xaf\""), NotUtf8),
-        ("a surrogate", frame(END | TEXT, b"\"\xed\xa0\x80\""), NotUtf8),
-        ("a text that ends inside a character", frame(END | TEXT, b"\"\xc3"), NotUtf8),
-        ("a bad second half", [frame(TEXT, b"\"\xc3"), frame(END, b"\"")].concat(), NotUtf8),
-        ("a close with a reason that is no text", frame(0x88, b"\x03\xe8\xff"), NotUtf8),
+        ("a text that is Latin-1", frame(END | TEXT, b"\"\xe9\""), NotUnicode),
+        ("an overlong slash", frame(END | TEXT, b"\"\xc0\xaf\""), NotUnicode),
+        ("a surrogate", frame(END | TEXT, b"\"\xed\xa0\x80\""), NotUnicode),
+        ("a text that ends inside a character", frame(END | TEXT, b"\"\xc3"), NotUnicode),
+        ("a bad second half", [frame(TEXT, b"\"\xc3"), frame(END, b"\"")].concat(), NotUnicode),
+        ("a close with a reason that is no text", frame(0x88, b"\x03\xe8\xff"), NotUnicode),
         ("2^63 bytes, declared", head(END | TEXT, 1 << 63), FrameTooLarge),
         ("2^64 - 1 bytes, declared", head(END | TEXT, u64::MAX), FrameTooLarge),
         ("16 MiB, declared", head(END | TEXT, 16 << 20), FrameTooLarge),

@@ -119,7 +119,7 @@ sentences! {
         "un lieu a 1 à 8 parties de 1 à 32 lettres minuscules, chiffres ou traits d'union, jointes par des points";
 
     // pub
-    text_not_utf8() "the text is not UTF-8", "le texte n'est pas en UTF-8";
+    text_not_unicode() "the text is not UTF-8", "le texte n'est pas en UTF-8";
     text_empty() "the text is empty: say what happens in a line", "le texte est vide : dites en une ligne ce qui se passe";
     cap_unusable(path, why) "{path} cannot be imported: {why}", "{path} ne peut être importé : {why}";
     signatures_unchecked(count)
