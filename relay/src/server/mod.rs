@@ -31,6 +31,7 @@ use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
 use crate::net::accept::{Connections, accept};
 use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
+use crate::own_credential::{OwnCredential, SharedCredential};
 use crate::rates::Rates;
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
@@ -116,6 +117,7 @@ pub struct Relay {
     log: LogId,
     health: Arc<Health>,
     tls: Arc<Tls>,
+    own: SharedCredential,
     health_listener: Option<HealthThread>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
@@ -144,10 +146,11 @@ impl Relay {
         let (stop_accepting, stop) = watch::channel(false);
         let (fail, failed) = watch::channel(false);
         let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
-        let relay_valid = config.relay_valid;
+        let own = SharedCredential::new(config.relay_credential.take());
         let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
-        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } = assemble(config)?;
+        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } =
+            assemble(config, own.clone())?;
         let log = sequencer.log();
         let connections: Arc<Connections> = Arc::default();
         let health = Arc::new(Health::new(Origin {
@@ -158,7 +161,7 @@ impl Relay {
             connections: Arc::clone(&connections),
             connections_max,
             tls: Arc::clone(&tls),
-            credential: relay_valid,
+            credential: own.clone(),
             strangers: Arc::clone(&strangers),
             ended: failed.clone(),
         }));
@@ -188,6 +191,7 @@ impl Relay {
             log,
             health,
             tls,
+            own,
             health_listener,
             retry_hint,
             stop_accepting,
@@ -242,6 +246,12 @@ impl Relay {
         key: PrivateKeyDer<'static>,
     ) -> Result<(), RelayError> {
         self.tls.renew(chain, key, self.health.now()).map(drop)
+    }
+
+    /// Takes up a renewed credential of the relay: clients that log in from now on are told of it. Its key and chain are for
+    /// the caller to judge.
+    pub fn renew_credential(&self, own: OwnCredential) {
+        self.own.renew(own);
     }
 
     /// A renewed certificate or key could not even be read: [`Relay::status`] says so until one could be used.
@@ -334,7 +344,7 @@ struct Assembled {
     tls: Arc<Tls>,
 }
 
-fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
+fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, RelayError> {
     // Where something else ends TLS in front of the relay, its certificate is seen by that alone.
     let names = if config.unbound_passes { Vec::new() } else { config.names.clone() };
     let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key)?, names));
@@ -360,7 +370,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     let (ask, reads) = sync_channel(READS_MAX);
     let part = Parts {
         config: WorkerConfig {
-            relay: config.relay_credential,
+            relay: own,
             outbox_bytes_max: config.outbox_bytes_max,
             ring_bytes_max: config.ring_bytes_max,
             rates: Arc::new(Rates::new(config.publishes_per_credential_max, config.publishes_max)),
