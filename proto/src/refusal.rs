@@ -125,8 +125,8 @@ codes! {
         "Log in first: nothing else is accepted before the log-in frame, and nothing between the log-in and `welcome`.",
         "Authentifiez-vous d'abord : rien d'autre n'est accepté avant la trame d'authentification, ni entre elle et `welcome`.";
     LoginTimeout "login_timeout" Close(1008), true,
-        "The log-in took longer than 10 seconds: connect again.",
-        "L'authentification a pris plus de 10 secondes : reconnectez-vous.";
+        "The log-in took longer than the relay gives, 10 seconds unless the operator says otherwise: connect again.",
+        "L'authentification a pris plus que le relais n'accorde, 10 secondes sauf avis contraire de l'exploitant : reconnectez-vous.";
     ProofInvalid "proof_invalid" Close(1008), false,
         "The log-in proof is malformed, or not signed by the key of the credential that it names.",
         "La preuve d'authentification est mal formée, ou n'est pas signée par la clé de l'accréditation qu'elle nomme.";
@@ -239,8 +239,8 @@ codes! {
         "This is defined for a later version, and refused until then rather than ignored.",
         "Ceci est défini pour une version ultérieure, et refusé d'ici là plutôt qu'ignoré.";
     TooManySubscriptions "too_many_subscriptions" Request, false,
-        "The subscription names no channel or more than 256: use .** to take in all below a place.",
-        "L'abonnement ne nomme aucun canal ou en nomme plus de 256 : employez .** pour prendre tout ce qui est sous un lieu.";
+        "The subscription names no channel or more than the relay takes, 256 unless the operator says otherwise: use .** to take in all below a place.",
+        "L'abonnement ne nomme aucun canal ou en nomme plus que le relais n'en prend, 256 sauf avis contraire de l'exploitant : employez .** pour prendre tout ce qui est sous un lieu.";
     NotSubscribed "not_subscribed" Request, false,
         "The message is on a channel that was not subscribed to.",
         "Le message est sur un canal auquel on ne s'est pas abonné.";
@@ -278,8 +278,8 @@ codes! {
         "Too many connections that have not logged in, and this one had waited longest: connect again, and log in at once.",
         "Trop de connexions qui ne se sont pas authentifiées, et celle-ci attendait depuis le plus longtemps : reconnectez-vous, et authentifiez-vous aussitôt.";
     TooManyConnections "too_many_connections" Http(503), true,
-        "The relay serves as many connections as it may: try again later or another relay.",
-        "Le relais sert autant de connexions qu'il le peut : réessayez plus tard ou un autre relais.";
+        "The relay serves as many connections as it may, in all or from this address: try again later or another relay.",
+        "Le relais sert autant de connexions qu'il le peut, en tout ou de cette adresse : réessayez plus tard ou un autre relais.";
 }
 
 impl fmt::Display for Code {

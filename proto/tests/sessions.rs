@@ -12,9 +12,7 @@ use vigie_proto::channel::Plane;
 use vigie_proto::frame::{Rejection, ServerFrame, Start};
 use vigie_proto::id::{CredentialId, LogId, Nonce, Sequence};
 use vigie_proto::key::SigningKey;
-use vigie_proto::limits::{
-    CHAINS_REMEMBERED, LOGIN_TIMEOUT, MARK_INTERVAL, MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX,
-};
+use vigie_proto::limits::{CHAINS_REMEMBERED, LOGIN_TIMEOUT, MARK_INTERVAL, SUBSCRIPTIONS_MAX};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 use vigie_proto::revocation::Revocations;
@@ -67,12 +65,7 @@ fn chain(names: &[&str]) -> Arc<Chain> {
 const TOWN: &[&str] = &["root-live", "nation-live", "town-live"];
 
 fn rules() -> Rules {
-    Rules {
-        roots: roots(),
-        relay_names: vec![RELAY.to_owned()],
-        unbound_passes: false,
-        lifetime_max: MESSAGE_LIFETIME_MAX,
-    }
+    Rules::new(roots(), vec![RELAY.to_owned()])
 }
 
 fn dialled(key: &str, names: &[&str], mark_interval: Duration) -> Dialled {
@@ -168,6 +161,11 @@ fn marks_come_within_bounds() {
         let session = log_in(&frame, now()).unwrap();
         assert_eq!(session.mark_interval(), Duration::from_millis(given), "{asked}");
     }
+    let hasty = Rules { mark_interval_max: Duration::from_secs(60), ..rules() };
+    let frame = login_frame(dialled("town-live", TOWN, Duration::from_secs(300)));
+    let session =
+        await_login().handle_frame(&frame, &hasty, &NoVerdicts, &Revocations::default(), now()).unwrap();
+    assert_eq!(session.mark_interval(), Duration::from_secs(60), "no more than the operator allows");
     let silent = login_frame(dialled("town-live", TOWN, MARK_INTERVAL)).replace(r#","mark_ms":5000"#, "");
     assert!(!silent.contains("mark_ms"));
     assert_eq!(log_in(&silent, now()).unwrap().mark_interval(), MARK_INTERVAL);
@@ -179,6 +177,16 @@ fn strangers_are_refused_each_with_its_code() {
     let code = |text: &str, at: Timestamp| log_in(text, at).unwrap_err().refusal.code;
     assert!(log_in(&good, now().plus(LOGIN_TIMEOUT).minus(Duration::from_millis(1))).is_ok());
     assert_eq!(code(&good, now().plus(LOGIN_TIMEOUT)), Code::LoginTimeout);
+    let hasty = Rules { login_timeout: Duration::from_secs(3), ..rules() };
+    assert_eq!(await_login().deadline(&hasty), now().plus(Duration::from_secs(3)));
+    let late = await_login().handle_frame(
+        &good,
+        &hasty,
+        &NoVerdicts,
+        &Revocations::default(),
+        now().plus(Duration::from_secs(3)),
+    );
+    assert_eq!(late.unwrap_err().refusal.code, Code::LoginTimeout);
     assert_eq!(code(r#"{"op":"publish","n":1,"jws":"x"}"#, now()), Code::NotLoggedIn);
     assert_eq!(code(r#"{"op":"hello"}"#, now()), Code::UnknownOperation);
     assert_eq!(code("hello", now()), Code::NotJson);
@@ -343,6 +351,12 @@ fn subscriptions_are_granted_or_refused() {
     }
     let many = |count: usize| (0..count).map(|i| format!("alert/fr.idf.75.paris.{i}")).collect::<Vec<_>>();
     assert!(ask(&mut session, &subscribe(&many(SUBSCRIPTIONS_MAX), "")).is_ok());
+    let few = Rules { subscriptions_max: 2, ..rules() };
+    for (count, expected) in [(2, None), (3, Some(Code::TooManySubscriptions))] {
+        let frame = subscribe(&many(count), "");
+        let asked = session.handle_frame(&frame, &few, &NoVerdicts, &Revocations::default(), now());
+        assert_eq!(asked.err().map(|rejection| rejection.refusal.code), expected, "{count}");
+    }
     let one = |text: &str| vec![text.to_owned()];
     for (channels, after, code) in [
         (vec![], "", Code::TooManySubscriptions),

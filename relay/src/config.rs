@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use vigie_proto::chain::Roots;
-use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::id::CredentialId;
+use vigie_proto::limits::{LOGIN_TIMEOUT, MARK_INTERVAL_MAX, MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX};
+use vigie_proto::time::Window;
 
 use crate::clock::Clock;
 use crate::journal::JournalConfig;
 pub use crate::net::inlet::StrangerBytes;
-use crate::own_credential::OwnCredential;
 use crate::rates::{PUBLISHES, PUBLISHES_PER_CREDENTIAL};
 use crate::sequencer::BYTES_IN_FORCE_MAX;
 
@@ -32,8 +33,10 @@ pub struct RelayConfig {
     pub journal: PathBuf,
     /// How the journal is cut into files, how long it keeps, and whether a new one may begin.
     pub journal_config: JournalConfig,
-    /// The relay's own credential, told to clients, and warned of before it ends. Default none.
-    pub relay_credential: Option<OwnCredential>,
+    /// The relay's own credential, told to clients.
+    pub relay_credential: Option<CredentialId>,
+    /// When the chain of that credential is valid, to warn before it ends. Default unknown.
+    pub relay_valid: Option<Window>,
     /// Threads that own sessions. Default: one for each core, at most 16.
     pub workers: usize,
     /// Web origins whose pages may connect (`https://console.example`). Default none: clients are no web pages.
@@ -49,6 +52,18 @@ pub struct RelayConfig {
     pub ring_bytes_max: usize,
     /// Connections in all, logged in or not. Default 10,000; past it a newcomer gets 503.
     pub connections_max: usize,
+    /// The same for one address (IPv6: a /64), logged in or not. Default 5,000, half of all: no one address keeps out the
+    /// others, and the phones of a town behind their operator's few addresses have room. As many as
+    /// [`connections_max`](Self::connections_max) where all clients come through one address. Past it a newcomer gets 503.
+    pub connections_per_address_max: usize,
+    /// From accept to log-in, TLS and upgrade included. Default 10 s, for a phone on a bad network; past it the connection
+    /// ends, with `login_timeout` where it can be told.
+    pub login_timeout: Duration,
+    /// Filters of one session. Default and most: 256; past it `too_many_subscriptions`.
+    pub subscriptions_max: usize,
+    /// Longest time between the marks of a session. Default and most 300 s, least 1 s: a session that asks for longer gets
+    /// this. After 2.4 of it without a sign of life it ends with `unresponsive`.
+    pub mark_interval_max: Duration,
     /// Connections that have not logged in, in all. Default 2,048: what comes in a second after a relay was away. Past it
     /// the one that has gone longest without completing a stage (TLS, upgrade) is closed for the newcomer.
     pub strangers_max: usize,
@@ -96,6 +111,7 @@ impl RelayConfig {
             journal,
             journal_config: JournalConfig::new(),
             relay_credential: None,
+            relay_valid: None,
             workers: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)),
             origins: Vec::new(),
             unbound_passes: false,
@@ -103,6 +119,10 @@ impl RelayConfig {
             outbox_bytes_max: 256 * 1024,
             ring_bytes_max: 4 * 1024 * 1024,
             connections_max: 10_000,
+            connections_per_address_max: 5_000,
+            login_timeout: LOGIN_TIMEOUT,
+            subscriptions_max: SUBSCRIPTIONS_MAX,
+            mark_interval_max: MARK_INTERVAL_MAX,
             strangers_max: 2_048,
             strangers_per_address_max: 64,
             publishes_per_credential_max: PUBLISHES_PER_CREDENTIAL,

@@ -130,12 +130,7 @@ impl Desk {
         config.retain_age = retain_age;
         let log = LogId::from_bytes([7; 16]);
         let sequencer = Sequencer::open(disk.clone(), config, log, now, 1).unwrap();
-        let rules = Rules {
-            roots: Roots::new([]),
-            relay_names: Vec::new(),
-            unbound_passes: false,
-            lifetime_max: MESSAGE_LIFETIME_MAX,
-        };
+        let rules = Rules::new(Roots::new([]), Vec::new());
         let config = WorkerConfig::new(0, Arc::new(rules), log);
         let mut worker = Worker::new(
             config,

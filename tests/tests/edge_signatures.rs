@@ -59,12 +59,7 @@ impl Table {
     }
 
     fn rules(&self) -> Rules {
-        Rules {
-            roots: self.roots(),
-            relay_names: vec![text(&self.file["login"]["relay"]).to_owned()],
-            unbound_passes: false,
-            lifetime_max: MESSAGE_LIFETIME_MAX,
-        }
+        Rules::new(self.roots(), vec![text(&self.file["login"]["relay"]).to_owned()])
     }
 }
 

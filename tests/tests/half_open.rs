@@ -13,7 +13,6 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::id::{LogId, Nonce, Sequence};
-use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::{self, Binding};
 use vigie_proto::refusal::Code;
 use vigie_proto::session::relay::Rules;
@@ -253,12 +252,7 @@ struct Seen {
 
 impl Seen {
     fn new(world: &World, who: &Person, mark: Duration) -> Self {
-        let rules = Rules {
-            roots: world.roots(),
-            relay_names: vec!["localhost".to_owned()],
-            unbound_passes: false,
-            lifetime_max: MESSAGE_LIFETIME_MAX,
-        };
+        let rules = Rules::new(world.roots(), vec!["localhost".to_owned()]);
         let at = now();
         let config = WorkerConfig::new(0, Arc::new(rules), LogId::from_bytes([1; 16]));
         let verdicts = Arc::<SharedVerdicts>::default();

@@ -153,12 +153,7 @@ impl FakeRelay {
             acceptor: TlsAcceptor::from(Arc::new(tls)),
             certificate: certificate.to_vec(),
             tls_pem: made.cert.pem(),
-            rules: Rules {
-                roots: trust.roots.clone(),
-                relay_names: vec!["localhost".to_owned()],
-                unbound_passes: false,
-                lifetime_max: Duration::from_secs(7 * 86_400),
-            },
+            rules: Rules::new(trust.roots.clone(), vec!["localhost".to_owned()]),
             mark_ms: 5_000,
         }
     }

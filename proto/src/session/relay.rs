@@ -16,7 +16,7 @@ use crate::hear::Reader;
 use crate::id::{CredentialId, Nonce};
 use crate::limits::{
     CHAINS_REMEMBERED, HISTORY_LIMIT_MAX, LOGIN_TIMEOUT, MARK_INTERVAL, MARK_INTERVAL_MAX, MARK_INTERVAL_MIN,
-    SUBSCRIPTIONS_MAX,
+    MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX,
 };
 use crate::login::{self, Binding, Expected};
 use crate::refusal::{Code, Refusal};
@@ -36,6 +36,29 @@ pub struct Rules {
     pub unbound_passes: bool,
     /// Longest life of a message.
     pub lifetime_max: Duration,
+    /// From the challenge to the proof.
+    pub login_timeout: Duration,
+    /// Filters of a session: 1 to [`SUBSCRIPTIONS_MAX`].
+    pub subscriptions_max: usize,
+    /// Longest time between the marks of a session, [`MARK_INTERVAL_MIN`] to [`MARK_INTERVAL_MAX`]: whoever asks for more
+    /// gets this, and is idle for 2.4 of it at most.
+    pub mark_interval_max: Duration,
+}
+
+impl Rules {
+    /// With the defaults: [`MESSAGE_LIFETIME_MAX`], [`LOGIN_TIMEOUT`], [`SUBSCRIPTIONS_MAX`], [`MARK_INTERVAL_MAX`], and no
+    /// proof without binding.
+    pub fn new(roots: Roots, relay_names: Vec<String>) -> Self {
+        Self {
+            roots,
+            relay_names,
+            unbound_passes: false,
+            lifetime_max: MESSAGE_LIFETIME_MAX,
+            login_timeout: LOGIN_TIMEOUT,
+            subscriptions_max: SUBSCRIPTIONS_MAX,
+            mark_interval_max: MARK_INTERVAL_MAX,
+        }
+    }
 }
 
 /// A connection that has not logged in.
@@ -58,8 +81,8 @@ impl AwaitLogin {
     }
 
     /// When to give up and close with `login_timeout`.
-    pub fn deadline(&self) -> Timestamp {
-        self.given.plus(LOGIN_TIMEOUT)
+    pub fn deadline(&self, rules: &Rules) -> Timestamp {
+        self.given.plus(rules.login_timeout)
     }
 
     /// Judges the one frame that may come.
@@ -78,7 +101,7 @@ impl AwaitLogin {
         else {
             return Err(Refusal::from(Code::NotLoggedIn).into());
         };
-        if now >= self.deadline() {
+        if now >= self.deadline(rules) {
             return Err(Refusal::from(Code::LoginTimeout).into());
         }
         let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
@@ -96,7 +119,7 @@ impl AwaitLogin {
         Ok(LoggedIn {
             chain: Arc::new(chain),
             others: VecDeque::new(),
-            mark_interval: wanted.clamp(MARK_INTERVAL_MIN, MARK_INTERVAL_MAX),
+            mark_interval: wanted.min(rules.mark_interval_max).clamp(MARK_INTERVAL_MIN, MARK_INTERVAL_MAX),
             held,
             given: GivenChains::default(),
         })
@@ -245,7 +268,7 @@ impl LoggedIn {
             }
             ClientFrame::Subscribe { n, channels, after } => Ok(Request::Subscribe {
                 re: n,
-                reader: self.reader(&channels)?,
+                reader: self.reader(&channels, rules)?,
                 start: Start::parse(after.as_deref())?,
             }),
             ClientFrame::History { n, channels, after, limit } => {
@@ -253,7 +276,7 @@ impl LoggedIn {
                     return Err(Refusal::new(Code::MalformedFrame, "`limit` is 1 to 256"));
                 }
                 let start = Start::parse(Some(&after))?;
-                Ok(Request::History { re: n, reader: self.reader(&channels)?, start, limit })
+                Ok(Request::History { re: n, reader: self.reader(&channels, rules)?, start, limit })
             }
             ClientFrame::Credential { n, id } => Ok(Request::Credential { re: n, id }),
         }
@@ -301,9 +324,10 @@ impl LoggedIn {
         given.ok_or_else(|| Refusal::from(Code::NotAuthor).by(claimed))
     }
 
-    fn reader(&self, channels: &[std::borrow::Cow<'_, str>]) -> Result<Reader, Refusal> {
-        if channels.len() > SUBSCRIPTIONS_MAX {
-            return Err(Code::TooManySubscriptions.into());
+    fn reader(&self, channels: &[std::borrow::Cow<'_, str>], rules: &Rules) -> Result<Reader, Refusal> {
+        let max = rules.subscriptions_max.min(SUBSCRIPTIONS_MAX);
+        if channels.len() > max {
+            return Err(Refusal::new(Code::TooManySubscriptions, format!("at most {max}")));
         }
         let filters = channels
             .iter()

@@ -22,7 +22,6 @@ mod settings;
 mod health;
 mod relay;
 mod upkeep;
-mod ends;
 mod status;
 mod publish;
 mod queue;

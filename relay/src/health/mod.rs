@@ -41,14 +41,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, Window};
 
 use crate::clock::Clock;
 use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Recovery, Storage};
-use crate::net::accept::Connections;
+use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::Tls;
-use crate::own_credential::SharedCredential;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
 
@@ -75,9 +74,8 @@ pub(crate) struct Health {
     log: LogId,
     clock: Arc<Clock>,
     connections: Arc<Connections>,
-    connections_max: usize,
     tls: Arc<Tls>,
-    credential: SharedCredential,
+    credential: Option<Window>,
     strangers: Arc<Strangers>,
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
     journal: Arc<Gauge<JournalNumbers>>,
@@ -98,27 +96,17 @@ pub(crate) struct Origin<'a, S: Storage> {
     pub(crate) clock: Arc<Clock>,
     pub(crate) workers: usize,
     pub(crate) connections: Arc<Connections>,
-    pub(crate) connections_max: usize,
     pub(crate) tls: Arc<Tls>,
-    pub(crate) credential: SharedCredential,
+    /// When the relay's own credential is valid.
+    pub(crate) credential: Option<Window>,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) ended: watch::Receiver<bool>,
 }
 
 impl Health {
     pub(crate) fn new<S: Storage>(origin: Origin<'_, S>) -> Self {
-        let Origin {
-            sequencer,
-            syncs,
-            clock,
-            workers,
-            connections,
-            connections_max,
-            strangers,
-            tls,
-            credential,
-            ended,
-        } = origin;
+        let Origin { sequencer, syncs, clock, workers, connections, strangers, tls, credential, ended } =
+            origin;
         let began = Instant::now();
         let mut numbers = JournalNumbers::default();
         numbers.look(sequencer);
@@ -129,7 +117,6 @@ impl Health {
             log: sequencer.log(),
             clock,
             connections,
-            connections_max,
             tls,
             credential,
             strangers,
@@ -207,7 +194,7 @@ impl Health {
                 batches: numbers.batches,
             },
             connections: self.connections.count() as u64,
-            connections_max: self.connections_max as u64,
+            connections_max: self.connections.max() as u64,
             strangers: StrangerStatus {
                 open: self.strangers.count() as u64,
                 max: self.strangers.max() as u64,
@@ -232,7 +219,7 @@ impl Health {
             delivered_bytes: workers.delivered_bytes,
             certificate: self.tls.shown().valid.map(|valid| Validity::of(valid, now)),
             certificate_refused: self.tls.is_refused(),
-            credential: self.credential.validity(now),
+            credential: self.credential.map(|valid| Validity::of(valid, now)),
             threads: self.threads(),
             damage,
             damage_left_out,

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use vigie_proto::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN, LOGIN_TIMEOUT};
+use vigie_proto::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 
@@ -57,7 +57,7 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
     let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) else { return };
     // One deadline from accept to log-in: the session tells whom it can tell, this ends the rest.
     let accepted = local.now();
-    let deadline = tokio::time::Instant::now() + LOGIN_TIMEOUT;
+    let deadline = tokio::time::Instant::now() + local.login_timeout;
     // Boxed: what HTTP takes is not kept by a session.
     let opening = Box::pin(tokio::time::timeout_at(deadline, open(&local, stream, &mut place, full)));
     let opened = tokio::select! {

@@ -28,10 +28,10 @@ use crate::config::RelayConfig;
 use crate::event::Position;
 use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
 use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
-use crate::net::accept::{Connections, accept};
+use crate::net::accept::accept;
+use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
-use crate::own_credential::{OwnCredential, SharedCredential};
 use crate::rates::Rates;
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
@@ -117,7 +117,6 @@ pub struct Relay {
     log: LogId,
     health: Arc<Health>,
     tls: Arc<Tls>,
-    own: SharedCredential,
     health_listener: Option<HealthThread>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
@@ -145,23 +144,22 @@ impl Relay {
         let address = listener.local_addr()?;
         let (stop_accepting, stop) = watch::channel(false);
         let (fail, failed) = watch::channel(false);
-        let (retry_hint, connections_max) = (config.retry_hint, config.connections_max);
-        let own = SharedCredential::new(config.relay_credential.take());
+        let retry_hint = config.retry_hint;
+        let connections = Connections::new(config.connections_max, config.connections_per_address_max);
+        let relay_valid = config.relay_valid;
         let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
-        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } =
-            assemble(config, own.clone())?;
+        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } = assemble(config)?;
         let log = sequencer.log();
-        let connections: Arc<Connections> = Arc::default();
+        let connections = Arc::new(connections);
         let health = Arc::new(Health::new(Origin {
             sequencer: &sequencer,
             syncs,
             clock: Arc::clone(&clock),
             workers: parts.len(),
             connections: Arc::clone(&connections),
-            connections_max,
             tls: Arc::clone(&tls),
-            credential: own.clone(),
+            credential: relay_valid,
             strangers: Arc::clone(&strangers),
             ended: failed.clone(),
         }));
@@ -178,7 +176,7 @@ impl Relay {
         let (letters, counted) = (inboxes.clone(), Arc::clone(&connections));
         others.push(spawn("accept", &fail, move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(accept(listener, letters, counted, connections_max, strangers, stop))
+            runtime.block_on(accept(listener, letters, counted, strangers, stop))
         })?);
         let journal = Some(journal);
         // Without it the relay is as good: alerts do not wait for someone who wants to know how they go.
@@ -191,7 +189,6 @@ impl Relay {
             log,
             health,
             tls,
-            own,
             health_listener,
             retry_hint,
             stop_accepting,
@@ -246,12 +243,6 @@ impl Relay {
         key: PrivateKeyDer<'static>,
     ) -> Result<(), RelayError> {
         self.tls.renew(chain, key, self.health.now()).map(drop)
-    }
-
-    /// Takes up a renewed credential of the relay: clients that log in from now on are told of it. Its key and chain are for
-    /// the caller to judge.
-    pub fn renew_credential(&self, own: OwnCredential) {
-        self.own.renew(own);
     }
 
     /// A renewed certificate or key could not even be read: [`Relay::status`] says so until one could be used.
@@ -344,7 +335,7 @@ struct Assembled {
     tls: Arc<Tls>,
 }
 
-fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, RelayError> {
+fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     // Where something else ends TLS in front of the relay, its certificate is seen by that alone.
     let names = if config.unbound_passes { Vec::new() } else { config.names.clone() };
     let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key)?, names));
@@ -365,12 +356,15 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
         relay_names: config.names,
         unbound_passes: config.unbound_passes,
         lifetime_max: config.lifetime_max,
+        login_timeout: config.login_timeout,
+        subscriptions_max: config.subscriptions_max,
+        mark_interval_max: config.mark_interval_max,
     });
     let (submit, submissions) = sync_channel(config.submissions_max);
     let (ask, reads) = sync_channel(READS_MAX);
     let part = Parts {
         config: WorkerConfig {
-            relay: own,
+            relay: config.relay_credential,
             outbox_bytes_max: config.outbox_bytes_max,
             ring_bytes_max: config.ring_bytes_max,
             rates: Arc::new(Rates::new(config.publishes_per_credential_max, config.publishes_max)),

@@ -61,6 +61,8 @@ pub(crate) struct Local {
     pub(crate) tls: Arc<Tls>,
     pub(crate) upgrade_rules: Rc<UpgradeRules>,
     pub(crate) stranger_bytes: StrangerBytes,
+    /// From accept to log-in.
+    pub(crate) login_timeout: Duration,
     /// For what a stranger makes the worker do: steps of handshakes, log-ins.
     pub(crate) stranger_turns: Rc<Turns>,
     /// For the frames of sessions.
@@ -135,7 +137,7 @@ pub(crate) async fn read_letters(local: Rc<Local>) {
 impl Local {
     /// A worker without sessions.
     pub(crate) fn new(parts: Parts) -> Self {
-        let index = parts.config.index;
+        let (index, login_timeout) = (parts.config.index, parts.config.rules.login_timeout);
         let worker = Worker::new(parts.config, parts.chains, parts.revocations, parts.verdicts, parts.head);
         Self {
             worker: RefCell::new(worker),
@@ -149,6 +151,7 @@ impl Local {
             tls: parts.tls,
             upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins, refused: RefCell::default() }),
             stranger_bytes: parts.stranger_bytes,
+            login_timeout,
             stranger_turns: Rc::new(Turns::new(STRANGER_STEPS_PER_TURN)),
             check_turns: Rc::new(Turns::new(CHECKS_PER_TURN)),
         }

@@ -153,7 +153,7 @@ impl Worker {
     pub fn accept(&mut self, nonce: Nonce, binding: Binding, accepted: Timestamp) -> SessionId {
         let await_login = AwaitLogin::new(nonce, binding, accepted);
         let challenge = await_login.challenge().to_text();
-        let deadline = await_login.deadline();
+        let deadline = await_login.deadline(&self.config.rules);
         self.generation += 1;
         let generation = self.generation;
         let session = Session::new(generation, Stage::AwaitLogin(await_login), accepted, deadline);

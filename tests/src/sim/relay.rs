@@ -144,12 +144,7 @@ impl SimRelay {
         let clock = Arc::new(Clock::new(Box::new(time.clone())));
         let config = bounds.journal();
         let sequencer = Sequencer::open(disk.clone(), config, new_log, clock.steady(), bounds.workers)?;
-        let rules = Arc::new(Rules {
-            roots: roots.clone(),
-            relay_names: vec![NAME.to_owned()],
-            unbound_passes: false,
-            lifetime_max: vigie_proto::limits::MESSAGE_LIFETIME_MAX,
-        });
+        let rules = Arc::new(Rules::new(roots.clone(), vec![NAME.to_owned()]));
         let verdicts: Arc<SharedVerdicts> = Arc::default();
         let worker = |index| {
             let config = WorkerConfig {

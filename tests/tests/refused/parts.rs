@@ -7,7 +7,6 @@ use serde_json::Value;
 use vigie_proto::admit::Stored;
 use vigie_proto::chain::Roots;
 use vigie_proto::id::{LogId, Nonce};
-use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code::{self, Busy, Full, StorageFailed};
 use vigie_proto::refusal::{Ends, Refusal};
@@ -61,12 +60,7 @@ impl Parts {
     pub(crate) fn new(disk: SimDisk, root: &Arc<Key>, holder: &Arc<Holder>) -> Self {
         let log = LogId::from_bytes([1; 16]);
         let sequencer = Sequencer::open(disk.clone(), journal_config(), log, now(), 1).unwrap();
-        let rules = Rules {
-            roots: Roots::new([root.pin()]),
-            relay_names: vec!["localhost".to_owned()],
-            unbound_passes: false,
-            lifetime_max: MESSAGE_LIFETIME_MAX,
-        };
+        let rules = Rules::new(Roots::new([root.pin()]), vec!["localhost".to_owned()]);
         let config = WorkerConfig {
             in_flight_max: IN_FLIGHT_MAX,
             ..WorkerConfig::new(0, Arc::new(rules), sequencer.log())

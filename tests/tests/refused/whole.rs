@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::HeaderMap;
+use vigie_proto::limits::LOGIN_TIMEOUT;
 use vigie_proto::refusal::Code::{
     Busy, ClockSuspect, CredentialExpired, Expired, GoingAway, LifetimeTooLong, LoginTimeout, NotGranted,
     NotLoggedIn, RateLimited, SessionExpired, TooManyBytes, TooManyConnections, TooManyStrangers,
@@ -15,6 +16,7 @@ use vigie_proto::refusal::Code::{
 use vigie_proto::refusal::Ends;
 use vigie_proto::time::Timestamp;
 use vigie_relay::clock::{Clock, ShiftedTime, TimeSource};
+use vigie_relay::config::RelayConfig;
 use vigie_tests::raw::{Came, Raw, tls};
 use vigie_tests::soon;
 use vigie_tests::world::{has_passed, now};
@@ -26,6 +28,9 @@ use crate::stage::{Stage, dismissal};
 
 pub(crate) const CASES: &[Case] = &[
     apart("no log-in within 10 s", LoginTimeout, || Box::pin(says_nothing())),
+    apart("no log-in within the 3 s of an operator in a hurry", LoginTimeout, || {
+        Box::pin(says_nothing_to(Duration::from_secs(3)))
+    }),
     apart("a WebSocket that came late, and no log-in within 10 s of TCP", LoginTimeout, || {
         Box::pin(says_nothing_after_a_slow_start())
     }),
@@ -54,7 +59,12 @@ pub(crate) const CASES: &[Case] = &[
     }),
     apart("an author who publishes too fast", RateLimited, || Box::pin(too_fast(Who::Author))),
     apart("exercises that come too fast", RateLimited, || Box::pin(too_fast(Who::Drill))),
-    apart("one connection too many", TooManyConnections, || Box::pin(one_too_many())),
+    apart("one connection too many", TooManyConnections, || {
+        Box::pin(one_too_many(|config, max| config.connections_max = max))
+    }),
+    apart("one connection too many from one address", TooManyConnections, || {
+        Box::pin(one_too_many(|config, max| config.connections_per_address_max = max))
+    }),
 ];
 
 async fn says_nothing() -> Seen {
@@ -71,6 +81,18 @@ async fn says_nothing() -> Seen {
     stage.check_witnesses().await;
     let twin = stage.session(Who::Author).await;
     stage.give_back(Who::Author, twin, None);
+    stage.end();
+    seen
+}
+
+async fn says_nothing_to(login_timeout: Duration) -> Seen {
+    let mut stage = Stage::with(|config| config.login_timeout = login_timeout).await;
+    let began = std::time::Instant::now();
+    let mut silent = Raw::connect(&stage.world, stage.address()).await;
+    assert_eq!(silent.frame().await["op"], "challenge");
+    let seen = dismissal(&mut silent).await;
+    assert!(began.elapsed() < LOGIN_TIMEOUT, "the setting is not looked at");
+    stage.check_witnesses().await;
     stage.end();
     seen
 }
@@ -191,9 +213,9 @@ async fn the_relay_stops() -> Seen {
     seen
 }
 
-async fn one_too_many() -> Seen {
-    // The two witnesses, and one more.
-    let mut stage = Stage::with(|config| config.connections_max = 3).await;
+/// The two witnesses, and one more, in all or from their address.
+async fn one_too_many(bound: fn(&mut RelayConfig, usize)) -> Seen {
+    let mut stage = Stage::with(|config| bound(config, 3)).await;
     let third = stage.session(Who::Author).await;
     let seen = stage.request(&Request::new()).await;
     stage.check_witnesses().await;

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use vigie_proto::chain::{NoVerdicts, Roots};
 use vigie_proto::frame::{RequestNumber, ServerFrame};
 use vigie_proto::id::{LogId, Nonce, Sequence};
-use vigie_proto::limits::{FRAME_BYTES_MAX, MESSAGE_LIFETIME_MAX};
+use vigie_proto::limits::FRAME_BYTES_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::revocation::Revocations;
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn, Request, Rules};
@@ -48,12 +48,7 @@ impl Liar {
         let binding = Binding::of_certificate(chain.first().context("there is a certificate")?);
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
-        let rules = Rules {
-            roots,
-            relay_names: vec!["localhost".to_owned()],
-            unbound_passes: false,
-            lifetime_max: MESSAGE_LIFETIME_MAX,
-        };
+        let rules = Rules::new(roots, vec!["localhost".to_owned()]);
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             acceptor: TlsAcceptor::from(server_config(chain, key)?),

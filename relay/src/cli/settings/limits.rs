@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::limits::{MARK_INTERVAL_MAX, MARK_INTERVAL_MIN, MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX};
 
 use super::{File, Reading};
 use crate::cli::exit::{Failure, Outcome};
@@ -18,6 +19,8 @@ const OUTBOX_BYTES_MIN: usize = 16 * 1024;
 /// What the journal can write at all.
 const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
 
+/// A satellite line needs four round trips of 700 ms at least; past a minute a stranger only waits.
+const LOGIN_TIMES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
 /// A handshake with post-quantum keys fits; above 12 KiB, TLS would allocate more than 16 KiB for a stranger.
 const TLS_BYTES: RangeInclusive<usize> = 4 * 1024..=12 * 1024;
 /// The largest log-in fits, with what comes before it; a thousand strangers that send the most stay below 64 MiB.
@@ -49,7 +52,10 @@ impl Reading<'_> {
         config.ring_bytes_max = ring.unwrap_or(config.ring_bytes_max);
         let connections = self.at_least("connections_max", file.connections_max, 1)?;
         config.connections_max = connections.unwrap_or(config.connections_max);
+        let each = self.at_least("connections_per_address_max", file.connections_per_address_max, 1)?;
+        config.connections_per_address_max = each.unwrap_or(config.connections_per_address_max);
         self.strangers(file, config)?;
+        self.sessions(file, config)?;
         self.rates(file, config)?;
         let submissions = self.at_least("submissions_max", file.submissions_max, 1)?;
         config.submissions_max = submissions.unwrap_or(config.submissions_max);
@@ -60,6 +66,17 @@ impl Reading<'_> {
         config.bytes_in_force_max = in_force.unwrap_or(config.bytes_in_force_max);
         let hint = self.duration("retry_hint", file.retry_hint.as_deref())?;
         config.retry_hint = hint.unwrap_or(config.retry_hint);
+        Ok(())
+    }
+
+    fn sessions(&self, file: &File, config: &mut RelayConfig) -> Outcome {
+        let login = self.duration_within("login_timeout", file.login_timeout.as_deref(), LOGIN_TIMES)?;
+        config.login_timeout = login.unwrap_or(config.login_timeout);
+        let filters = self.within("subscriptions_max", file.subscriptions_max, 1..=SUBSCRIPTIONS_MAX)?;
+        config.subscriptions_max = filters.unwrap_or(config.subscriptions_max);
+        let marks = MARK_INTERVAL_MIN..=MARK_INTERVAL_MAX;
+        let mark = self.duration_within("mark_interval_max", file.mark_interval_max.as_deref(), marks)?;
+        config.mark_interval_max = mark.unwrap_or(config.mark_interval_max);
         Ok(())
     }
 
@@ -109,6 +126,30 @@ impl Reading<'_> {
         }
     }
 
+    fn duration_within(
+        &self,
+        key: &str,
+        text: Option<&str>,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, Failure> {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let wanted = self.duration(key, text)?;
+        let shown = |millis: u64| {
+            if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
+        };
+        match wanted {
+            Some(given) if given > *range.end() => {
+                Err(self.wrong(self.lang.above_bound(key, shown(millis(given)), shown(millis(*range.end())))))
+            }
+            Some(given) if given < *range.start() => Err(self.wrong(self.lang.below_bound(
+                key,
+                shown(millis(given)),
+                shown(millis(*range.start())),
+            ))),
+            Some(_) | None => Ok(wanted),
+        }
+    }
+
     fn within<N: PartialOrd + Copy + Display>(
         &self,
         key: &str,
@@ -150,6 +191,13 @@ mod tests {
             ("lifetime_max = \"0s\"", "lifetime_max = \"1h\""),
             ("retry_hint = \"soon\"", "retry_hint = \"2s\""),
             ("outbox_bytes_max = 1", "outbox_bytes_max = 262144"),
+            ("connections_per_address_max = 0", "connections_per_address_max = 1"),
+            ("login_timeout = \"2s\"", "login_timeout = \"3s\""),
+            ("login_timeout = \"61s\"", "login_timeout = \"1m\""),
+            ("subscriptions_max = 0", "subscriptions_max = 1"),
+            ("subscriptions_max = 257", "subscriptions_max = 256"),
+            ("mark_interval_max = \"999ms\"", "mark_interval_max = \"1s\""),
+            ("mark_interval_max = \"301s\"", "mark_interval_max = \"5m\""),
             ("strangers_max = 0", "strangers_max = 1"),
             ("strangers_per_address_max = 0", "strangers_per_address_max = 1"),
             ("stranger_tls_bytes_max = 4095", "stranger_tls_bytes_max = 4096"),

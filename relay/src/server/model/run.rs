@@ -14,7 +14,6 @@ use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::thread;
 use tokio::sync::{Notify, watch};
 use vigie_proto::id::{LogId, Nonce, Sequence};
-use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::session::relay::Rules;
 use vigie_proto::time::Timestamp;
@@ -153,12 +152,7 @@ fn assemble(cast: &Cast, bounds: &Bounds, time: &Time) -> Stage {
     config.segment_bytes = bounds.segment_bytes;
     config.reserve_bytes = 0;
     let sequencer = Sequencer::open(SimDisk::new(), config, LOG, clock.steady(), WORKERS).expect("it opens");
-    let rules = Arc::new(Rules {
-        roots: cast.roots.clone(),
-        relay_names: vec![RELAY.to_owned()],
-        unbound_passes: false,
-        lifetime_max: MESSAGE_LIFETIME_MAX,
-    });
+    let rules = Arc::new(Rules::new(cast.roots.clone(), vec![RELAY.to_owned()]));
     let (submit, submissions) = sync_channel(4);
     let (ask, reads) = sync_channel(bounds.reads_max);
     let part = Parts {

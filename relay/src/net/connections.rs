@@ -1,0 +1,158 @@
+//! How many connections are open, in all and from each address, and what becomes of one more.
+//!
+//! The accepting thread asks for each newcomer; what it got is given back when the connection ends, on its worker. One
+//! short lock for each, none for a frame.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::network::Network;
+
+/// Past a bound a newcomer is told so, which takes a handshake; past so many times the bound it is dropped unheard.
+const TOLD_UP_TO: usize = 2;
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    /// Of each address that has any.
+    networks: HashMap<Network, usize>,
+}
+
+/// Counts open connections, and tells a stopping relay when none is left.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    max: usize,
+    per_address_max: usize,
+    open: Mutex<Open>,
+    none_left: Condvar,
+}
+
+/// What a newcomer gets.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// It is served.
+    Served(ConnectionGuard),
+    /// It must be told to come back later.
+    Told(ConnectionGuard),
+    /// There is no room to tell it either.
+    Dropped,
+}
+
+impl Connections {
+    pub(crate) fn new(max: usize, per_address_max: usize) -> Self {
+        Self { max, per_address_max, open: Mutex::default(), none_left: Condvar::new() }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.open().all
+    }
+
+    /// How many there may be.
+    pub(crate) const fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Whether there is room for one more from this address.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Entry {
+        let network = Network::of(address);
+        let mut open = self.open();
+        let of_network = open.networks.get(&network).copied().unwrap_or_default();
+        let is_past = |times: usize| {
+            open.all >= times.saturating_mul(self.max)
+                || of_network >= times.saturating_mul(self.per_address_max)
+        };
+        let (is_full, is_far_past) = (is_past(1), is_past(TOLD_UP_TO));
+        if is_far_past {
+            return Entry::Dropped;
+        }
+        open.all += 1;
+        open.networks.insert(network, of_network + 1);
+        drop(open);
+        let guard = ConnectionGuard { connections: Arc::clone(self), network };
+        if is_full { Entry::Told(guard) } else { Entry::Served(guard) }
+    }
+
+    /// Waits until none is open, at most this long; how many are open then.
+    pub(crate) fn wait_until_none(&self, at_most: Duration) -> usize {
+        let waited = self.none_left.wait_timeout_while(self.open(), at_most, |open| open.all > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.all
+    }
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionGuard {
+    connections: Arc<Connections>,
+    network: Network,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        open.all = open.all.saturating_sub(1);
+        if let Some(of_network) = open.networks.get_mut(&self.network) {
+            *of_network -= 1;
+            if *of_network == 0 {
+                open.networks.remove(&self.network);
+            }
+        }
+        if open.all == 0 {
+            self.connections.none_left.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(connections: &Arc<Connections>, address: &str) -> Entry {
+        connections.enter(address.parse().unwrap())
+    }
+
+    #[test]
+    fn one_address_is_told_and_then_dropped_while_others_are_served() {
+        let connections = Arc::new(Connections::new(100, 2));
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let Entry::Served(guard) = enter(&connections, "192.0.2.1") else { panic!("there is room") };
+            held.push(guard);
+        }
+        for _ in 0..2 {
+            let Entry::Told(guard) = enter(&connections, "192.0.2.1") else { panic!("it is told") };
+            held.push(guard);
+        }
+        assert!(matches!(enter(&connections, "192.0.2.1"), Entry::Dropped));
+        assert!(matches!(enter(&connections, "::ffff:192.0.2.1"), Entry::Dropped), "the same address");
+        assert!(matches!(enter(&connections, "192.0.2.2"), Entry::Served(_)), "and given back at once");
+        assert_eq!(connections.count(), 4);
+        held.clear();
+        assert_eq!(connections.count(), 0);
+        assert!(connections.open().networks.is_empty(), "what is gone takes no memory");
+        assert!(matches!(enter(&connections, "192.0.2.1"), Entry::Served(_)));
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let connections = Arc::new(Connections::new(100, 1));
+        let _held = enter(&connections, "2001:db8::1");
+        assert!(matches!(enter(&connections, "2001:db8::2"), Entry::Told(_)));
+        assert!(matches!(enter(&connections, "2001:db8:0:1::1"), Entry::Served(_)));
+    }
+
+    #[test]
+    fn all_addresses_together_are_bounded() {
+        let connections = Arc::new(Connections::new(1, 5));
+        let _held = enter(&connections, "192.0.2.1");
+        let _told = enter(&connections, "192.0.2.2");
+        assert!(matches!(enter(&connections, "192.0.2.3"), Entry::Dropped));
+        assert_eq!(connections.wait_until_none(Duration::ZERO), 2);
+    }
+}
