@@ -1,6 +1,6 @@
 //! What is promised holds for a relay with many clients under power cuts at any moment, failing, full and damaged disks,
-//! retention, restored journals, cut links, slow readers, killed clients and clocks that step: a thousand simulations,
-//! each from one number.
+//! retention, restored journals, cut links, slow readers, killed clients, clocks that step, and people who are revoked in
+//! the middle of it all: a thousand simulations, each from one number.
 //!
 //! `VIGIE_SIM_SEEDS=N` runs more or fewer (`A..B` those from A up to B), `VIGIE_SIM_SEED=n` exactly one and tells what it
 //! did.

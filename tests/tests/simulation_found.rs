@@ -11,6 +11,7 @@ use vigie_proto::frame::{ClientFrame, FromRelay, ServerFrame};
 use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::message::{Content, Message, Tlp};
 use vigie_proto::refusal::Code;
+use vigie_proto::revocation::{self, Statement, Target};
 use vigie_proto::session::client::{Dialled, Login, Step};
 use vigie_proto::severity::Severity;
 use vigie_proto::verify;
@@ -409,4 +410,90 @@ fn a_page_of_history_ends_at_the_head_when_nothing_before_it_is_left() {
     };
     let next: Cursor = next.parse().unwrap();
     assert_eq!((next.seq, end), (head, true), "it ends where the worker is");
+}
+
+impl ByHand {
+    fn revoke_town(&mut self) {
+        let Command { region, town, .. } = &self.command;
+        let (key, issuer) = (Arc::clone(&region.key), region.first.leaf().clone());
+        let target = Target::Credential(town.first.leaf().id());
+        let seat = self.log_in(1, &region.clone());
+        let statement = Statement { target, from: BEGIN, number: 1, reason: None };
+        let jws = revocation::sign(&key, &issuer, &statement);
+        self.relay.handle_frame(
+            seat,
+            &ClientFrame::Revoke { n: 1, jws: jws.into() }.to_text(),
+            &mut self.tally,
+        );
+        self.relay.commit().unwrap();
+    }
+
+    /// A second and a half later, which no connection of somebody who is revoked outlives.
+    fn is_dropped(&mut self, seat: Seat) -> bool {
+        self.time.set(Duration::from_millis(1_500));
+        self.relay.handle_timeout(seat.0, &mut self.tally);
+        self.relay.is_overdue(seat)
+    }
+}
+
+fn subscribe(world: &mut ByHand, seat: Seat, channel: &str, after: Option<&str>) {
+    let after = after.map(Into::into);
+    let subscribe = ClientFrame::Subscribe { n: 1, channels: vec![channel.into()], after };
+    world.relay.handle_frame(seat, &subscribe.to_text(), &mut world.tally);
+}
+
+/// Seed 118. The events that waited for somebody who is revoked were dropped, and the mark behind them was not: his
+/// cursor passed them, and when he came back under another credential of the same key, he was never given them.
+#[test]
+fn a_mark_does_not_outlive_the_events_before_it() {
+    let mut world = ByHand::new();
+    let town = world.command.town.clone();
+    let reader = world.log_in(0, &town);
+    subscribe(&mut world, reader, "alert/fr.idf.75.paris", None);
+    world.output(reader);
+    let author = world.log_in(1, &world.command.nation.clone());
+    world.publish(author, "crue");
+    world.relay.commit().unwrap();
+    world.relay.tell(&mut world.tally);
+    world.letters(0);
+    world.time.set(Duration::from_secs(6));
+    world.relay.handle_timeout(0, &mut world.tally);
+    world.revoke_town();
+    world.relay.tell(&mut world.tally);
+    world.letters(0);
+    let given = world.output(reader);
+    assert!(given.iter().any(|text| text.contains("session_revoked")), "{given:?}");
+    let after = given.iter().find(|text| text.contains(r#""op":"event""#) || text.contains(r#""op":"mark""#));
+    assert_eq!(after, None);
+}
+
+/// Seed 36. A session that was being closed for another reason was not ended by a revocation: what waited was written to
+/// the revoked for up to 30 s.
+#[test]
+fn who_is_being_closed_is_revoked_as_well() {
+    let mut world = ByHand::new();
+    let seat = world.log_in(0, &world.command.town.clone());
+    // Who asks without end and waits for no answer is closed.
+    (0..10).for_each(|_| subscribe(&mut world, seat, "alert/fr.idf.75.paris", Some("start")));
+    world.revoke_town();
+    world.relay.tell(&mut world.tally);
+    world.letters(0);
+    assert!(world.is_dropped(seat));
+}
+
+/// Seed 2958. The answer to a publish that was under way came after the revocation, and put off the end of the session
+/// from half a second to 30 s.
+#[test]
+fn a_late_answer_does_not_put_off_the_end_of_the_revoked() {
+    let mut world = ByHand::new();
+    let town = world.command.town.clone();
+    let seat = world.log_in(0, &town);
+    world.revoke_town();
+    world.publish_as(&town, "alert/fr.idf.75.paris", seat, "crue");
+    world.relay.tell(&mut world.tally);
+    world.letters(0);
+    world.relay.commit().unwrap();
+    world.relay.tell(&mut world.tally);
+    world.letters(0);
+    assert!(world.is_dropped(seat));
 }

@@ -106,7 +106,7 @@ impl Worker {
             // Without room the events that wait say as much: the next mark follows them.
             let text = mark.to_text();
             if session.outbox.has_room(text.len(), bound) {
-                session.outbox.push_text(text.into());
+                session.outbox.push_mark(text.into());
             }
         }
         session.outbox.push_ping();

@@ -420,7 +420,8 @@ impl Worker {
 
     fn close(&mut self, id: SessionId, code: Code) {
         let by = self.last_now.plus(CLOSE_WITHIN);
-        let Some(session) = self.session(id) else { return };
+        // One that is being closed has its end, and perhaps a near one: what is refused to it later does not put it off.
+        let Some(session) = self.session(id).filter(|session| !session.outbox.is_closed()) else { return };
         session.close();
         session.outbox.push_close(code);
         self.set_deadline(id, by);

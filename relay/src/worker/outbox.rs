@@ -25,6 +25,8 @@ pub enum Output {
 #[derive(Debug)]
 enum Waiting {
     Event(Rc<LocalEvent>),
+    /// It says that all before it was given: it must not outlive them.
+    Mark(Bytes),
     Text(Bytes),
     /// Revocations after one count, up to another: read when they are taken, so that however many there are, they take
     /// no room here. With the issuer of the one before, whose chain need not be given again.
@@ -89,6 +91,11 @@ impl Outbox {
         self.push(Waiting::Text(text));
     }
 
+    pub(super) fn push_mark(&mut self, mark: Bytes) {
+        self.bytes += mark.len();
+        self.push(Waiting::Mark(mark));
+    }
+
     /// Revocations after one count, up to another. What waits already and goes up to there goes on.
     pub(super) fn push_revocations(&mut self, plane: Plane, after: u64, through: u64) {
         if let Some(Waiting::Revocations { through: waits, .. }) = self.waiting.back_mut()
@@ -100,12 +107,17 @@ impl Outbox {
         self.push(Waiting::Revocations { plane, after, through, chain_given: None });
     }
 
-    /// Drops the events that wait: they are not for this peer any more.
+    /// Drops the events that wait: they are not for this peer any more. The marks too: one behind a dropped event would
+    /// move the cursor past it, and should the peer come back under another credential, it would never be given.
     pub(super) fn drop_events(&mut self) {
         let bytes = &mut self.bytes;
         self.waiting.retain(|waiting| match waiting {
             Waiting::Event(event) => {
                 *bytes -= event.frame().len();
+                false
+            }
+            Waiting::Mark(mark) => {
+                *bytes -= mark.len();
                 false
             }
             Waiting::Text(_) | Waiting::Revocations { .. } | Waiting::Ping | Waiting::Close(_) => true,
@@ -123,6 +135,11 @@ impl Outbox {
     pub(super) fn push_close(&mut self, code: Code) {
         self.push(Waiting::Close(code));
         self.closed = true;
+    }
+
+    /// Whether nothing is taken in any more.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn push(&mut self, waiting: Waiting) {
@@ -143,7 +160,7 @@ impl Outbox {
                     self.events_given += 1;
                     event.frame().clone()
                 }
-                Waiting::Text(text) => text,
+                Waiting::Mark(text) | Waiting::Text(text) => text,
                 Waiting::Revocations { plane, after, through, chain_given } => {
                     bytes +=
                         self.take_revocation(plane, after, through, chain_given, revocations, &mut taken);

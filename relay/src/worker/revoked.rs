@@ -47,7 +47,10 @@ impl Worker {
         self.last_now = now;
         for id in self.all_sessions() {
             let Some(session) = self.session(id) else { continue };
-            let Stage::LoggedIn(state) = &mut session.stage else { continue };
+            let Stage::LoggedIn(state) = &mut session.stage else {
+                self.hurry_end(id, new);
+                continue;
+            };
             let plane = state.chain().plane();
             let mut met: Option<&InForce> = None;
             for one in new {
@@ -61,6 +64,19 @@ impl Worker {
                 let detail = format!("by revocation {revocation}");
                 self.end_revoked(id, &Refusal::new(Code::SessionRevoked, detail).by(link));
             }
+        }
+    }
+
+    /// A session that is being closed for another reason still writes what waits, for up to
+    /// [`CLOSE_WITHIN`](super::deadlines::CLOSE_WITHIN): not to one who is revoked.
+    fn hurry_end(&mut self, id: SessionId, new: &[Arc<StoredRevocation>]) {
+        let by = self.last_now.plus(END_WITHIN);
+        let Some(session) = self.session(id) else { return };
+        let under = session.closing_under.as_ref();
+        if under.is_some_and(|chain| new.iter().any(|one| one.in_force.meets(chain).is_some())) {
+            session.outbox.drop_events();
+            let by = session.deadline.min(by);
+            self.set_deadline(id, by);
         }
     }
 

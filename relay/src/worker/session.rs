@@ -1,5 +1,8 @@
 //! What a worker holds of one session.
 
+use std::sync::Arc;
+
+use vigie_proto::chain::Chain;
 use vigie_proto::hear::Reader;
 use vigie_proto::id::{CredentialId, Sequence};
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn};
@@ -70,6 +73,8 @@ pub(super) struct Session {
     pub(super) leaving: bool,
     /// It was told to close, and did not in time.
     pub(super) overdue: bool,
+    /// The chain that it had logged in under, once it is being closed.
+    pub(super) closing_under: Option<Arc<Chain>>,
     /// When anything last came from the peer.
     pub(super) last_heard: Timestamp,
     /// Of the bytes that it was given, those that a pong has answered for: the rest may still be on its way.
@@ -101,6 +106,7 @@ impl Session {
             reading_history: false,
             leaving: false,
             overdue: false,
+            closing_under: None,
             last_heard: now,
             come_through: 0,
             controls_until: now,
@@ -171,8 +177,11 @@ impl Session {
         }
     }
 
+    /// Nothing more is heard of it. What waits is still written, as long as its chain is good.
     pub(super) fn close(&mut self) {
-        self.stage = Stage::Closing;
+        if let Stage::LoggedIn(state) = std::mem::replace(&mut self.stage, Stage::Closing) {
+            self.closing_under = Some(Arc::clone(state.chain()));
+        }
         self.subscription = None;
     }
 }

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vigie_proto::chain::Chain;
 use vigie_proto::channel::{Channel, Plane};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, ServerFrame};
-use vigie_proto::id::CredentialId;
+use vigie_proto::id::{CredentialId, MessageId};
+use vigie_proto::jws::{Kind, Token};
 use vigie_proto::message::{Content, Message, Tlp};
 use vigie_proto::refusal::Code;
 use vigie_proto::severity::Severity;
@@ -15,7 +17,7 @@ use vigie_proto::time::Timestamp;
 use vigie_proto::verify;
 
 use super::client::{Surroundings, millis};
-use super::history::{AuthorId, Did, Flaw};
+use super::history::{AuthorId, Did, Flaw, ranks};
 use super::network::Millis;
 use super::people::{BEGIN, Person};
 use super::random::Chance;
@@ -75,8 +77,10 @@ pub struct Author {
     /// What has its receipt, the newest last: should the program be killed, it may not know that any more.
     done: VecDeque<Pending>,
     numbers: u64,
-    /// The chains that the session knows.
+    /// The chains that the session knows, its own first.
     given: Vec<CredentialId>,
+    /// A credential of its was called revoked.
+    revoked: Option<CredentialId>,
 }
 
 impl Author {
@@ -91,6 +95,7 @@ impl Author {
             done: VecDeque::new(),
             numbers: 0,
             given: Vec::new(),
+            revoked: None,
         }
     }
 
@@ -160,7 +165,8 @@ impl Author {
                 // A session under the renewed credential; what was signed under the one before must not be stranded.
                 self.given.push(pending.under);
                 *numbers += 1;
-                let links = person.first.links().iter().map(|link| (&**link.token()).into()).collect();
+                let chain = chain_of(person, pending.under).unwrap_or(&person.first);
+                let links = chain.links().iter().map(|link| (&**link.token()).into()).collect();
                 frames.push(ClientFrame::Chain { n: *numbers, chain: links }.to_text());
             }
             *numbers += 1;
@@ -179,7 +185,7 @@ impl Author {
         let tally = &mut *around.tally;
         self.pending.retain(|pending| {
             let credential_ended =
-                pending.under == person.first.leaf().id() && now >= person.first.window().until;
+                chain_of(person, pending.under).is_none_or(|chain| now >= chain.window().until);
             let over = now >= pending.expires.plus(ASKED_AGAIN_AFTER_EXPIRY) || credential_ended;
             tally.never_answered += u64::from(over && pending.sent && !pending.has_receipt);
             !over
@@ -201,6 +207,8 @@ impl Author {
                 around.history.note(Did::Receipt { author: self.id, token, id: *id, cursor });
                 let pending = &mut self.pending[place];
                 pending.has_receipt = true;
+                around.tally.receipts_under_another +=
+                    u64::from(self.revoked.is_some_and(|revoked| revoked != pending.under));
                 pending.receipts += 1;
                 if around.chance.one_in(4) && pending.receipts < RECEIPTS_MAX {
                     pending.state = State::Due(now + around.chance.within(0..=40_000));
@@ -218,6 +226,13 @@ impl Author {
                 around.history.note(Did::Refused { author: self.id, token, code });
                 around.tally.disk_full += u64::from(code == Code::Full);
                 around.tally.clock_suspect += u64::from(code == Code::ClockSuspect);
+                let under = self.pending[place].under;
+                if code == Code::Revoked {
+                    around.tally.publishes_revoked += 1;
+                    self.revoked = Some(under);
+                }
+                around.tally.publishes_stranded +=
+                    u64::from(code == Code::NotAuthor && self.revoked == Some(under));
                 if code.is_temporary() {
                     around.tally.temporary_refusals += 1;
                     self.pending[place].state = State::Due(now + around.chance.within(50..=2_000));
@@ -249,7 +264,8 @@ impl Author {
         let flaw = chance.one_in(6).then(|| *chance.pick(&flaws));
         let flaw = flaw.filter(|flaw| *flaw != Flaw::TooGrave || self.voice.ceiling < Severity::Extreme);
         let message = self.compose(flaw, now, chance);
-        let under = person.chain(now).leaf().id();
+        let chain = self.speaks_under(person, now, chance);
+        let under = chain.leaf().id();
         let mut token = verify::sign(&person.key, under, &message);
         if flaw == Some(Flaw::Forged) {
             let place = token.len() - 40;
@@ -260,6 +276,8 @@ impl Author {
         around.history.note(Did::Signed {
             author: self.id,
             token: Arc::clone(&token),
+            id: id_of(&token),
+            chain: ranks(chain),
             channel: message.channel,
             severity: message.severity,
             expires: message.expires,
@@ -274,6 +292,16 @@ impl Author {
         }
         let until = if flaw.is_some() { now.plus(Duration::from_secs(60)) } else { message.expires };
         self.put(token, under, until, now);
+    }
+
+    /// Mostly that of the session; now and then another one that it holds.
+    fn speaks_under<'p>(&self, person: &'p Person, now: Timestamp, chance: &mut Chance) -> &'p Arc<Chain> {
+        let held = person.chains_at(now);
+        if chance.one_in(4) && !held.is_empty() {
+            return held[chance.below(held.len())];
+        }
+        let session = |chain: &&Arc<Chain>| self.given.first() == Some(&chain.leaf().id());
+        held.iter().copied().find(session).unwrap_or_else(|| person.chain(now))
     }
 
     fn put(&mut self, token: Arc<str>, under: CredentialId, expires: Timestamp, now: Timestamp) {
@@ -321,4 +349,12 @@ impl Author {
             channel,
         }
     }
+}
+
+fn chain_of(person: &Person, id: CredentialId) -> Option<&Arc<Chain>> {
+    person.chains().find(|chain| chain.leaf().id() == id)
+}
+
+fn id_of(token: &str) -> MessageId {
+    MessageId::from_bytes(Token::parse(token, Kind::Message).unwrap().id)
 }

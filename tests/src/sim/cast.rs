@@ -14,6 +14,7 @@ use vigie_proto::severity::Severity;
 use super::author::{Author, Voice};
 use super::client::{Client, Work};
 use super::history::History;
+use super::issuer;
 use super::network::Millis;
 use super::people::{BEGIN, Command, Person};
 use super::random::Chance;
@@ -37,6 +38,7 @@ pub fn draw(ends: Millis, chance: &mut Chance, history: &mut History) -> Cast {
     let roots = Roots::new([live.pinned(), exercise.pinned()]);
     let mut cast = Cast { roots, clients: Vec::new(), next_reader: 0 };
     for command in [&live, &exercise] {
+        let (issuers, moments) = issuer::draw(command, ends, chance);
         for (person, voice) in voices(command) {
             if command.plane == Plane::Live || chance.one_in(2) {
                 let count = chance.within(2..=30);
@@ -46,10 +48,17 @@ pub fn draw(ends: Millis, chance: &mut Chance, history: &mut History) -> Cast {
                     let at = chance.within(0..=ends);
                     plan.iter_mut().for_each(|moment| *moment = at);
                 }
+                for (_, at) in moments.iter().filter(|(key, _)| *key == person.key.public().thumbprint()) {
+                    // Much to say, while somebody revokes him.
+                    plan.extend((0..chance.within(2..=10)).map(|_| at + chance.within(0..=60)));
+                }
                 plan.sort_unstable();
                 let author = Author::new(cast.clients.len(), command.plane, voice, VecDeque::from(plan));
                 cast.clients.push(Client::new(person.clone(), Work::Publishes(author), 0, chance));
             }
+        }
+        for (person, issuer) in issuers {
+            cast.clients.push(Client::new(person, Work::Revokes(issuer), 0, chance));
         }
         let readers = if command.plane == Plane::Live { chance.within(2..=8) } else { chance.within(1..=3) };
         for _ in 0..readers {

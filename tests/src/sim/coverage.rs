@@ -135,6 +135,60 @@ coverage! {
     sessions_expired,
     /// Sessions that ended because nothing was heard of the reader.
     unresponsive,
+    /// Revocations of a credential that nobody stands under.
+    revocations_of_leaves,
+    /// Revocations of a credential that others stand under.
+    revocations_of_links_between,
+    /// Revocations of a key by somebody above it.
+    revocations_of_keys,
+    /// Revocations of what the issuer holds itself.
+    revocations_of_own,
+    /// Revocations by somebody who stands beside or below the target.
+    revocations_unauthorised,
+    /// Revocations that the issuer was told to hold.
+    revocations_answered,
+    /// Revocations refused because a later one of the same issuer was there before.
+    revocations_out_of_order,
+    /// Revocations refused as they were to be appended, because their issuer had been revoked.
+    revocations_by_the_revoked,
+    /// Revocations given to readers.
+    revocations_told,
+    /// Messages that a worker found good, and that a revocation met before they were appended.
+    revoked_between_check_and_append,
+    /// Batches in which a revocation stands between two messages of its target: the first one is in, the second is not.
+    revoked_inside_a_batch,
+    /// Revocations that reached a worker while it had pages read for readers.
+    revoked_during_catch_up,
+    /// Revocations that a power cut or a failing disk took before they were synced.
+    revocations_lost_unsynced,
+    /// Revocations on disk that a power cut kept anyone from being told.
+    revocations_untold_at_a_crash,
+    /// Starts of a relay on a journal with revocations.
+    starts_with_revocations,
+    /// Starts on a damaged journal with revocations.
+    damaged_starts_with_revocations,
+    /// Starts on a journal of which retention had removed what stood before a revocation.
+    starts_with_carried_revocations,
+    /// Journals restored from a copy with revocations.
+    restored_with_revocations,
+    /// Sessions that a revocation ended.
+    sessions_revoked,
+    /// Times that one revocation ended three sessions or more of one worker.
+    sessions_revoked_together,
+    /// Sessions that did not take their end in time, and were dropped.
+    overdue,
+    /// Log-ins refused because of a revocation.
+    logins_revoked,
+    /// Publishes refused because of a revocation.
+    publishes_revoked,
+    /// Publishes under a revoked credential, on a session under another one of the same key.
+    publishes_stranded,
+    /// Receipts under another credential of a key, after one of them was revoked.
+    receipts_under_another,
+    /// Messages disowned that had been given before.
+    disowned_later,
+    /// Messages disowned as they came.
+    disowned_at_once,
 }
 
 impl Coverage {

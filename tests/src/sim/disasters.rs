@@ -5,6 +5,7 @@ use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::journal::{Journal, JournalError, MessageRecord, Record, Storage as _};
 
 use super::bounds::Bounds;
+use super::client::Client;
 use super::engine::Sim;
 use super::faults::Armed;
 use super::history::{Did, Ending, Keeps};
@@ -18,9 +19,8 @@ const RECOVERIES_CUT_MAX: usize = 3;
 impl Sim {
     /// The power goes: every session, everything in memory, and what was not synced.
     pub(super) fn power_cut(&mut self) {
-        if self.relay.take().is_none() {
-            return;
-        }
+        let Some(relay) = self.relay.take() else { return };
+        relay.note_crash(&mut self.tally);
         self.tally.crashes += 1;
         self.lose_links();
         let disk = if self.plant == Plant::ReceiptBeforeAppend { self.disk_before.take() } else { None };
@@ -67,8 +67,9 @@ impl Sim {
         }
         let log = self.new_log();
         match import(&copy.restart(), log, &self.bounds) {
-            Ok((disk, first)) => {
+            Ok((disk, first, revocations)) => {
                 self.tally.journals_restored += 1;
+                self.tally.restored_with_revocations += u64::from(revocations);
                 self.history.note(Did::Imported { log, first });
                 self.begin_on(disk);
             }
@@ -176,7 +177,12 @@ impl Sim {
         };
         self.tally.stored_on_reserve += u64::from(self.reserve() < reserve);
         if let Err(error) = outcome {
-            self.handle_disk_error(&error);
+            return self.handle_disk_error(&error);
+        }
+        // Once in a while somebody trips over the cable just when a revocation is on disk, and before anyone was told.
+        let untold = self.relay.as_ref().is_some_and(SimRelay::has_untold_revocation);
+        if untold && !self.healed && self.chance.one_in(16) {
+            self.power_cut();
         }
     }
 
@@ -196,6 +202,7 @@ impl Sim {
     /// The journal failed: the relay says so and ends.
     fn fail(&mut self) {
         self.tally.failed_syncs += 1;
+        self.with_relay(|relay, _, tally| relay.note_crash(tally));
         self.with_relay(|relay, _, tally| relay.handle_storage_failure(tally));
         self.say_goodbye();
         self.relay = None;
@@ -265,6 +272,8 @@ impl Sim {
                 let (log, head, first) = (relay.log(), relay.head().seq, relay.first());
                 self.history.note(Did::Started { log, head, first, keeps });
                 relay.plant = self.plant;
+                relay.note_start(!self.sound.is_empty(), &mut self.tally);
+                self.cast.clients.iter_mut().for_each(Client::handle_start);
                 self.relay = Some(relay);
             }
             Err(_) if self.armed == Some(Armed::PowerCut) => {
@@ -319,8 +328,8 @@ fn as_message(record: &Record) -> Option<&MessageRecord> {
     if let Record::Message(message) = record { Some(message) } else { None }
 }
 
-/// A new journal of all that another one has, and the first place that it has.
-fn import(copy: &SimDisk, log: LogId, bounds: &Bounds) -> Result<(SimDisk, Sequence), JournalError> {
+/// A new journal of all that another one has, the first place that it has, and whether it has revocations.
+fn import(copy: &SimDisk, log: LogId, bounds: &Bounds) -> Result<(SimDisk, Sequence, bool), JournalError> {
     let mut records = Vec::new();
     let old = Journal::open(copy.clone(), bounds.journal(), log, &mut |record| {
         records.push(record.clone());
@@ -332,11 +341,19 @@ fn import(copy: &SimDisk, log: LogId, bounds: &Bounds) -> Result<(SimDisk, Seque
     let places = || records.iter().filter_map(|record| as_message(record).map(|message| message.seq));
     let (first, last) = (places().next().unwrap_or_default(), places().max());
     records.retain(|record| !matches!(record, Record::Carried(carried) if Some(carried.seq) > last));
+    let mut has_revocations = false;
+    for record in &mut records {
+        if let Record::Revocation(revocation) = record {
+            // It holds after the last message of this log, should the one that it came after be gone.
+            revocation.seq = revocation.seq.min(last.unwrap_or_default());
+            has_revocations = true;
+        }
+    }
     let disk = SimDisk::new();
     let mut new = Journal::open(disk.clone(), bounds.journal(), log, &mut |_| Ok(()))?;
     for batch in records.chunks(8) {
         new.append(batch)?;
     }
     new.close()?;
-    Ok((disk.restart(), first))
+    Ok((disk.restart(), first, has_revocations))
 }

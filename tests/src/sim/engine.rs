@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vigie_proto::channel::Plane;
-use vigie_proto::id::{LogId, Nonce};
-use vigie_proto::refusal::Code;
+use vigie_proto::id::LogId;
 use vigie_relay::event::SharedBatch;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::worker::Output;
@@ -40,6 +39,7 @@ enum Step {
     Write(usize),
     ClientLearns(usize),
     RelayLearns(usize),
+    Overdue(usize),
     Letter(usize),
     Timeout(usize),
     Commit,
@@ -81,9 +81,9 @@ pub struct Sim {
     pub(super) faults: Vec<(Millis, Fault)>,
     pub(super) healed: bool,
     heals_at: Millis,
-    links_made: usize,
+    pub(super) links_made: usize,
     socket_frames: usize,
-    write_bytes: usize,
+    pub(super) write_bytes: usize,
     /// Until when each worker leaves its letters unread.
     pub(super) lags_until: [Millis; WORKERS_MAX],
     overheard: Vec<Arc<str>>,
@@ -166,17 +166,23 @@ impl Sim {
 
     fn rests(&self) -> bool {
         let Some(relay) = &self.relay else { return false };
-        relay.is_idle()
-            && self.cast.clients.iter().all(|client| match &client.work {
-                Work::Publishes(author) => author.is_done(),
-                Work::Reads(reader) => client.is_open() && reader.stands_at(relay.head()),
-            })
+        let (log, now) = (relay.log(), self.history.now);
+        let rests = |client: &Client| match &client.work {
+            Work::Publishes(author) => author.is_done(),
+            Work::Revokes(issuer) => issuer.is_done(),
+            Work::Reads(reader) => {
+                let learned = reader.has_learned(log, relay.last_revocation(reader.plane()));
+                client.is_open() && learned && reader.stands_at(relay.head())
+            }
+        };
+        relay.is_idle() && self.cast.clients.iter().all(|client| rests(client) || client.is_out(now))
     }
 
     fn who_is_restless(&self) -> String {
         let head = self.relay.as_ref().map(SimRelay::head);
         let busy = self.cast.clients.iter().enumerate().filter_map(|(index, client)| match &client.work {
             Work::Publishes(author) => (!author.is_done()).then(|| format!("author {index} is not done")),
+            Work::Revokes(issuer) => (!issuer.is_done()).then(|| format!("issuer {index} is not done")),
             Work::Reads(reader) => (!head.is_some_and(|head| reader.stands_at(head)))
                 .then(|| format!("client {index} is at {:?}", reader.cursor())),
         });
@@ -198,6 +204,7 @@ impl Sim {
             Step::Write(link) => self.write(link, false),
             Step::ClientLearns(link) => self.end_for_client(link),
             Step::RelayLearns(link) => self.end_for_relay(link),
+            Step::Overdue(link) => self.drop_overdue(link),
             Step::Letter(worker) => self.letter(worker),
             Step::Timeout(worker) => self.time_out(worker),
             Step::Commit => self.commit(),
@@ -240,6 +247,11 @@ impl Sim {
                 && link.down.unacknowledged() < self.socket_frames
             {
                 at(now, Step::Write(*name));
+            }
+            if let (Some(seat), Some(relay)) = (link.seat, &self.relay)
+                && relay.is_overdue(seat)
+            {
+                at(now, Step::Overdue(*name));
             }
             if let (Some(due), Some(_)) = (link.client_learns, link.client) {
                 at(due, Step::ClientLearns(*name));
@@ -365,85 +377,11 @@ impl Sim {
         });
     }
 
-    /// Writes what the relay has for a link; `all` of it when the relay ends in order.
-    pub(super) fn write(&mut self, name: usize, all: bool) {
-        let write_bytes = self.write_bytes;
-        loop {
-            let Some(seat) = self.links.get(&name).and_then(|link| link.seat) else { return };
-            let turned_behind = self.tally.turns_behind;
-            let mut output = self.with_relay(|relay, _, tally| relay.take_output(seat, write_bytes, tally));
-            if self.plant == Plant::SlowReaderDropped && self.tally.turns_behind > turned_behind {
-                output.push(Output::Close(Code::Unresponsive));
-            }
-            if output.is_empty() {
-                return;
-            }
-            self.put_down(name, output);
-            if !all {
-                return;
-            }
-        }
-    }
-
-    fn put_down(&mut self, name: usize, output: Vec<Output>) {
-        let Some(link) = self.links.get_mut(&name) else { return };
-        let mut items = Vec::new();
-        let mut texts = Vec::new();
-        for one in output {
-            match one {
-                Output::Text(text) => texts.push(text),
-                Output::Ping(number) => items.push(ToClient::Ping(number)),
-                Output::Close(code) => items.push(ToClient::Close(code)),
-            }
-        }
-        // A ping has no place among the texts that matters; a close is the last of all.
-        link.planted.removed = self.removed;
-        let texts = link.planted.distort(self.plant, texts);
-        for item in texts.into_iter().map(ToClient::Text).chain(items) {
-            let closes = match item {
-                ToClient::Close(code) => Some(code),
-                ToClient::Text(_) | ToClient::Ping(_) => None,
-            };
-            let arrives = link.arrival(self.now, &mut self.chance);
-            link.down.push(item, arrives);
-            if let Some(code) = closes {
-                let silent = Duration::from_millis(link.silence);
-                let client = link.client.map(|client| &self.cast.clients[client]);
-                if let Some(Client { work: Work::Reads(reader), mark_interval, .. }) = client {
-                    let (reader, mark_interval) = (reader.id(), *mark_interval);
-                    self.history.note(Did::Dropped { reader, code, silent, mark_interval });
-                }
-                self.tally.sessions_expired += u64::from(code == Code::SessionExpired);
-                self.tally.unresponsive += u64::from(code == Code::Unresponsive);
-                return self.end_for_relay(name);
-            }
-        }
-    }
-
-    pub(super) fn end_for_client(&mut self, name: usize) {
-        let Some(link) = self.links.get_mut(&name) else { return };
-        if let Some(client) = link.client.take() {
-            link.cut(self.now, &mut self.chance);
-            self.cast.clients[client].handle_cut(self.now, &mut self.chance);
-        }
-        self.forget_if_over(name);
-    }
-
-    pub(super) fn end_for_relay(&mut self, name: usize) {
-        if let Some(seat) = self.links.get_mut(&name).and_then(|link| link.seat.take()) {
-            self.with_relay(|relay, _, tally| relay.handle_disconnect(seat, tally));
-        }
-        self.forget_if_over(name);
-    }
-
-    fn forget_if_over(&mut self, name: usize) {
-        if self.links.get(&name).is_some_and(Link::is_over) {
-            self.links.remove(&name);
-        }
-    }
-
     fn letter(&mut self, worker: usize) {
         self.with_relay(|relay, _, tally| relay.handle_letter(worker, tally));
+        for token in self.with_relay(|relay, _, _| relay.take_heeded()) {
+            self.history.note(Did::Heeded { token });
+        }
         let batch = self.with_relay(|relay, _, _| relay.last_batch.take());
         if let (Plant::ExerciseToLive, Some(batch)) = (self.plant, batch) {
             self.give_exercises_to_someone_live(&batch);
@@ -478,17 +416,6 @@ impl Sim {
                 self.send(name, ToRelay::Text(frame));
             }
         }
-    }
-
-    fn dial(&mut self, index: usize) {
-        let Some(relay) = &mut self.relay else {
-            return self.cast.clients[index].handle_cut(self.now, &mut self.chance);
-        };
-        let worker = self.chance.below(relay.workers());
-        let seat = relay.accept(worker, Nonce::from_bytes(self.chance.bytes()), &mut self.tally);
-        self.links_made += 1;
-        self.links.insert(self.links_made, Link::new(index, seat, self.now, &mut self.chance));
-        self.cast.clients[index].handle_dialled(self.links_made, self.history.now);
     }
 
     /// A name for a log that nobody had before.

@@ -189,6 +189,7 @@ impl Sim {
         if let Some(name) = self.cast.clients[index].link {
             self.end_for_client(name);
         }
+        self.cast.clients[index].handle_start();
         let id = self.cast.next_reader;
         self.cast.next_reader += 1;
         if let Work::Reads(reader) = &mut self.cast.clients[index].work {

@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vigie_proto::chain::Chain;
 use vigie_proto::channel::{Channel, Plane};
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{GapReason, Start};
-use vigie_proto::id::{LogId, MessageId, Sequence};
+use vigie_proto::frame::{GapReason, HeldRevocations, Start};
+use vigie_proto::id::{CredentialId, KeyId, LogId, MessageId, Sequence};
 use vigie_proto::refusal::Code;
+use vigie_proto::revocation::Target;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -18,6 +20,40 @@ use vigie_proto::time::Timestamp;
 pub type AuthorId = usize;
 /// Who reads: a number of the simulation. A program that is started anew with a saved cursor is another reader.
 pub type ReaderId = usize;
+/// A connection: a number of the simulation.
+pub type LinkId = usize;
+
+/// One credential of a chain, and the key that it speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// The credential.
+    pub credential: CredentialId,
+    /// Its key.
+    pub key: KeyId,
+}
+
+/// A chain of command, root first.
+pub type Ranks = Arc<[Rank]>;
+
+/// The ranks of a chain.
+pub fn ranks(chain: &Chain) -> Ranks {
+    chain.links().iter().map(|link| Rank { credential: link.id(), key: link.key_id() }).collect()
+}
+
+/// What a revocation says.
+#[derive(Clone, Debug)]
+pub struct Stated {
+    /// Who says so.
+    pub issuer: Ranks,
+    /// On which plane.
+    pub plane: Plane,
+    /// What ends.
+    pub target: Target,
+    /// Since when.
+    pub from: Timestamp,
+    /// Which of its issuer.
+    pub number: u64,
+}
 
 /// Why signed bytes must never be given to anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +79,10 @@ pub enum Did {
         author: AuthorId,
         /// The bytes, as a JWS: what identifies the message here.
         token: Arc<str>,
+        /// Its id, by which readers are told that it is disowned.
+        id: MessageId,
+        /// Under which chain.
+        chain: Ranks,
         /// Where to.
         channel: Channel,
         /// How grave.
@@ -78,6 +118,98 @@ pub enum Did {
         token: Arc<str>,
         /// Why.
         code: Code,
+    },
+    /// Somebody signed a revocation.
+    Revokes {
+        /// The bytes.
+        token: Arc<str>,
+        /// What they say.
+        stated: Stated,
+    },
+    /// A revocation left, perhaps not for the first time.
+    RevocationSent {
+        /// What.
+        token: Arc<str>,
+    },
+    /// Its issuer was told that it holds.
+    Revoked {
+        /// What.
+        token: Arc<str>,
+        /// In which log.
+        log: LogId,
+        /// Since when.
+        admitted: Timestamp,
+    },
+    /// Its issuer was told that it does not.
+    RevocationRefused {
+        /// What.
+        token: Arc<str>,
+        /// Why.
+        code: Code,
+    },
+    /// A reader was given a revocation.
+    ToldRevoked {
+        /// Who.
+        reader: ReaderId,
+        /// Of which log.
+        log: LogId,
+        /// Which one of the log.
+        count: u64,
+        /// After which place it holds.
+        seq: Sequence,
+        /// Since when.
+        admitted: Timestamp,
+        /// The bytes.
+        token: Arc<str>,
+    },
+    /// The SDK told its program that a message is not to be believed.
+    Disowned {
+        /// Whose.
+        reader: ReaderId,
+        /// Which message.
+        id: MessageId,
+        /// Whether it says that it gave the message before.
+        given_before: bool,
+    },
+    /// A client sent the proof of its log-in.
+    LogsIn {
+        /// On which link.
+        link: LinkId,
+        /// Which reader it is, if it is one.
+        reader: Option<ReaderId>,
+        /// Under which chain.
+        chain: Ranks,
+    },
+    /// It was welcome.
+    Opened {
+        /// On which link.
+        link: LinkId,
+        /// Up to where it said that it holds the revocations.
+        held: Option<HeldRevocations>,
+    },
+    /// It was not.
+    TurnedAway {
+        /// On which link.
+        link: LinkId,
+        /// Why.
+        code: Code,
+    },
+    /// The relay closes a session.
+    Closed {
+        /// On which link.
+        link: LinkId,
+        /// Why.
+        code: Code,
+    },
+    /// The relay has no session on this link any more.
+    Over {
+        /// Which link.
+        link: LinkId,
+    },
+    /// Every worker of the relay has taken note of a revocation.
+    Heeded {
+        /// Which.
+        token: Arc<str>,
     },
     /// A reader began, on a plane.
     Reads {

@@ -1,7 +1,8 @@
 //! A relay with many clients, in one thread, under a seed, in virtual time, on a disk that forgets what was not synced.
 //!
 //! ```text
-//! author.rs ─┐                                             ┌─ relay.rs: sequencer, workers, queues
+//! author.rs ─┐
+//! issuer.rs ─┤                                             ┌─ relay.rs: sequencer, workers, queues
 //! reader.rs ─┴ client.rs ── network.rs (frames, cut links) ┴─ SimDisk
 //!        engine.rs picks the next step of any of them; faults.rs and disasters.rs break things
 //!                         │ history.rs: what was done
@@ -19,6 +20,7 @@
 pub mod random;
 pub mod people;
 pub mod author;
+pub mod issuer;
 pub mod reader;
 pub mod client;
 pub mod network;
@@ -28,6 +30,7 @@ pub mod plant;
 pub mod cast;
 pub mod faults;
 mod disasters;
+mod sessions;
 pub mod engine;
 
 pub mod checker;

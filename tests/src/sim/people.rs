@@ -28,6 +28,8 @@ pub struct Person {
     pub first: Arc<Chain>,
     /// The renewed one, where `first` ends early.
     pub renewed: Option<Arc<Chain>>,
+    /// Another credential of the same key, given by somebody higher up.
+    pub beside: Option<Arc<Chain>>,
 }
 
 impl Person {
@@ -38,6 +40,16 @@ impl Person {
             _ => &self.first,
         }
     }
+
+    /// All its chains.
+    pub fn chains(&self) -> impl Iterator<Item = &Arc<Chain>> {
+        [Some(&self.first), self.renewed.as_ref(), self.beside.as_ref()].into_iter().flatten()
+    }
+
+    /// Those that are good now, and some time yet.
+    pub fn chains_at(&self, now: Timestamp) -> Vec<&Arc<Chain>> {
+        self.chains().filter(|chain| now.plus(Duration::from_millis(500)) < chain.window().until).collect()
+    }
 }
 
 /// The chain of command of one plane.
@@ -45,7 +57,8 @@ impl Person {
 pub struct Command {
     /// Which plane.
     pub plane: Plane,
-    root: Person,
+    /// Everything, and pinned.
+    pub root: Person,
     /// Everything at `fr`.
     pub nation: Person,
     /// Everything at `fr.idf`.
@@ -89,9 +102,16 @@ fn appoint(chance: &mut Chance, above: &Person, org: &str, grants: Vec<Grant>, l
     let whole = issue(BEGIN.plus(DAY));
     if leaf && chance.one_in(2) {
         let ends = BEGIN.plus(Duration::from_millis(chance.within(10_000..=60_000)));
-        return Person { first: issue(ends), renewed: Some(whole), key };
+        return Person { first: issue(ends), renewed: Some(whole), beside: None, key };
     }
-    Person { key, first: whole, renewed: None }
+    Person { key, first: whole, renewed: None, beside: None }
+}
+
+/// What the person was appointed to, by somebody else as well.
+fn appoint_beside(above: &Person, person: &Person) -> Arc<Chain> {
+    let mut claims = person.first.leaf().claims().clone();
+    claims.valid.until = BEGIN.plus(DAY);
+    Arc::new(above.first.extend(&above.key, &claims).unwrap())
 }
 
 impl Command {
@@ -102,16 +122,21 @@ impl Command {
         let credential = Credential::issue_root(&key, &claims).unwrap();
         let roots = Roots::new([key.public().thumbprint()]);
         let chain = Chain::verify([&**credential.token()], &roots, &NoVerdicts).unwrap();
-        let root = Person { key, first: Arc::new(chain), renewed: None };
+        let root = Person { key, first: Arc::new(chain), renewed: None, beside: None };
         // Those who appoint others hold theirs throughout.
         let nation = appoint(chance, &root, "fr.etat", everything("fr", 3), false);
         let region = appoint(chance, &nation, "fr.etat.idf", everything("fr.idf", 2), false);
-        let town = appoint(chance, &region, "fr.etat.idf.paris", everything("fr.idf.75.paris", 0), true);
+        let mut town = appoint(chance, &region, "fr.etat.idf.paris", everything("fr.idf.75.paris", 0), true);
         let elsewhere = appoint(chance, &nation, "fr.etat.naq", everything("fr.naq.33.bordeaux", 0), true);
         let signals =
             Grant { subscribe: false, ..grant(Flow::Signal, "fr.idf.75.paris", Some(Severity::Severe), 0) };
         let hears = grant(Flow::Alert, "fr.idf.75.paris", None, 0);
-        let field = appoint(chance, &region, "fr.etat.idf.sdis", vec![signals, hears], true);
+        let mut field = appoint(chance, &region, "fr.etat.idf.sdis", vec![signals, hears], true);
+        for person in [&mut town, &mut field] {
+            if chance.one_in(2) {
+                person.beside = Some(appoint_beside(&nation, person));
+            }
+        }
         Self { plane, root, nation, region, town, elsewhere, field }
     }
 

@@ -8,7 +8,7 @@ use vigie_client::{Delivery, Exercise, Live, OnPlane, Reader};
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame, Start};
+use vigie_proto::frame::{ClientFrame, GapReason, HeldRevocations, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
 
 use super::client::{Surroundings, millis};
@@ -63,6 +63,8 @@ pub struct ReadingClient {
     caught_up: bool,
     /// Up to where its program has handled what it was given, and said so to its disk.
     committed: Option<Cursor>,
+    /// The last revocation that it was given.
+    told: Option<HeldRevocations>,
 }
 
 impl ReadingClient {
@@ -77,7 +79,16 @@ impl ReadingClient {
             Plane::Live => Reads::Live(Reader::new(roots.clone(), parsed, start)),
             Plane::Exercise => Reads::Exercise(Reader::new(roots.clone(), parsed, start)),
         };
-        Self { id, wishes, filters, roots: roots.clone(), reads, caught_up: false, committed: None }
+        Self {
+            id,
+            wishes,
+            filters,
+            roots: roots.clone(),
+            reads,
+            caught_up: false,
+            committed: None,
+            told: None,
+        }
     }
 
     /// The program ends, and one begins that knows the cursor and nothing else. Now and then what it knows is not true
@@ -123,6 +134,20 @@ impl ReadingClient {
     /// that is wrong in that is not found out once retention has removed the message.
     pub fn stands_at(&self, head: Cursor) -> bool {
         self.caught_up && self.cursor().is_some_and(|cursor| (cursor.log, cursor.seq) == (head.log, head.seq))
+    }
+
+    /// The revocations that it says it holds: one that speaks by hand asks for all of them every time.
+    pub const fn held_revocations(&self) -> Option<HeldRevocations> {
+        match &self.reads {
+            Reads::Live(reader) => reader.held_revocations(),
+            Reads::Exercise(reader) => reader.held_revocations(),
+            Reads::ByHand(_) => None,
+        }
+    }
+
+    /// Whether it was given the last revocation of its plane, which has this count in this log; 0 when there is none.
+    pub fn has_learned(&self, log: LogId, count: u64) -> bool {
+        count == 0 || self.told.is_some_and(|told| told.log == log && told.count >= count)
     }
 
     /// The plane it reads.
@@ -254,6 +279,12 @@ impl ReadingClient {
                 let (from, to) = (from.parse().ok(), to.parse().ok());
                 Did::GapTold { reader, reason: *reason, in_page: re.is_some(), from, to }
             }
+            ServerFrame::Revocation { log, count, seq, admitted, jws } => {
+                around.tally.revocations_told += 1;
+                self.told = Some(HeldRevocations { log: *log, count: *count });
+                let (log, count, seq, admitted) = (*log, *count, *seq, *admitted);
+                Did::ToldRevoked { reader, log, count, seq, admitted, token: Arc::from(&**jws) }
+            }
             ServerFrame::Past { seq, admitted, jws, .. } => {
                 around.tally.past_given += 1;
                 Did::Past { reader, seq: *seq, admitted: *admitted, token: Arc::from(&**jws) }
@@ -323,6 +354,12 @@ fn note_shown<P: OnPlane>(
                 token: Arc::from(message.token()),
                 cursor: message.cursor(),
             }),
+            Delivery::Disowned(disowned) => {
+                let (id_of_message, given_before) = (disowned.id, disowned.given_before);
+                around.tally.disowned_later += u64::from(given_before);
+                around.tally.disowned_at_once += u64::from(!given_before);
+                history.note(Did::Disowned { reader: id, id: id_of_message, given_before });
+            }
             Delivery::Suspect(suspect) => {
                 let token = Arc::clone(&suspect.token);
                 history.note(Did::Suspected { reader: id, code: suspect.code, token });

@@ -4,7 +4,10 @@
 //! inbox is told the head alone; publishes past the bound are `busy`; reads past it are refused. When each of them is
 //! served is the scheduler's choice, so that all interleavings of the threads can occur.
 
-use std::collections::{BTreeSet, VecDeque};
+mod ending;
+mod races;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +32,7 @@ use super::bounds::Bounds;
 use super::coverage::Coverage;
 use super::plant::Plant;
 use super::random::Chance;
+use races::{Race, ended};
 
 /// The name that clients dial.
 pub const NAME: &str = "relay.sim";
@@ -104,6 +108,12 @@ pub struct SimRelay {
     rests_at: Duration,
     /// What retention was asked for so far: a step that found no room is carried on later.
     asked: (Timestamp, u64),
+    /// How many workers have taken note of each revocation, until all have.
+    heeding: BTreeMap<u64, usize>,
+    /// Those that all have, and nobody has asked for.
+    heeded: Vec<Arc<str>>,
+    /// What of the batch that is being committed has to do with revocations.
+    race: Race,
     /// What was dispatched last, for a planted bug.
     pub last_batch: Option<SharedBatch>,
     /// The planted bug.
@@ -172,6 +182,9 @@ impl SimRelay {
             behind: BTreeSet::new(),
             rests_at: time.monotonic() + REST_AFTER,
             asked: (Timestamp::EPOCH, 0),
+            heeding: BTreeMap::new(),
+            heeded: Vec::new(),
+            race: Race::default(),
             last_batch: None,
             plant: Plant::None,
         })
@@ -281,7 +294,9 @@ impl SimRelay {
     pub fn commit(&mut self) -> Result<(), JournalError> {
         let some = self.submissions.len().min(self.bounds.batch_messages_max);
         let batch: Vec<_> = self.submissions.drain(..some).collect();
+        self.race = Race::begin(&batch);
         self.untold = Some(self.sequencer.commit(batch, self.clock.admission())?);
+        self.race.end();
         self.rests_at = self.time.monotonic() + REST_AFTER;
         Ok(())
     }
@@ -321,6 +336,7 @@ impl SimRelay {
     /// Everyone is told what the sequencer decided.
     pub fn tell(&mut self, tally: &mut Coverage) {
         let Some(committed) = self.untold.take() else { return };
+        self.race.count(&committed.answers, tally);
         let first = self.first();
         let removed = |answer: &&Answer| answer.outcome.as_ref().is_ok_and(|stored| stored.seq < first);
         tally.replays_of_removed += committed.answers.iter().filter(removed).count() as u64;
@@ -366,7 +382,12 @@ impl SimRelay {
                 });
             }
             Letter::Revocations(new) => {
+                tally.revoked_during_catch_up += u64::from(self.is_reading_for(index));
+                self.note_heeded(&new);
+                let before = ended(&self.workers[index]);
                 self.with(index, tally, |worker| worker.handle_revocations(&new, now));
+                let together = ended(&self.workers[index]) - before >= 3;
+                tally.sessions_revoked_together += u64::from(together);
             }
             Letter::Batch(batch) => {
                 self.with(index, tally, |worker| worker.handle_batch(&batch, now));
@@ -409,41 +430,6 @@ impl SimRelay {
     pub fn handle_timeout(&mut self, worker: usize, tally: &mut Coverage) {
         let now = self.clock.steady();
         self.with(worker, tally, |worker| worker.handle_timeout(now));
-    }
-
-    /// The journal failed: all sessions are told.
-    pub fn handle_storage_failure(&mut self, tally: &mut Coverage) {
-        for index in 0..self.workers.len() {
-            self.with(index, tally, Worker::handle_storage_failure);
-        }
-    }
-
-    /// All sessions are told that it stops.
-    pub fn tell_to_leave(&mut self, tally: &mut Coverage) {
-        for index in 0..self.workers.len() {
-            self.with(index, tally, |worker| worker.handle_shutdown(Duration::from_secs(1)));
-        }
-    }
-
-    /// It is asked to stop: all sessions are told, and what waits is settled.
-    pub fn handle_shutdown(&mut self, tally: &mut Coverage) -> Result<(), JournalError> {
-        self.tell(tally);
-        while self.has_submissions() {
-            self.commit()?;
-            self.tell(tally);
-        }
-        for index in 0..self.workers.len() {
-            while self.has_letter(index) {
-                self.handle_letter(index, tally);
-            }
-        }
-        self.tell_to_leave(tally);
-        Ok(())
-    }
-
-    /// Closes the journal.
-    pub fn close(self) -> Result<(), JournalError> {
-        self.sequencer.close()
     }
 
     fn with<R>(&mut self, index: usize, tally: &mut Coverage, call: impl FnOnce(&mut Worker) -> R) -> R {

@@ -61,6 +61,11 @@ impl Checker {
         if code.is_temporary() || signed.flaw.is_some() {
             return;
         }
+        if code == Code::Revoked {
+            let chain = Arc::clone(&signed.chain);
+            let what = format!("{} is refused", self.name(token));
+            return self.must_be_met(&chain, what);
+        }
         // The id of what is in the log is known until 120 s after it expires.
         let remembered = self.now < signed.expires.plus(CLOCK_WRONG_MAX / 2);
         let log = self.running.and_then(|log| self.logs.get(&log));

@@ -7,7 +7,8 @@
 //! What it holds to: authors in `authors.rs` (receipts), readers in `readers.rs` (deliveries) and `gaps.rs` (what they
 //! could not be given), what retention and damage may take of a log in `keeping.rs`, and between them the one log, here: a
 //! place names one message, a message has one place, time in the log does not run back, and what anyone was told is in it
-//! for good.
+//! for good. Whom a revocation meets, and what follows from it, in `revoking.rs`, by a naive model of its own; what readers
+//! learn of it and take back in `disowning.rs`.
 
 mod authors;
 mod gaps;
@@ -15,6 +16,8 @@ mod hearing;
 mod keeping;
 mod pages;
 mod readers;
+mod revoking;
+mod disowning;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +28,7 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
-use super::history::{AuthorId, Did, Flaw, Record};
+use super::history::{AuthorId, Did, Flaw, Ranks, Record};
 
 /// A promise that was broken.
 #[derive(Clone, Debug)]
@@ -67,6 +70,18 @@ pub enum Promise {
     NotCutOff,
     /// When all is healed, everyone catches up.
     CatchesUp,
+    /// After a revocation in the log, nothing of its target or below is admitted, ever.
+    NothingAfterRevocation,
+    /// Sessions of the target and below end soon, and none begins after.
+    RevokedAreOut,
+    /// Nobody else is taken for revoked.
+    NobodyElse,
+    /// One issuer's revocations count up along the log, and each has one place there.
+    RevocationsInOrder,
+    /// Readers are told of every revocation of their plane, unasked, before what follows it.
+    ReadersLearn,
+    /// What was admitted since `from`, and nothing else, is disowned, once.
+    DisownedSince,
 }
 
 impl fmt::Display for Violation {
@@ -81,6 +96,7 @@ struct Signed {
     /// A short name for people.
     name: usize,
     author: AuthorId,
+    chain: Ranks,
     channel: Channel,
     severity: Severity,
     expires: Timestamp,
@@ -112,6 +128,7 @@ pub struct Checker {
     logs: BTreeMap<LogId, Log>,
     authors: authors::Authors,
     readers: readers::Readers,
+    revoking: revoking::Revoking,
     running: Option<LogId>,
     lost: bool,
 }
@@ -125,16 +142,20 @@ pub fn judge(history: &[Record]) -> Vec<Violation> {
     }
     checker.judge_removals();
     checker.judge_completeness();
+    checker.judge_revocations();
+    checker.judge_learning();
     checker.violations
 }
 
 impl Checker {
     fn handle(&mut self, did: &Did) {
         match did {
-            Did::Signed { author, token, channel, severity, expires, flaw } => {
+            Did::Signed { author, token, id, chain, channel, severity, expires, flaw } => {
+                self.revoking.ids.insert(*id, Arc::clone(token));
                 let signed = Signed {
                     name: self.signed.len() + 1,
                     author: *author,
+                    chain: Arc::clone(chain),
                     channel: channel.clone(),
                     severity: *severity,
                     expires: *expires,
@@ -163,6 +184,7 @@ impl Checker {
                 self.logs.entry(*log).or_default().kept.handle_damage(*from, *to);
             }
             Did::JournalLost => self.lost = true,
+            Did::Opened { link, held } => self.handle_opened(*link, *held),
             Did::Ended(_) | Did::Healed => {}
             Did::Restless(why) => self.broken(Promise::CatchesUp, why.clone()),
             Did::Quiet { log, head } => self.handle_quiet(*log, *head),
@@ -179,7 +201,18 @@ impl Checker {
             | Did::Shown { .. }
             | Did::Dropped { .. }
             | Did::Left { .. }
+            | Did::ToldRevoked { .. }
+            | Did::Disowned { .. }
             | Did::Suspected { .. } => self.handle_reader(did),
+            Did::Revokes { .. }
+            | Did::RevocationSent { .. }
+            | Did::Revoked { .. }
+            | Did::RevocationRefused { .. }
+            | Did::LogsIn { .. }
+            | Did::TurnedAway { .. }
+            | Did::Closed { .. }
+            | Did::Over { .. }
+            | Did::Heeded { .. } => self.handle_revoking(did),
         }
     }
 
@@ -255,5 +288,7 @@ impl Checker {
     fn handle_quiet(&mut self, log: LogId, head: Sequence) {
         self.holds_all(log, head);
         self.readers_caught_up(log, head);
+        self.revoked_are_out();
+        self.readers_have_learned(log);
     }
 }

@@ -14,6 +14,7 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::refusal::Code;
 use vigie_proto::time::Timestamp;
 
+use super::disowning::Learned;
 use super::gaps::Told;
 use super::pages::Pages;
 use super::{Checker, Promise};
@@ -37,8 +38,8 @@ pub(super) struct Stretch {
 
 #[derive(Debug)]
 pub(super) struct View {
-    plane: Plane,
-    by_sdk: bool,
+    pub(super) plane: Plane,
+    pub(super) by_sdk: bool,
     /// What was asked and not answered, in order.
     pub(super) asked: VecDeque<(Start, Vec<String>)>,
     /// Gaps with nothing between them and now.
@@ -47,17 +48,18 @@ pub(super) struct View {
     pub(super) stretches: Vec<Stretch>,
     pub(super) open: bool,
     pub(super) past: Pages,
-    left: bool,
+    pub(super) left: bool,
     cursor: Option<Cursor>,
-    shown: BTreeSet<Arc<str>>,
-    given: BTreeSet<Arc<str>>,
+    pub(super) shown: BTreeSet<Arc<str>>,
+    pub(super) given: BTreeSet<Arc<str>>,
     /// Given without the chain that would prove it.
-    without_chain: BTreeSet<Arc<str>>,
+    pub(super) without_chain: BTreeSet<Arc<str>>,
+    pub(super) learned: Learned,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Readers {
-    views: BTreeMap<ReaderId, View>,
+    pub(super) views: BTreeMap<ReaderId, View>,
 }
 
 impl Checker {
@@ -76,6 +78,7 @@ impl Checker {
                 shown: BTreeSet::new(),
                 given: BTreeSet::new(),
                 without_chain: BTreeSet::new(),
+                learned: Learned::default(),
             };
             self.readers.views.insert(*reader, view);
             return;
@@ -108,7 +111,13 @@ impl Checker {
             Did::GapTold { reason, in_page, from, to, .. } => {
                 self.handle_gap(view, *reason, *in_page, *from, *to)
             }
-            Did::Shown { plane, token, .. } => self.handle_shown(view, *plane, token),
+            Did::Shown { plane, token, cursor, .. } => {
+                let mut broken = self.handle_shown(view, *plane, token);
+                broken.extend(self.judge_shown(view, token, cursor.admitted));
+                broken
+            }
+            Did::ToldRevoked { .. } => self.handle_told(view, did),
+            Did::Disowned { id, given_before, .. } => self.handle_disowned(view, *id, *given_before),
             Did::Left { .. } => {
                 view.left = true;
                 Vec::new()
@@ -119,6 +128,7 @@ impl Checker {
                 if self.logs.values().any(|log| log.kept.has_started_on_damage()) =>
             {
                 view.without_chain.insert(Arc::clone(token));
+                view.learned.forget(token);
                 Vec::new()
             }
             Did::Dropped { code, silent, mark_interval, .. } => {
@@ -132,7 +142,17 @@ impl Checker {
             Did::Suspected { code, .. } => {
                 vec![(Promise::NothingElse, format!("was given what does not verify: {code}"))]
             }
-            Did::Signed { .. }
+            Did::Revokes { .. }
+            | Did::RevocationSent { .. }
+            | Did::Revoked { .. }
+            | Did::RevocationRefused { .. }
+            | Did::LogsIn { .. }
+            | Did::Opened { .. }
+            | Did::TurnedAway { .. }
+            | Did::Closed { .. }
+            | Did::Over { .. }
+            | Did::Heeded { .. }
+            | Did::Signed { .. }
             | Did::Sent { .. }
             | Did::Receipt { .. }
             | Did::Refused { .. }
@@ -154,7 +174,8 @@ impl Checker {
         let Some((asked, filters)) = view.asked.pop_front() else {
             return vec![(Promise::Order, "`subscribed`, and nothing was asked".to_owned())];
         };
-        let gaps = std::mem::take(&mut view.gaps);
+        // Requests that one replaced before it was carried out have one answer, and the gaps before it are of all of them.
+        let gaps = if view.asked.is_empty() { std::mem::take(&mut view.gaps) } else { view.gaps.clone() };
         let led_to = gaps.last().filter(|gap| gap.to.log == log).map(|gap| gap.to.seq);
         let from_start = gaps.iter().any(|gap| gap.from.seq == Sequence::START).then_some(led_to).flatten();
         // A request that was replaced before it was carried out is answered with what its successor asked for.
@@ -228,6 +249,7 @@ impl Checker {
         stretch.given.insert(seq);
         view.given.insert(Arc::clone(token));
         let log = stretch.log;
+        view.learned.handle_given(log, seq, admitted, token);
         view.cursor = Some(Cursor { log, seq, admitted });
         self.told(log, seq, admitted, token);
         broken
@@ -279,7 +301,7 @@ impl Checker {
             .readers
             .views
             .iter()
-            .filter(|(_, view)| !view.left)
+            .filter(|(reader, view)| !view.left && !self.revoking.is_out(**reader))
             .filter(|(_, view)| {
                 !view.open || !view.stretches.last().is_some_and(|last| last.log == log && last.last == head)
             })
@@ -320,8 +342,11 @@ impl Checker {
                 }
             }
             broken.extend(self.judge_pages(&view.past, *reader));
-            let shown =
-                |token: &&Arc<str>| view.shown.contains(*token) || view.without_chain.contains(*token);
+            let shown = |token: &&Arc<str>| {
+                view.shown.contains(*token)
+                    || view.without_chain.contains(*token)
+                    || view.learned.has_disowned(token)
+            };
             for token in view.given.iter().filter(|token| view.by_sdk && !shown(token)) {
                 broken.push(format!("reader {reader} was not shown {}", self.name(token)));
             }
@@ -347,8 +372,20 @@ fn reader_of(did: &Did) -> Option<ReaderId> {
         | Did::Shown { reader, .. }
         | Did::Left { reader }
         | Did::Dropped { reader, .. }
+        | Did::ToldRevoked { reader, .. }
+        | Did::Disowned { reader, .. }
         | Did::Suspected { reader, .. } => Some(*reader),
-        Did::Signed { .. }
+        Did::Revokes { .. }
+        | Did::RevocationSent { .. }
+        | Did::Revoked { .. }
+        | Did::RevocationRefused { .. }
+        | Did::LogsIn { .. }
+        | Did::Opened { .. }
+        | Did::TurnedAway { .. }
+        | Did::Closed { .. }
+        | Did::Over { .. }
+        | Did::Heeded { .. }
+        | Did::Signed { .. }
         | Did::Sent { .. }
         | Did::Receipt { .. }
         | Did::Refused { .. }
@@ -388,7 +425,7 @@ impl View {
     fn handle_refusal(&mut self, code: Code) -> Vec<(Promise, String)> {
         self.past.forget();
         // What readers of these simulations ask for is granted to them.
-        if code.is_temporary() || code == Code::SessionExpired {
+        if code.is_temporary() || matches!(code, Code::SessionExpired | Code::SessionRevoked) {
             return Vec::new();
         }
         vec![(Promise::HonestRefusals, format!("was refused for good with {code}"))]
