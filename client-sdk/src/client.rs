@@ -26,7 +26,7 @@ use crate::dial::Dialler;
 use crate::draft::{Draft, SignedMessage};
 use crate::driver::{Abandoned, Command, Driver, Failed, IN_FLIGHT_MAX};
 use crate::history::{self, HistoryError, Page};
-use crate::identity::Identity;
+use crate::identity::{CredentialEnd, Identity};
 use crate::link::{LinkError, LinkState, LinkStates, StateBoard, StateLamp};
 use crate::outbox::PublishChain;
 use crate::plane::OnPlane;
@@ -152,6 +152,12 @@ impl<P: OnPlane> Client<P> {
     /// What it was made with.
     pub fn config(&self) -> &ClientConfig {
         &self.shared.config
+    }
+
+    /// The credentials that this client speaks and hears under which end within 30, 7 or 1 days, or have ended. Each is
+    /// also a `tracing` warning whenever a line is opened and it has come closer to its end since the last one.
+    pub fn ends_soon(&self) -> Vec<CredentialEnd> {
+        self.shared.config.identity.ends_soon(clock::now())
     }
 
     /// How the publishing session is doing now; with several relays, how the best of them is.

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,14 +28,17 @@ use vigie_proto::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use vigie_proto::login::Binding;
 use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step, Welcomed};
 
+use crate::clock;
 use crate::heard::Heard;
-use crate::identity::Identity;
+use crate::identity::{CredentialEnd, Identity};
 use crate::link::LinkError;
 use crate::tls::{TlsRoots, explain};
 use crate::url::RelayUrl;
 
 /// From the first packet to `welcome`: what the relay allows for log-in.
 const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+
+const DAY_SECONDS: u64 = 24 * 3_600;
 
 /// Allocated and zeroed at once for each line; frames are small.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -51,6 +54,8 @@ pub(crate) struct Dialler {
     tls: TlsConnector,
     identity: Identity,
     mark_interval: Duration,
+    /// What was last told of the ends of the identity's credentials.
+    told: Mutex<Vec<CredentialEnd>>,
 }
 
 impl std::fmt::Debug for Dialler {
@@ -61,7 +66,22 @@ impl std::fmt::Debug for Dialler {
 
 impl Dialler {
     pub(crate) fn new(roots: &TlsRoots, identity: Identity, mark_interval: Duration) -> Self {
-        Self { tls: roots.connector(), identity, mark_interval }
+        Self { tls: roots.connector(), identity, mark_interval, told: Mutex::default() }
+    }
+
+    /// Says what has come closer to its end since it was last told.
+    fn tell_ends(&self) {
+        let now = clock::now();
+        let ends = self.identity.ends_soon(now);
+        let told =
+            std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), ends.clone());
+        for CredentialEnd { credential, notice } in ends.iter().filter(|end| !told.contains(end)) {
+            let left = credential.claims().valid.until.since(now).as_secs() / DAY_SECONDS;
+            tracing::warn!(
+                credential = %credential.id(), org = %credential.claims().org, ?notice, days_left = left,
+                "a credential ends soon, or has ended: have it renewed"
+            );
+        }
     }
 
     /// Opens a line and logs in; `held` is what need not be given again. Cancel safe: what was begun is dropped.
@@ -70,6 +90,7 @@ impl Dialler {
         relay: &RelayUrl,
         held: Option<HeldRevocations>,
     ) -> Result<(Line, Welcomed), LinkError> {
+        self.tell_ends();
         match tokio::time::timeout(DIAL_DEADLINE, self.open(relay, held)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(LinkError::TimedOut { relay: relay.clone() }),

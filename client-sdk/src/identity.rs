@@ -9,14 +9,27 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::Plane;
+use vigie_proto::credential::Credential;
+use vigie_proto::expiry::{self, Notice};
 use vigie_proto::key::SigningKey;
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::time::Timestamp;
 
 /// A key and its chain, of one plane. Cheap to clone; prints nothing secret.
 #[derive(Clone, Debug)]
 pub struct Identity {
     key: Arc<SigningKey>,
     chain: Arc<Chain>,
+}
+
+/// A credential that ends soon, or has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CredentialEnd {
+    /// It.
+    pub credential: Arc<Credential>,
+    /// How close that is.
+    pub notice: Notice,
 }
 
 /// Why an identity cannot be had. Each says which file, why, and what to do.
@@ -91,6 +104,13 @@ impl Identity {
     /// The chain, root first.
     pub const fn chain(&self) -> &Arc<Chain> {
         &self.chain
+    }
+
+    /// The credentials of the chain that end within 30, 7 or 1 days of `now`, or have ended, root first, by the rule of
+    /// [`vigie_proto::expiry`]. Every link counts: when one above ends, all below must be issued anew.
+    pub fn ends_soon(&self, now: Timestamp) -> Vec<CredentialEnd> {
+        let told = expiry::ends(&self.chain, now);
+        told.map(|(link, notice)| CredentialEnd { credential: Arc::clone(link), notice }).collect()
     }
 
     /// The one plane that it is good for.

@@ -72,7 +72,7 @@ pub use context::{Context, ContextError};
 pub use delivery::{Delivery, Disowned, Gap, Suspect};
 pub use draft::{Draft, MalformedMessage, SignedMessage};
 pub use history::{HistoryError, Page};
-pub use identity::{Identity, IdentityError};
+pub use identity::{CredentialEnd, Identity, IdentityError};
 pub use link::{LinkError, LinkState, LinkStates};
 pub use outbox::{
     OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX, Outbox, OutboxDamage, OutboxDriver, OutboxEntry, OutboxError,

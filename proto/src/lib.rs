@@ -28,6 +28,7 @@ mod test_keys;
 pub mod jws;
 pub mod credential;
 pub mod chain;
+pub mod expiry;
 pub mod cap;
 pub mod message;
 pub mod verify;

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use vigie_proto::chain::Roots;
-use vigie_proto::id::CredentialId;
 use vigie_proto::limits::{LOGIN_TIMEOUT, MARK_INTERVAL_MAX, MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX};
-use vigie_proto::time::Window;
 
 use crate::clock::Clock;
 use crate::journal::JournalConfig;
 pub use crate::net::inlet::StrangerBytes;
+use crate::own_credential::OwnCredential;
 use crate::rates::{PUBLISHES, PUBLISHES_PER_CREDENTIAL};
 use crate::sequencer::BYTES_IN_FORCE_MAX;
 
@@ -33,10 +32,8 @@ pub struct RelayConfig {
     pub journal: PathBuf,
     /// How the journal is cut into files, how long it keeps, and whether a new one may begin.
     pub journal_config: JournalConfig,
-    /// The relay's own credential, told to clients.
-    pub relay_credential: Option<CredentialId>,
-    /// When the chain of that credential is valid, to warn before it ends. Default unknown.
-    pub relay_valid: Option<Window>,
+    /// The relay's own credential, told to clients, and warned of before it ends. Default none.
+    pub relay_credential: Option<OwnCredential>,
     /// Threads that own sessions. Default: one for each core, at most 16.
     pub workers: usize,
     /// Web origins whose pages may connect (`https://console.example`). Default none: clients are no web pages.
@@ -111,7 +108,6 @@ impl RelayConfig {
             journal,
             journal_config: JournalConfig::new(),
             relay_credential: None,
-            relay_valid: None,
             workers: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)),
             origins: Vec::new(),
             unbound_passes: false,

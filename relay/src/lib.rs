@@ -21,6 +21,7 @@ pub mod sequencer;
 pub mod journal;
 pub mod clock;
 pub mod rates;
+pub mod own_credential;
 pub mod health;
 pub mod config;
 pub mod server;

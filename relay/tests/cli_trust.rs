@@ -5,5 +5,7 @@
 #[path = "cli_suite/support.rs"]
 mod support;
 
+#[path = "cli_trust/ends.rs"]
+mod ends;
 #[path = "cli_trust/revoke.rs"]
 mod revoke;

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::Code;
 use vigie_proto::severity::Severity::Moderate;
 use vigie_proto::time::{Timestamp, Window};
+use vigie_relay::own_credential::OwnCredential;
 use vigie_relay::server::Relay;
 use vigie_tests::raw::Raw;
 use vigie_tests::soon;
@@ -51,8 +53,8 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     let world = World::new();
     let mut config = world.config("journal");
     config.health = Some(TcpListener::bind("127.0.0.1:0").unwrap());
-    config.relay_valid =
-        Some(Window { from: Timestamp::EPOCH, until: now().plus(Duration::from_secs(90_000)) });
+    let valid = Window { from: Timestamp::EPOCH, until: now().plus(Duration::from_secs(90_000)) };
+    config.relay_credential = Some(OwnCredential::new(CredentialId::from_bytes([1; 32]), vec![valid]));
     let relay = world.relay_with(config);
     let address = relay.local_addr();
     let mut reader = Raw::log_in(&world, address, &world.live.town).await;

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use rcgen::{SanType, date_time_ymd};
+use vigie_proto::id::CredentialId;
 use vigie_proto::severity::Severity::Moderate;
 use vigie_relay::health::{Reason, Warning};
+use vigie_relay::own_credential::OwnCredential;
 use vigie_relay::server::Relay;
 use vigie_tests::raw::{Raw, tls};
 use vigie_tests::soon;
@@ -126,8 +128,8 @@ async fn the_end_of_certificate_and_credential_is_told_before_it_comes() {
     (config.tls_chain, config.tls_key) =
         world.certificate(|params| params.not_after = date_time_ymd(2020, 1, 1));
     let now = vigie_tests::world::now();
-    config.relay_valid =
-        Some(vigie_proto::time::Window { from: vigie_proto::time::Timestamp::EPOCH, until: now });
+    let ended = vigie_proto::time::Window { from: vigie_proto::time::Timestamp::EPOCH, until: now };
+    config.relay_credential = Some(OwnCredential::new(CredentialId::from_bytes([1; 32]), vec![ended]));
     let relay = world.relay_with(config);
     let status = relay.status();
     assert!(status.reasons.contains(&Reason::CertificateEnded) && !status.ready, "{status:?}");

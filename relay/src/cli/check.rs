@@ -14,7 +14,7 @@ use super::exit::{Failure, Outcome, refusal_text};
 use super::screen::{Screen, escape};
 use super::session::Session;
 use super::text::Lang;
-use super::{time, upkeep};
+use super::{ends, time, upkeep};
 use crate::health::expiry::{Notice, Validity};
 use crate::net::certificate::validity;
 
@@ -58,7 +58,8 @@ impl Told {
 
 fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, Told), Failure> {
     let lang = session.screen.lang;
-    let client = session.client::<P>(Some(args.crit))?;
+    // What ends soon is told in the one line that is asked for.
+    let client = session.client_untold::<P>(Some(args.crit))?;
     let leaf = client.config().identity.chain().leaf();
     // Any place will do: what is measured ends when the relay has let us in.
     let (flow, at) = leaf
@@ -95,19 +96,15 @@ async fn with_ends(lang: Lang, config: &ClientConfig, state: State, mut told: To
         Some(relay) => config.tls_roots.certificate_of(relay).await.ok(),
         None => None,
     };
-    let valid = [
-        (lang.the_certificate(), certificate.and_then(|der| validity(&der))),
-        (lang.the_credential(), Some(config.identity.chain().window())),
-    ];
+    let shown = certificate.and_then(|der| validity(&der)).map(|valid| Validity::of(valid, time::now()));
+    told.ends = [shown.map(|shown| shown.ends), Some(config.identity.chain().window().until)];
+    let of_certificate = shown
+        .and_then(|valid| Some((upkeep::said_of_end(lang, lang.the_certificate(), valid)?, valid.notice)));
     let mut worst = state;
-    for (index, (what, valid)) in valid.into_iter().enumerate() {
-        let Some(valid) = valid.map(|valid| Validity::of(valid, time::now())) else { continue };
-        told.ends[index] = Some(valid.ends);
-        if let Some(said) = upkeep::said_of_end(lang, what, valid) {
-            told.text = format!("{}{}{said}", told.text, lang.semicolon());
-            let urgent = valid.notice >= Notice::Day;
-            worst = worst.max(if urgent { State::Critical } else { State::Warning });
-        }
+    for (said, notice) in of_certificate.into_iter().chain(ends::near(lang, config.identity.chain())) {
+        told.text = format!("{}{}{said}", told.text, lang.semicolon());
+        let urgent = notice >= Notice::Day;
+        worst = worst.max(if urgent { State::Critical } else { State::Warning });
     }
     (worst, told)
 }

@@ -1,11 +1,13 @@
 //! `vigie identity`: keys of one's own, and what the credentials over them say.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use vigie_client::{Context, ContextError};
 use vigie_proto::channel::Plane;
 
 use super::args::{IdentityCommand, IdentityNew, IdentityShow};
+use super::ends;
 use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::files;
 use super::init::PLANES;
@@ -82,12 +84,14 @@ fn show(session: Session<'_>, args: &IdentityShow) -> Outcome {
             Ok(_) => Ok(()),
         };
     }
-    let mut good = 0;
+    let (mut good, mut chains) = (0, Vec::new());
     for name in names {
         for plane in PLANES {
             good += u32::from(show_one(session.screen, &context, name, plane)?);
+            chains.extend(context.identity(name, plane).ok().map(|one| Arc::clone(one.chain())));
         }
     }
+    ends::warn_all(session.screen, chains.iter().map(|chain| &**chain));
     // A list shows what there is; who asks for one wants to use it.
     if args.name.is_some() && good == 0 { Err(Failure::quiet(Exit::Configuration)) } else { Ok(()) }
 }

@@ -22,6 +22,7 @@ mod settings;
 mod health;
 mod relay;
 mod upkeep;
+mod ends;
 mod status;
 mod publish;
 mod queue;

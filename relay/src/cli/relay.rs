@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
+use vigie_proto::chain::Chain;
 use vigie_proto::time::Timestamp;
 
 use super::args::RelayCommand;
-use super::exit::{Exit, Failure, Outcome};
+use super::ends;
+use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::screen::{Screen, talk};
 use super::settings::Settings;
 use super::status;
@@ -80,7 +82,7 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
             | RelayError::ClockBehindJournal { .. }
             | RelayError::System(_) => failed(lang, &settings.config.journal, &error),
         })?;
-    if let Some(fault) = settings.credential_fault {
+    if let Some(fault) = credential_fault(lang, settings.own_chain.as_deref()) {
         return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));
     }
     if !settings.config.journal.is_dir() {
@@ -93,15 +95,20 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
         screen.warn(&lang.trial_roots());
     }
     settings.health.warn(screen, None);
-    let ends = [(Ending::Certificate, shown.valid), (Ending::Credential, settings.config.relay_valid)];
-    for (what, valid) in ends {
-        if let Some(text) =
-            valid.and_then(|valid| upkeep::near_end(lang, what, Validity::of(valid, time::now())))
-        {
-            screen.warn(&text);
-        }
+    let certificate = shown.valid.map(|valid| Validity::of(valid, time::now()));
+    if let Some(text) = certificate.and_then(|validity| upkeep::near_end(lang, Ending::Certificate, validity))
+    {
+        screen.warn(&text);
+    }
+    if let Some(chain) = &settings.own_chain {
+        ends::warn(screen, chain);
     }
     screen.line(&lang.configuration_good(path.display()))
+}
+
+/// Why the relay's own credential is not good now, if it is not.
+fn credential_fault(lang: Lang, chain: Option<&Chain>) -> Option<String> {
+    chain?.judge(time::now()).err().map(|refusal| refusal_text(lang, &refusal))
 }
 
 /// Nothing more will be stored: long enough for a close frame that says so, and nobody is kept.
@@ -129,7 +136,7 @@ fn log_recovery(recovery: Recovery) {
 
 fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     let lang = screen.lang;
-    let Settings { mut config, trial, stop_grace, health, credential_fault, tls, .. } = settings;
+    let Settings { mut config, trial, stop_grace, health, own_chain, own, tls, .. } = settings;
     let (names, journal, workers) = (config.names.join(", "), config.journal.clone(), config.workers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -138,7 +145,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     // Before the address is announced: whoever reads it may ask us to stop at once.
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let hangup = runtime.block_on(async { listen_to(SignalKind::hangup()) })?;
-    let upkeep = Upkeep::new(lang, tls, hangup);
+    let upkeep = Upkeep::new(lang, tls, own, hangup);
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::new(Exit::Failure, lang.cannot_listen(listen, error)))?;
     let (health_listener, health_fault) = health.bind();
@@ -154,7 +161,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     if trial {
         screen.warn(&lang.trial_roots());
     }
-    if let Some(fault) = credential_fault {
+    if let Some(fault) = credential_fault(lang, own_chain.as_deref()) {
         screen.warn(&lang.relay_credential_fault(fault));
     }
     health.warn(screen, health_fault);

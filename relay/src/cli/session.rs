@@ -10,6 +10,7 @@ use vigie_proto::channel::Plane;
 use vigie_proto::refusal::{Code, Refusal};
 
 use super::args::Global;
+use super::ends;
 use super::exit::{Exit, Failure, refusal_text};
 use super::screen::{Screen, escape};
 use super::text::Lang;
@@ -42,8 +43,18 @@ impl Session<'_> {
         context.identity(self.name()?, plane).map_err(|error| self.context_failed(&error))
     }
 
-    /// A client that waits at most `deadline` for what it does.
+    /// A client that waits at most `deadline` for what it does. Warns of what ends soon.
     pub(super) fn client<P: OnPlane>(
+        &self,
+        deadline: Option<std::time::Duration>,
+    ) -> Result<Client<P>, Failure> {
+        let client = self.client_untold(deadline)?;
+        ends::warn(self.screen, client.config().identity.chain());
+        Ok(client)
+    }
+
+    /// The same, without a word on what ends soon.
+    pub(super) fn client_untold<P: OnPlane>(
         &self,
         deadline: Option<std::time::Duration>,
     ) -> Result<Client<P>, Failure> {

@@ -4,30 +4,31 @@
 //! `vigie init` writes. A key that is not known is an error, never ignored.
 
 mod limits;
+mod own_files;
 mod tls_files;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use vigie_client::Identity;
-use vigie_proto::chain::Roots;
-use vigie_proto::credential::Role;
+use vigie_proto::chain::{Chain, Roots};
 use vigie_proto::id::KeyId;
 
 use super::duration;
-use super::exit::{Exit, Failure, refusal_text};
+use super::exit::{Exit, Failure};
 use super::files;
 use super::health::{self, HealthListen};
 use super::screen::Screen;
 use super::suggest::closest;
 use super::text::Lang;
-use super::time;
 use crate::config::RelayConfig;
 use crate::journal::NewJournal;
+use crate::own_credential::OwnCredential;
 
+pub(super) use own_files::OwnFiles;
 pub(super) use tls_files::TlsFiles;
 
 macro_rules! settings {
@@ -97,8 +98,11 @@ pub(super) struct Settings {
     pub(super) stop_grace: Duration,
     /// Where to answer for health, unless the command line says otherwise.
     pub(super) health: HealthListen,
-    /// Why the relay's own credential is not good now: fatal to a check, a warning to a relay that must go on.
-    pub(super) credential_fault: Option<String>,
+    /// The chain of the relay's own credential. Where it is not good now is fatal to a check, a warning to a relay that
+    /// must go on.
+    pub(super) own_chain: Option<Arc<Chain>>,
+    /// Where that and its key came from.
+    pub(super) own: Option<OwnFiles>,
     /// Where the TLS certificate and its key came from.
     pub(super) tls: TlsFiles,
 }
@@ -171,11 +175,13 @@ impl Reading<'_> {
         let mut config = RelayConfig::new(names, tls_chain, tls_key, roots, journal);
         // A service starts before its disk is mounted, or after somebody has cleared it: neither is a new relay.
         config.journal_config.new_journal = NewJournal::OnlyWhereMarked;
-        let credential_fault = self.relay_credential(base, &file, &mut config)?;
+        let own = self.own_files(base, &file, &config.roots)?;
+        let own_chain = own.as_ref().map(|own| own.read(self.lang)).transpose()?;
+        config.relay_credential = own_chain.as_deref().map(OwnCredential::from);
         self.limits(&file, &mut config)?;
         let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);
         let (listen, trial, health) = (file.listen, file.trial, self.health(&file)?);
-        Ok(Settings { config, listen, trial, stop_grace, health, credential_fault, tls })
+        Ok(Settings { config, listen, trial, stop_grace, health, own_chain, own, tls })
     }
 
     fn health(&self, file: &File) -> Result<HealthListen, Failure> {
@@ -195,27 +201,16 @@ impl Reading<'_> {
         Ok(Roots::new(pinned.collect::<Result<Vec<_>, _>>()?))
     }
 
-    /// The relay's own credential. Returns why it is not good now, if it is not.
-    fn relay_credential(
-        &self,
-        base: &Path,
-        file: &File,
-        config: &mut RelayConfig,
-    ) -> Result<Option<String>, Failure> {
-        let (key, chain) = match (&file.relay_key, &file.relay_chain) {
-            (Some(key), Some(chain)) => (base.join(key), base.join(chain)),
-            (None, None) => return Ok(None),
-            (Some(_), None) | (None, Some(_)) => return Err(self.wrong(self.lang.relay_key_and_chain())),
-        };
-        let identity = Identity::load(&key, &chain, &config.roots)
-            .map_err(|error| Failure::new(Exit::Configuration, self.lang.identity_error(&error)))?;
-        let leaf = identity.chain().leaf();
-        if leaf.claims().role != Role::Relay {
-            return Err(self.wrong(self.lang.not_a_relay_credential(chain.display())));
+    /// Where the relay's own credential lies, if it has one.
+    fn own_files(&self, base: &Path, file: &File, roots: &Roots) -> Result<Option<OwnFiles>, Failure> {
+        match (&file.relay_key, &file.relay_chain) {
+            (Some(key), Some(chain)) => {
+                let (key, chain, roots) = (base.join(key), base.join(chain), roots.clone());
+                Ok(Some(OwnFiles { key, chain, roots }))
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) | (None, Some(_)) => Err(self.wrong(self.lang.relay_key_and_chain())),
         }
-        config.relay_credential = Some(leaf.id());
-        config.relay_valid = Some(identity.chain().window());
-        Ok(identity.chain().judge(time::now()).err().map(|refusal| refusal_text(self.lang, &refusal)))
     }
 
     fn duration(&self, key: &str, text: Option<&str>) -> Result<Option<Duration>, Failure> {

@@ -19,6 +19,7 @@ use vigie_proto::time::Window;
 use super::args::{TrustCommand, TrustGrant, TrustShow};
 use super::authority::{self, default_lifetime};
 use super::channels;
+use super::ends;
 use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::files;
 use super::grant;
@@ -74,10 +75,16 @@ fn issue(session: Session<'_>, args: &TrustGrant) -> Outcome {
 /// Who signs: the identity after `--as`, or the root in the folder after `--authority`.
 fn issuer(session: Session<'_>, authority: Option<&Path>, plane: Plane) -> Result<Identity, Failure> {
     let context = session.context()?;
-    let Some(authority) = authority else { return session.identity(&context, plane) };
-    let (key, chain) = (format!("root-{plane}.key.pem"), format!("root-{plane}.chain"));
-    Identity::load(&authority.join(key), &authority.join(chain), context.roots())
-        .map_err(|error| Failure::new(Exit::Configuration, escape(&error.to_string())))
+    let issuer = match authority {
+        None => session.identity(&context, plane)?,
+        Some(authority) => {
+            let (key, chain) = (format!("root-{plane}.key.pem"), format!("root-{plane}.chain"));
+            Identity::load(&authority.join(key), &authority.join(chain), context.roots())
+                .map_err(|error| Failure::new(Exit::Configuration, escape(&error.to_string())))?
+        }
+    };
+    ends::warn(&session.screen.on(plane), issuer.chain());
+    Ok(issuer)
 }
 
 /// Whose key it is about.

@@ -1,5 +1,5 @@
-//! What a running relay has done for it: the TLS certificate taken up when its files change or SIGHUP asks, and a line in
-//! the log 30, 7 and 1 days before a certificate or the relay's own credential ends.
+//! What a running relay has done for it: the TLS certificate and its own credential taken up when their files change or
+//! SIGHUP asks, and a line in the log 30, 7 and 1 days before one of them ends.
 //!
 //! The files are looked at every [`LOOK_EVERY`]: that works on every file system and for every way of putting new files
 //! in place (renaming, links, writing over). Changed files are read once they look the same twice, since certificate and
@@ -7,18 +7,20 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 
-use super::settings::TlsFiles;
+use super::exit::refusal_text;
+use super::settings::{OwnFiles, TlsFiles};
 use super::text::Lang;
 use super::time;
 use crate::health::expiry::{Notice, Validity};
+use crate::own_credential::OwnCredential;
 use crate::server::Relay;
 
-/// Two looks and a renewed certificate is shown: soon enough for whoever watches, and two `stat` calls cost nothing.
+/// Two looks and a renewed certificate is shown: soon enough for whoever watches, and four `stat` calls cost nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Something with an end.
@@ -32,25 +34,56 @@ pub(super) enum Ending {
 /// is none.
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
+/// Files that are read together, and whether they have changed.
+#[derive(Debug)]
+struct Watched {
+    paths: Vec<PathBuf>,
+    /// Of the files that were last read.
+    read: Vec<Stamp>,
+    /// At the last look.
+    seen: Vec<Stamp>,
+}
+
+impl Watched {
+    /// The files were just read.
+    fn new(paths: Vec<PathBuf>) -> Self {
+        let seen = stamps(&paths);
+        Self { paths, read: seen.clone(), seen }
+    }
+
+    /// Whether they are to be read now: they have changed and are still, or somebody asks.
+    fn is_due(&mut self, asked: bool) -> bool {
+        let now = stamps(&self.paths);
+        let settled = now == std::mem::replace(&mut self.seen, now.clone());
+        let due = asked || (settled && now != self.read);
+        if due {
+            self.read = now;
+        }
+        due
+    }
+}
+
 /// Runs beside a relay.
 #[derive(Debug)]
 pub(super) struct Upkeep {
     lang: Lang,
-    files: TlsFiles,
+    tls: TlsFiles,
+    tls_watched: Watched,
+    own: Option<(OwnFiles, Watched)>,
     hangup: Signal,
-    /// Of the files that were last read.
-    read: [Stamp; 2],
-    /// At the last look.
-    seen: [Stamp; 2],
     /// What was last told of each end.
     told: BTreeMap<Ending, Notice>,
 }
 
 impl Upkeep {
     /// The files were just read.
-    pub(super) fn new(lang: Lang, files: TlsFiles, hangup: Signal) -> Self {
-        let seen = stamps(&files);
-        Self { lang, files, hangup, read: seen, seen, told: BTreeMap::new() }
+    pub(super) fn new(lang: Lang, tls: TlsFiles, own: Option<OwnFiles>, hangup: Signal) -> Self {
+        let tls_watched = Watched::new(vec![tls.chain.clone(), tls.key.clone()]);
+        let watched = |own: OwnFiles| {
+            let watched = Watched::new(vec![own.chain.clone(), own.key.clone()]);
+            (own, watched)
+        };
+        Self { lang, tls, tls_watched, own: own.map(watched), hangup, told: BTreeMap::new() }
     }
 
     /// Never ends.
@@ -62,17 +95,19 @@ impl Upkeep {
                 _ = self.hangup.recv() => true,
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
-            let now = stamps(&self.files);
-            let settled = now == std::mem::replace(&mut self.seen, now);
-            if asked || (settled && now != self.read) {
-                self.read = now;
+            if self.tls_watched.is_due(asked) {
                 self.renew(relay);
+            }
+            if let Some((own, watched)) = &mut self.own
+                && watched.is_due(asked)
+            {
+                renew_own(self.lang, own, relay);
             }
         }
     }
 
     fn renew(&self, relay: &Relay) {
-        let renewed = match self.files.read(self.lang) {
+        let renewed = match self.tls.read(self.lang) {
             Ok((chain, key)) => relay.renew_tls(chain, key).map_err(|error| error.to_string()),
             Err(failure) => {
                 relay.note_tls_unreadable();
@@ -117,20 +152,35 @@ pub(super) fn near_end(lang: Lang, what: Ending, validity: Validity) -> Option<S
 /// The same of something else.
 pub(super) fn said_of_end(lang: Lang, what: String, validity: Validity) -> Option<String> {
     let date = time::date(validity.ends);
-    match validity.notice {
-        Notice::None => None,
-        Notice::Month | Notice::Week | Notice::Day => {
-            Some(lang.ends_soon(what, date, validity.left_s / 86_400))
+    if validity.notice.is_warning() {
+        return Some(lang.ends_soon(what, date, validity.left_s / 86_400));
+    }
+    (validity.notice == Notice::Ended).then(|| lang.has_ended(what, date))
+}
+
+/// Takes up the relay's own credential, or goes on with the one before.
+fn renew_own(lang: Lang, own: &OwnFiles, relay: &Relay) {
+    let read = own.read(lang).map_err(|failure| failure.to_string());
+    let good = read.and_then(|chain| match chain.judge(time::now()) {
+        Ok(()) => Ok(chain),
+        Err(refusal) => Err(refusal_text(lang, &refusal)),
+    });
+    match good {
+        Ok(chain) => {
+            relay.renew_credential(OwnCredential::from(&*chain));
+            tracing::info!(credential = %chain.leaf().id(), "the relay's own credential was read again");
         }
-        Notice::Ended => Some(lang.has_ended(what, date)),
+        Err(error) => {
+            tracing::error!(%error, "the relay's new credential or key is refused; the one before stays")
+        }
     }
 }
 
-fn stamps(files: &TlsFiles) -> [Stamp; 2] {
-    [stamp(&files.chain), stamp(&files.key)]
+fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
+    paths.iter().map(|path| stamp(path)).collect()
 }
 
-fn stamp(path: &Path) -> Stamp {
+fn stamp(path: &std::path::Path) -> Stamp {
     let it = std::fs::metadata(path).ok()?;
     Some((it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec()))
 }

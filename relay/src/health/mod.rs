@@ -41,13 +41,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
-use vigie_proto::time::{Timestamp, Window};
+use vigie_proto::time::Timestamp;
 
 use crate::clock::Clock;
 use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Recovery, Storage};
 use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::Tls;
+use crate::own_credential::SharedCredential;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
 
@@ -75,7 +76,7 @@ pub(crate) struct Health {
     clock: Arc<Clock>,
     connections: Arc<Connections>,
     tls: Arc<Tls>,
-    credential: Option<Window>,
+    credential: SharedCredential,
     strangers: Arc<Strangers>,
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
     journal: Arc<Gauge<JournalNumbers>>,
@@ -97,8 +98,7 @@ pub(crate) struct Origin<'a, S: Storage> {
     pub(crate) workers: usize,
     pub(crate) connections: Arc<Connections>,
     pub(crate) tls: Arc<Tls>,
-    /// When the relay's own credential is valid.
-    pub(crate) credential: Option<Window>,
+    pub(crate) credential: SharedCredential,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) ended: watch::Receiver<bool>,
 }
@@ -219,7 +219,7 @@ impl Health {
             delivered_bytes: workers.delivered_bytes,
             certificate: self.tls.shown().valid.map(|valid| Validity::of(valid, now)),
             certificate_refused: self.tls.is_refused(),
-            credential: self.credential.map(|valid| Validity::of(valid, now)),
+            credential: self.credential.validity(now),
             threads: self.threads(),
             damage,
             damage_left_out,

@@ -32,6 +32,7 @@ use crate::net::accept::accept;
 use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
+use crate::own_credential::{OwnCredential, SharedCredential};
 use crate::rates::Rates;
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
@@ -117,6 +118,7 @@ pub struct Relay {
     log: LogId,
     health: Arc<Health>,
     tls: Arc<Tls>,
+    own: SharedCredential,
     health_listener: Option<HealthThread>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
@@ -146,10 +148,11 @@ impl Relay {
         let (fail, failed) = watch::channel(false);
         let retry_hint = config.retry_hint;
         let connections = Connections::new(config.connections_max, config.connections_per_address_max);
-        let relay_valid = config.relay_valid;
+        let own = SharedCredential::new(config.relay_credential.take());
         let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
-        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } = assemble(config)?;
+        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } =
+            assemble(config, own.clone())?;
         let log = sequencer.log();
         let connections = Arc::new(connections);
         let health = Arc::new(Health::new(Origin {
@@ -159,7 +162,7 @@ impl Relay {
             workers: parts.len(),
             connections: Arc::clone(&connections),
             tls: Arc::clone(&tls),
-            credential: relay_valid,
+            credential: own.clone(),
             strangers: Arc::clone(&strangers),
             ended: failed.clone(),
         }));
@@ -189,6 +192,7 @@ impl Relay {
             log,
             health,
             tls,
+            own,
             health_listener,
             retry_hint,
             stop_accepting,
@@ -243,6 +247,12 @@ impl Relay {
         key: PrivateKeyDer<'static>,
     ) -> Result<(), RelayError> {
         self.tls.renew(chain, key, self.health.now()).map(drop)
+    }
+
+    /// Takes up a renewed credential of the relay: clients that log in from now on are told of it. Its key and chain are for
+    /// the caller to judge.
+    pub fn renew_credential(&self, own: OwnCredential) {
+        self.own.renew(own);
     }
 
     /// A renewed certificate or key could not even be read: [`Relay::status`] says so until one could be used.
@@ -335,7 +345,7 @@ struct Assembled {
     tls: Arc<Tls>,
 }
 
-fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
+fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, RelayError> {
     // Where something else ends TLS in front of the relay, its certificate is seen by that alone.
     let names = if config.unbound_passes { Vec::new() } else { config.names.clone() };
     let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key)?, names));
@@ -364,7 +374,7 @@ fn assemble(config: RelayConfig) -> Result<Assembled, RelayError> {
     let (ask, reads) = sync_channel(READS_MAX);
     let part = Parts {
         config: WorkerConfig {
-            relay: config.relay_credential,
+            relay: own,
             outbox_bytes_max: config.outbox_bytes_max,
             ring_bytes_max: config.ring_bytes_max,
             rates: Arc::new(Rates::new(config.publishes_per_credential_max, config.publishes_max)),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use vigie_proto::id::{CredentialId, LogId};
+use vigie_proto::id::LogId;
 use vigie_proto::session::relay::Rules;
 
+use crate::own_credential::SharedCredential;
 use crate::rates::Rates;
 
 /// What a worker is made of; the same for all of a relay but `index`.
@@ -17,7 +18,7 @@ pub struct WorkerConfig {
     /// The log of the relay.
     pub log: LogId,
     /// The relay's own credential, told in `welcome`.
-    pub relay: Option<CredentialId>,
+    pub relay: SharedCredential,
     /// What may wait for one session, in bytes (or one frame where that is larger). Default 256 KiB: about 200 alerts
     /// for a reader that pauses, and 10,000 stalled readers stay under 2.5 GiB.
     pub outbox_bytes_max: usize,
@@ -36,7 +37,7 @@ impl WorkerConfig {
             index,
             rules,
             log,
-            relay: None,
+            relay: SharedCredential::default(),
             outbox_bytes_max: 256 * 1024,
             ring_bytes_max: 4 * 1024 * 1024,
             in_flight_max: 32,

@@ -51,7 +51,7 @@ impl Worker {
             head: self.head.seq,
             now,
             mark_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
-            relay: self.config.relay,
+            relay: self.config.relay.id(),
         };
         let next = now.plus(interval);
         let ends = state.ends();

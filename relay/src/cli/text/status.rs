@@ -75,8 +75,11 @@ sentences! {
         "{what} : échéance le {date}, dans {days} jour(s) ; renouvelez";
     has_ended(what, date) "{what} ended on {date}: renew it", "{what} : échu depuis le {date} ; renouvelez";
     the_certificate() "the relay's TLS certificate", "certificat TLS du relais";
-    the_relay_credential() "the relay's own credential", "accréditation du relais";
-    the_credential() "the credential of this identity", "accréditation de cette identité";
+    the_relay_credential() "the relay's own credential, or one above it,", "accréditation du relais, ou une au-dessus";
+    the_credential_of(name) "the credential of {name}", "accréditation de {name}";
+    the_credential_above(name)
+        "the credential of {name}, which stands above (what is below it is issued anew then),",
+        "accréditation de {name}, située au-dessus (ce qui est au-dessous est alors à émettre de nouveau)";
     status_jumps(jumps) "readers sent back to the journal {jumps} time(s), since a thread had too much waiting",
         "lecteurs renvoyés au journal {jumps} fois, un fil ayant trop en attente";
 }
