@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -146,7 +146,7 @@ fn a_renewed_credential_of_the_relay_is_taken_up_while_it_runs_and_a_bad_one_is_
         command(&["relay", "run", "--config", &place.path("vigie.toml"), "--listen", "127.0.0.1:0"])
             .spawn()
             .unwrap();
-    let (say, said) = channel();
+    let (say, said) = sync_channel(10_000);
     let lines = BufReader::new(relay.stderr.take().unwrap()).lines();
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
     let wait_for = |wanted: &str| {
