@@ -9,7 +9,8 @@ use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::key::SigningKey;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify;
@@ -79,7 +80,7 @@ impl Fixture {
             sent: NOW,
             expires: NOW.plus(Duration::from_secs(3_600)),
             severity: Severity::Severe,
-            label: Tlp::Clear,
+            label: Label::CLEAR,
             replaces: Vec::new(),
             content: Content { cap: content, original: None },
         };

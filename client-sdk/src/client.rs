@@ -31,6 +31,7 @@ use crate::link::{LinkError, LinkState, LinkStates, StateBoard, StateLamp};
 use crate::outbox::PublishChain;
 use crate::plane::OnPlane;
 use crate::publish::{PublishError, Reach, Receipt};
+use crate::reader::Reader;
 use crate::revoke::{self, RevocationsAt, RevokedAt};
 use crate::store::{CursorStore, StoreError};
 use crate::subscription::Subscription;
@@ -336,8 +337,9 @@ impl<P: OnPlane> Client<P> {
     fn start_subscription(&self, filters: Vec<Filter>, start: Start, commits: Commits) -> Subscription<P> {
         let board = StateBoard::new(1);
         let connector = self.connector(board.lamp(0));
-        let roots = self.shared.config.roots.clone();
-        Subscription::start(roots, filters, start, connector, board.subscribe(), commits)
+        let config = &self.shared.config;
+        let reader = Reader::new(config.roots.clone(), config.identity.org().clone(), filters, start);
+        Subscription::start(reader, connector, board.subscribe(), commits)
     }
 
     /// One page of older messages, oldest first: at most `limit` (1 to 256) after a cursor, or from the beginning with
@@ -356,7 +358,7 @@ impl<P: OnPlane> Client<P> {
         let config = &self.shared.config;
         let deadline = self.deadline();
         let connector = self.connector(StateBoard::new(1).lamp(0));
-        history::fetch(config.roots.clone(), filters, after, limit, connector, deadline).await
+        history::fetch(config, filters, after, limit, connector, deadline).await
     }
 
     /// Signs that a credential or a key ends, under the identity's own credential. Nothing is sent.

@@ -7,8 +7,9 @@ use vigie_proto::cap::{Alert, Headline, Urgency};
 use vigie_proto::channel::{Channel, Flow};
 use vigie_proto::id::MessageId;
 use vigie_proto::jws::{Kind, Token};
+use vigie_proto::label::Label;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Refusal;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
@@ -29,7 +30,7 @@ pub struct Draft {
     channel: Channel,
     severity: Severity,
     lifetime: Duration,
-    label: Tlp,
+    label: Label,
     replaces: Vec<MessageId>,
     says: Says,
 }
@@ -65,7 +66,7 @@ impl Draft {
 
     fn with(channel: Channel, severity: Severity, says: Says) -> Self {
         let lifetime = if channel.flow == Flow::Signal { SIGNAL_LIFETIME } else { ALERT_LIFETIME };
-        Self { channel, severity, lifetime, label: Tlp::Clear, replaces: Vec::new(), says }
+        Self { channel, severity, lifetime, label: Label::CLEAR, replaces: Vec::new(), says }
     }
 
     /// From signing to expiry: up to 7 days, and less where a relay is set so.
@@ -75,15 +76,19 @@ impl Draft {
         self
     }
 
-    /// How far it may be passed on. This version takes `TLP:CLEAR` (the default) and `TLP:GREEN`.
+    /// How far it may be passed on, and for whom it is by name; by default `TLP:CLEAR`. [`Label::new`] says at once what
+    /// is wrong with one.
+    ///
+    /// Readers of other organisations are given nothing of it, whatever they subscribe to; its author neither, when the
+    /// author's own organisation is not named.
     #[must_use]
-    pub const fn label(mut self, label: Tlp) -> Self {
+    pub fn label(mut self, label: Label) -> Self {
         self.label = label;
         self
     }
 
     /// The messages that it updates or cancels, at most 64. To take effect it must be on their channel, at least as
-    /// severe, equally labelled, and expire no earlier.
+    /// severe, labelled as they are and for the same organisations, and expire no earlier.
     #[must_use]
     pub fn replaces(mut self, ids: impl IntoIterator<Item = MessageId>) -> Self {
         self.replaces = ids.into_iter().collect();
@@ -107,6 +112,7 @@ impl Draft {
         let content = match says {
             Says::Content(content) => *content,
             Says::Line { text, language, urgency } => {
+                let restriction = (label != Label::CLEAR).then(|| label.to_string());
                 let identifier = format!("{}-{:016x}", now.as_millis(), backoff::seed());
                 let cap = Alert::from_headline(&Headline {
                     plane: channel.plane,
@@ -118,7 +124,7 @@ impl Draft {
                     severity,
                     urgency,
                     area: channel.at.as_str(),
-                    restriction: (label != Tlp::Clear).then_some(label.as_str()),
+                    restriction: restriction.as_deref(),
                 });
                 Content { cap, original: None }
             }

@@ -1,7 +1,6 @@
 //! One page of older messages, judged as live ones are.
 
 use tokio::time::Instant;
-use vigie_proto::chain::Roots;
 use vigie_proto::channel::Filter;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{AFTER_START, ClientFrame, FromRelay, RequestNumber, ServerFrame};
@@ -9,6 +8,7 @@ use vigie_proto::id::LogId;
 use vigie_proto::limits::HISTORY_LIMIT_MAX;
 use vigie_proto::refusal::Refusal;
 
+use crate::client::ClientConfig;
 use crate::clock;
 use crate::connect::{Connector, Ended};
 use crate::delivery::{Delivery, Gap};
@@ -57,7 +57,7 @@ impl HistoryError {
 }
 
 pub(crate) async fn fetch<P: OnPlane>(
-    roots: Roots,
+    config: &ClientConfig,
     filters: Vec<Filter>,
     after: Option<Cursor>,
     limit: u32,
@@ -77,7 +77,7 @@ pub(crate) async fn fetch<P: OnPlane>(
             let (mut line, welcomed) = connector.connect(None).await.map_err(HistoryError::Refused)?;
             line.queue(request.clone());
             let collecting = Collecting {
-                judge: Judge::new(roots.clone(), filters.clone()),
+                judge: Judge::new(config.roots.clone(), config.identity.org().clone(), filters.clone()),
                 log: welcomed.log,
                 found: Vec::new(),
             };

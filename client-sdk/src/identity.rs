@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
-use vigie_proto::channel::Plane;
+use vigie_proto::channel::{Jurisdiction, Plane};
 use vigie_proto::credential::Credential;
 use vigie_proto::expiry::{self, Notice};
 use vigie_proto::key::SigningKey;
@@ -116,6 +116,11 @@ impl Identity {
     /// The one plane that it is good for.
     pub fn plane(&self) -> Plane {
         self.chain.plane()
+    }
+
+    /// The organisation that it speaks and hears for.
+    pub fn org(&self) -> &Jurisdiction {
+        &self.chain.leaf().claims().org
     }
 }
 

@@ -11,10 +11,8 @@ use std::task::{Context, Poll};
 use futures_util::{FutureExt as _, Stream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use vigie_proto::chain::Roots;
-use vigie_proto::channel::Filter;
 use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{FromRelay, ServerFrame, Start};
+use vigie_proto::frame::{FromRelay, ServerFrame};
 use vigie_proto::refusal::Refusal;
 
 use crate::clock;
@@ -64,17 +62,14 @@ pub struct Subscription<P: OnPlane> {
 
 impl<P: OnPlane> Subscription<P> {
     pub(crate) fn start(
-        roots: Roots,
-        filters: Vec<Filter>,
-        start: Start,
+        reader: Reader<P>,
         connector: Connector,
         state: watch::Receiver<LinkState>,
         commits: Commits,
     ) -> Self {
         let (put, deliveries) = mpsc::channel(WAITING_MAX);
         let end = Arc::new(OnceLock::new());
-        let feeder =
-            Feeder { reader: Reader::new(roots, filters, start), put, connector, end: Arc::clone(&end) };
+        let feeder = Feeder { reader, put, connector, end: Arc::clone(&end) };
         // Owned by the subscription: it ends when `deliveries` is dropped.
         tokio::spawn(feeder.run());
         Self { deliveries, end, state, commits: Arc::new(commits) }

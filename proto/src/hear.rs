@@ -1,9 +1,13 @@
 //! `may_hear`: whether a reader is given a message. At the exit, on every delivery of every path.
+//!
+//! It is asked with a [`Said`], which cannot be made without the audience: so no path can forget to look at it.
 
 use crate::chain::Chain;
-use crate::channel::{Channel, Filter, Plane};
+use crate::channel::{Channel, Filter, Jurisdiction, Plane};
 use crate::credential::Role;
+use crate::label::Audience;
 use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::message::Message;
 use crate::refusal::{Code, Refusal};
 use crate::severity::Severity;
 
@@ -11,7 +15,30 @@ use crate::severity::Severity;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reader {
     plane: Plane,
+    /// That of the leaf of its chain.
+    org: Jurisdiction,
     filters: Vec<Filter>,
+}
+
+/// What of a message decides who hears it.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a new member decides anew who hears what: every path must be looked at"
+)]
+pub struct Said<'m> {
+    /// Where it is addressed.
+    pub channel: &'m Channel,
+    /// How grave it is.
+    pub severity: Severity,
+    /// For whom it is by name.
+    pub audience: &'m Audience,
+}
+
+impl<'m> From<&'m Message> for Said<'m> {
+    fn from(message: &'m Message) -> Self {
+        Self { channel: &message.channel, severity: message.severity, audience: message.label.audience() }
+    }
 }
 
 impl Reader {
@@ -34,12 +61,18 @@ impl Reader {
         }
         filters.sort();
         filters.dedup();
-        Ok(Self { plane: chain.plane(), filters })
+        let org = chain.leaf().claims().org.clone();
+        Ok(Self { plane: chain.plane(), org, filters })
     }
 
     /// What it hears, in order, each once.
     pub fn filters(&self) -> &[Filter] {
         &self.filters
+    }
+
+    /// The organisation that it hears as.
+    pub const fn org(&self) -> &Jurisdiction {
+        &self.org
     }
 
     /// The plane of the session.
@@ -48,10 +81,10 @@ impl Reader {
     }
 }
 
-/// Whether the reader hears a message on this channel, of this severity.
-///
-/// The label needs no look in this version: only `TLP:CLEAR` and `TLP:GREEN` are admitted, which all on a relay may
-/// hear.
-pub fn may_hear(reader: &Reader, channel: &Channel, severity: Severity) -> bool {
-    reader.plane == channel.plane && reader.filters.iter().any(|filter| filter.takes(channel, severity))
+/// Whether the reader hears a message: its plane, its place, and for whom it is by name. There is no exception, for its
+/// author neither.
+pub fn may_hear(reader: &Reader, said: Said<'_>) -> bool {
+    reader.plane == said.channel.plane
+        && reader.filters.iter().any(|filter| filter.takes(said.channel, said.severity))
+        && said.audience.takes(&reader.org)
 }

@@ -30,6 +30,7 @@ pub mod credential;
 pub mod chain;
 pub mod expiry;
 pub mod cap;
+pub mod label;
 pub mod message;
 pub mod verify;
 pub mod revocation;

@@ -40,6 +40,9 @@ pub const GRANTS_MAX: usize = 16;
 /// Messages that one message may replace: an update of an update of a long crisis, not a sweep.
 pub const REPLACES_MAX: usize = 64;
 
+/// Organisations that a label may name: the partners of one operation. Whom it does not fit names one above them.
+pub const AUDIENCE_MAX: usize = 16;
+
 /// Free text that names the holder of a credential.
 pub const NAME_BYTES_MAX: usize = 64;
 

@@ -1,7 +1,5 @@
 //! A message: what one author states on one channel, and what of it is signed.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -11,60 +9,11 @@ use crate::cap;
 use crate::channel::Channel;
 use crate::id::{MessageId, sha256};
 use crate::json::{self, JsonError};
+use crate::label::{Label, SignedLabel};
 use crate::limits::REPLACES_MAX;
 use crate::refusal::{Code, Refusal};
 use crate::severity::Severity;
 use crate::time::Timestamp;
-
-/// How far a message may be passed on: the Traffic Light Protocol, version 2.0 of FIRST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Tlp {
-    /// No limit.
-    #[serde(rename = "TLP:CLEAR")]
-    Clear,
-    /// Within the community of those who are on the relay.
-    #[serde(rename = "TLP:GREEN")]
-    Green,
-    /// Reserved: refused as `not_supported` in this version.
-    #[serde(rename = "TLP:AMBER")]
-    Amber,
-    /// Reserved: refused as `not_supported` in this version.
-    #[serde(rename = "TLP:AMBER+STRICT")]
-    AmberStrict,
-    /// Reserved: refused as `not_supported` in this version.
-    #[serde(rename = "TLP:RED")]
-    Red,
-}
-
-impl Tlp {
-    /// The spelling of the standard and of the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Clear => "TLP:CLEAR",
-            Self::Green => "TLP:GREEN",
-            Self::Amber => "TLP:AMBER",
-            Self::AmberStrict => "TLP:AMBER+STRICT",
-            Self::Red => "TLP:RED",
-        }
-    }
-}
-
-impl fmt::Display for Tlp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Label {
-    #[serde(deserialize_with = "json::word")]
-    tlp: Tlp,
-    /// Reserved: a named audience.
-    #[serde(default, deserialize_with = "json::present", skip_serializing)]
-    audience: Option<serde::de::IgnoredAny>,
-}
 
 /// The file that the content was made from: evidence, not what is said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,8 +74,8 @@ pub struct Message {
     pub expires: Timestamp,
     /// At least that of every CAP info; CAP `Unknown` counts as Severe.
     pub severity: Severity,
-    /// How far it may be passed on. This version takes `TLP:CLEAR` and `TLP:GREEN`.
-    pub label: Tlp,
+    /// How far it may be passed on, and for whom it is by name.
+    pub label: Label,
     /// The messages that it updates or cancels, at most 64. Whether it takes effect is the reader's judgement:
     /// [`crate::verify::takes_effect_on`].
     pub replaces: Vec<MessageId>,
@@ -140,7 +89,7 @@ struct PayloadOut<'a> {
     sent: Timestamp,
     expires: Timestamp,
     severity: Severity,
-    label: Label,
+    label: &'a Label,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     replaces: &'a [MessageId],
     content: &'a Content,
@@ -155,7 +104,7 @@ struct PayloadIn {
     #[serde(deserialize_with = "json::word")]
     severity: Severity,
     #[serde(deserialize_with = "json::object")]
-    label: Label,
+    label: SignedLabel,
     #[serde(default)]
     replaces: Vec<MessageId>,
     content: Box<RawValue>,
@@ -181,7 +130,7 @@ impl Message {
             sent: self.sent,
             expires: self.expires,
             severity: self.severity,
-            label: Label { tlp: self.label, audience: None },
+            label: &self.label,
             replaces: &self.replaces,
             content: &self.content,
         };
@@ -196,14 +145,12 @@ impl Message {
             (payload.prev.is_some(), "prev"),
             (payload.cosignatures.is_some(), "cosignatures"),
             (payload.sealed.is_some(), "sealed"),
-            (payload.label.audience.is_some(), "label.audience"),
         ];
         if let Some((_, name)) = reserved.into_iter().find(|(present, _)| *present) {
             return Err(Refusal::new(Code::NotSupported, format!("member `{name}`")));
         }
-        if !matches!(payload.label.tlp, Tlp::Clear | Tlp::Green) {
-            return Err(Refusal::new(Code::NotSupported, format!("label {}", payload.label.tlp)));
-        }
+        let label = Label::try_from(payload.label)
+            .map_err(|fault| Refusal::new(Code::MalformedMessage, format!("`label`: {fault}")))?;
         if payload.replaces.len() > REPLACES_MAX {
             return Err(Refusal::new(Code::MalformedMessage, "`replaces` names more than 64 messages"));
         }
@@ -220,7 +167,7 @@ impl Message {
             sent: payload.sent,
             expires: payload.expires,
             severity: payload.severity,
-            label: payload.label.tlp,
+            label,
             replaces: payload.replaces,
             content,
         })

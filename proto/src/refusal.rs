@@ -244,6 +244,9 @@ codes! {
     NotSubscribed "not_subscribed" Request, false,
         "The message is on a channel that was not subscribed to.",
         "Le message est sur un canal auquel on ne s'est pas abonné.";
+    NotInAudience "not_in_audience" Request, false,
+        "The message is labelled for other organisations.",
+        "Le message est étiqueté pour d'autres organisations.";
     MalformedCursor "malformed_cursor" Request, false,
         "The cursor is not one that a relay gave: pass it on as it was received.",
         "Le curseur n'est pas de ceux que donne un relais : transmettez-le tel que reçu.";

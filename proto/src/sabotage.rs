@@ -11,6 +11,9 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::hear::Said;
+use crate::label::Audience;
+
 /// Names the bug; not set, none is planted.
 pub const VARIABLE: &str = "VIGIE_SABOTAGE";
 
@@ -95,6 +98,14 @@ bugs! {
     NeighbourHears = "neighbour-hears",
     /// Live sessions are given exercises.
     ExerciseLive = "exercise-live",
+    /// A live session is given what is labelled for others.
+    LabelNotLookedAtLive = "label-not-looked-at-live",
+    /// A session that catches up from the journal is given what is labelled for others.
+    LabelNotLookedAtCatchUp = "label-not-looked-at-catch-up",
+    /// A page of history has what is labelled for others.
+    LabelNotLookedAtInHistory = "label-not-looked-at-in-history",
+    /// `TLP:AMBER+STRICT` and `TLP:RED` reach those below the organisations named.
+    StrictAsAmber = "strict-as-amber",
 
     // The SDK.
     /// The cursor of a durable subscription is committed when a message is given, and not when it was dealt with.
@@ -104,6 +115,12 @@ bugs! {
 }
 
 impl Sabotage {
+    /// What is asked of a message, its label forgotten where this bug is planted.
+    pub fn unlabelled(self, said: Said<'_>) -> Said<'_> {
+        static EVERYONE: Audience = Audience::EVERYONE;
+        if self.is_planted() { Said { audience: &EVERYONE, ..said } } else { said }
+    }
+
     /// Whether it is the one that is planted in this process.
     ///
     /// # Panics

@@ -12,8 +12,8 @@ use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane, SEGMENT_BYTES_MAX, SEGMENTS_MAX};
 use vigie_proto::frame::{ClientFrame, GapReason, ServerFrame};
 use vigie_proto::id::Sequence;
+use vigie_proto::label::Tlp;
 use vigie_proto::limits;
-use vigie_proto::message::Tlp;
 use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Ends};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
@@ -101,6 +101,7 @@ fn the_table_of_limits_is_complete_and_right() {
         ("filters in a subscription", grouped(limits::SUBSCRIPTIONS_MAX)),
         ("grants in a credential", grouped(limits::GRANTS_MAX)),
         ("ids in `replaces`", grouped(limits::REPLACES_MAX)),
+        ("orgs in an `audience`", grouped(limits::AUDIENCE_MAX)),
         ("`name` of a credential", bytes(limits::NAME_BYTES_MAX)),
         ("`detail` of a refusal", bytes(DETAIL_BYTES_MAX)),
         ("clock difference between honest parties", millis(limits::CLOCK_SKEW_MAX)),
@@ -182,7 +183,7 @@ fn each_word_has_one_spelling() {
         on_the_wire(serde_json::to_string(&flow).unwrap(), flow.as_str());
         assert!(grammar.contains(&format!("\"{flow}\"")), "{flow}");
     }
-    for tlp in [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red] {
+    for tlp in Tlp::ALL {
         on_the_wire(serde_json::to_string(&tlp).unwrap(), tlp.as_str());
         assert!(grammar.contains(&format!("`{tlp}`")), "{tlp}");
     }

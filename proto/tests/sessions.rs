@@ -393,11 +393,16 @@ fn other_requests_are_read_and_bounded() {
             "{limit}"
         );
     }
-    let id = CredentialId::from_bytes([9; 32]);
-    let credential = format!(r#"{{"op":"credential","n":10,"id":"{id}"}}"#);
-    assert!(
-        matches!(ask(&mut session, &credential), Ok(Request::Credential { re: 10, id: asked }) if asked == id)
-    );
+    let credential = |id| format!(r#"{{"op":"credential","n":10,"id":"{id}"}}"#);
+    let (other, own) = (CredentialId::from_bytes([9; 32]), session.chain().leaf().id());
+    // Of whom it was given nothing, it learns nothing.
+    let unknown = (Code::UnknownCredential, Some(10));
+    assert_eq!(ask(&mut session, &credential(other)).unwrap_err(), unknown);
+    assert!(session.needs_chain(other));
+    for id in [other, own] {
+        let asked = ask(&mut session, &credential(id));
+        assert!(matches!(asked, Ok(Request::Credential { re: 10, id: asked }) if asked == id));
+    }
     let again = login_frame(dialled("town-live", TOWN, MARK_INTERVAL));
     let numbered = again.replacen(r#""op":"login""#, r#""op":"login","n":7"#, 1);
     assert_ne!(numbered, again);

@@ -14,6 +14,8 @@ mod support;
 mod credentials;
 #[path = "vectors/frames.rs"]
 mod frames;
+#[path = "vectors/labels.rs"]
+mod labels;
 #[path = "vectors/logins.rs"]
 mod logins;
 #[path = "vectors/messages.rs"]
@@ -34,9 +36,10 @@ use vigie_proto::channel::{Channel, Filter};
 use vigie_proto::credential::Credential;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, FromRelay, ServerFrame};
-use vigie_proto::hear::{Reader, may_hear};
+use vigie_proto::hear::{Reader, Said, may_hear};
 use vigie_proto::id::{KeyId, LogId, MessageId};
 use vigie_proto::key::SigningKey;
+use vigie_proto::label::Audience;
 use vigie_proto::login::{self, Binding, Expected};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::severity::Severity;
@@ -103,6 +106,7 @@ fn the_committed_files_are_what_the_seeds_give() {
     compare_or_write("vectors/cursors.json", &to_json(&texts::cursors()));
     compare_or_write("vectors/channels.json", &to_json(&texts::channels()));
     compare_or_write("vectors/hear.json", &to_json(&texts::hear()));
+    compare_or_write("vectors/labels.json", &to_json(&labels::heard()));
 }
 
 /// The samples of PROTOCOL.md: every frame, and one token of each kind.
@@ -461,7 +465,9 @@ fn channels_are_read_and_heard_as_the_vectors_say() {
         let channel: Channel = case.channel.parse().unwrap();
         let chain = verify_chain(&tokens, &names, &roots()).unwrap();
         let reader = Reader::new(&chain, vec![filter]).unwrap();
-        let heard = Severity::ALL.map(|severity| may_hear(&reader, &channel, severity));
+        let audience = &Audience::EVERYONE;
+        let heard =
+            Severity::ALL.map(|severity| may_hear(&reader, Said { channel: &channel, severity, audience }));
         assert_eq!(heard, case.heard, "{} {}", case.filter, case.channel);
     }
 }

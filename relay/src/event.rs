@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use vigie_proto::channel::Channel;
 use vigie_proto::frame::ServerFrame;
+use vigie_proto::hear::Said;
 use vigie_proto::id::{CredentialId, MessageId, Sequence};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -38,8 +40,16 @@ pub struct Event {
     pub severity: Severity,
     /// Where it is addressed.
     pub channel: Channel,
+    /// For whom it is by name.
+    pub audience: Audience,
     /// The text of the `event` frame.
     pub frame: Bytes,
+}
+
+impl<'e> From<&'e Event> for Said<'e> {
+    fn from(event: &'e Event) -> Self {
+        Self { channel: &event.channel, severity: event.severity, audience: &event.audience }
+    }
 }
 
 impl From<&MessageRecord> for Event {
@@ -53,6 +63,7 @@ impl From<&MessageRecord> for Event {
             credential: record.credential,
             severity: record.severity,
             channel: record.channel.clone(),
+            audience: record.audience.clone(),
             frame: frame.to_text().into(),
         }
     }

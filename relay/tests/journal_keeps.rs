@@ -13,9 +13,10 @@ use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::id::{LogId, Nonce};
 use vigie_proto::key::SigningKey;
+use vigie_proto::label::Label;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{self, Target};
 use vigie_proto::session::relay::Rules;
@@ -95,7 +96,7 @@ impl Author {
             sent,
             expires: sent.plus(HOUR),
             severity: Severity::Minor,
-            label: Tlp::Clear,
+            label: Label::CLEAR,
             replaces: Vec::new(),
             content: Content { cap: cap::Alert::from_headline(&headline), original: None },
         };

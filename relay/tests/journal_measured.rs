@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use vigie_proto::channel::Channel;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_relay::journal::{DirStorage, Journal, JournalConfig, MessageRecord, Record, Recovery};
@@ -33,6 +34,7 @@ fn message(seq: u64) -> Record {
         credential: CredentialId::from_bytes([9; 32]),
         severity: Severity::Severe,
         channel: format!("alert/fr.c{}", seq % 1_000).parse().unwrap(),
+        audience: Audience::EVERYONE,
         jws: Bytes::from(vec![b'a'; 920]),
     })
 }

@@ -193,6 +193,11 @@ class Grammars(unittest.TestCase):
             heard = [vigie.hears(case["filter"], case["channel"], severity) for severity in vigie.SEVERITIES]
             self.assertEqual(heard, case["heard"], case)
 
+    def test_labels(self) -> None:
+        for case in load("labels"):
+            self.assertTrue(vigie.is_label(case["label"]), case)
+            self.assertEqual(vigie.is_for(case["label"], case["org"]), case["heard"], case)
+
 
 class Credentials(Cases):
     def test_cases(self) -> None:

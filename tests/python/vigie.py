@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 MAX_INT, MAX_FRAME, MAX_MESSAGE, MAX_CREDENTIAL, MAX_LINKS, MAX_DEPTH = 2**53 - 1, 263_168, 262_144, 1_280, 8, 16
 WEEK_MS, SKEW_MS, STALE, CHAINS = 604_800_000, 120_000, 2.4, 32
 SEVERITIES = ("Minor", "Moderate", "Severe", "Extreme")
-TLP = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED")  # from the third on reserved
+TLP = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED")
 TEMPORARY = frozenset("login_timeout proof_replayed busy rate_limited full clock_suspect storage_failed going_away unresponsive "
                       "too_many_strangers too_many_connections".split())
 class Refusal(Exception):
@@ -87,7 +87,7 @@ RULES = {
                   "not_before:number expires:number ext:object?", "jwk": "crv:Ed25519| kty:OKP| x:id",
     "grant": f"flow:alert|signal at:place publish:{SEVERITY}? subscribe:flag? delegate:byte?",
     "message": f"channel:str sent:number expires:number severity:{SEVERITY} label:label replaces:id#? content:any "
-               "ext:object? prev:any? cosignatures:any? sealed:any?", "label": "tlp:tlp audience:any?",
+               "ext:object? prev:any? cosignatures:any? sealed:any?", "label": "tlp:tlp audience:place+16?",
     "content": "cap:alert original:original?", "original": "media_type:str sha256:id bytes?",
     "alert": "identifier:full sender:full sent:moment status:Actual|Exercise|System|Test|Draft references? incidents? "
              "msgType:Alert|Update|Cancel|Ack|Error scope:Public|Restricted|Private restriction? addresses? code*64 "
@@ -235,6 +235,13 @@ class Message(NamedTuple):
         return (target.id in new.get("replaces", []) and all(new[same] == old[same] for same in ("channel", "label"))
                 and rank_of(new["severity"]) >= rank_of(old["severity"]) and new["expires"] >= old["expires"]
                 and (self.chain[-1].key == target.chain[-1].key or passes(self.chain.check_may_publish, *right)))
+def is_label(label: dict[str, Any]) -> bool:
+    level, orgs = TLP.index(label["tlp"]), label.get("audience", [])
+    covered = level < 3 and any(inside(one, other) for one in orgs for other in orgs if one != other)
+    return orgs == sorted(set(orgs)) and not covered and (level == 1 or bool(orgs) == (level > 1))
+def is_for(label: dict[str, Any], org: str) -> bool:
+    strict, orgs = label["tlp"] in TLP[3:], label.get("audience", [])
+    return not orgs or any(org == one if strict else inside(org, one) for one in orgs)
 def verify_message(jws: str, chain: Chain, lifetime_ms: int = WEEK_MS) -> Message:
     bad, by = "malformed_message", chain[-1]
     need(len(jws.encode()) <= MAX_MESSAGE, "message_too_large")
@@ -243,9 +250,8 @@ def verify_message(jws: str, chain: Chain, lifetime_ms: int = WEEK_MS) -> Messag
     need(token.plane == by.token.plane, "wrong_plane")
     token.check_signature(by.key)
     body = shape(strict_json(token.payload, bad), RULES["message"], bad)
-    reserved = {"prev", "cosignatures", "sealed", "audience"} & (body.keys() | body["label"].keys())
-    need(not reserved and body["label"]["tlp"] in TLP[:2], "not_supported")
-    need(len(body.get("replaces", [])) <= 64, bad)
+    need(not {"prev", "cosignatures", "sealed"} & body.keys(), "not_supported")
+    need(is_label(body["label"]) and len(body.get("replaces", [])) <= 64, bad)
     plane, flow, place = parse_channel(body["channel"])
     content = shape(body["content"], RULES["content"], "malformed_content")
     if "bytes" in (original := content.get("original", {})):
@@ -370,6 +376,7 @@ class Session:
         message.check_admitted(frame["admitted"])
         to, severity = message.body["channel"], message.body["severity"]
         need(any(hears(one, to, severity) for one in self._filters), "not_subscribed")
+        need(is_for(message.body["label"], parse_credential(self.me.chain[-1]).body["org"]), "not_in_audience")
         return message
     async def heard(self) -> AsyncIterator[Heard]:
         """What comes, in order. Store `cursor` (when there is one) once what came with it is handled."""

@@ -13,7 +13,8 @@ use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Channel, Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::key::SigningKey;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify;
@@ -71,7 +72,7 @@ pub fn message(channel: &str, text: &str, severity: Severity) -> Message {
         sent,
         expires: sent.plus(Duration::from_secs(3_600)),
         severity,
-        label: Tlp::Clear,
+        label: Label::CLEAR,
         replaces: Vec::new(),
         content: Content { cap: alert(channel.plane, text, severity), original: None },
         channel,

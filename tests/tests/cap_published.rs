@@ -10,7 +10,8 @@ use vigie_client::{Client, Delivery, Draft, Exercise, Live, OnPlane, Subscriptio
 use vigie_proto::cap::{Alert, Scope};
 use vigie_proto::channel::Plane;
 use vigie_proto::frame::Start;
-use vigie_proto::message::{Content, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::Content;
 use vigie_proto::severity::Severity;
 use vigie_relay::server::Relay;
 use vigie_tests::soon;
@@ -40,7 +41,7 @@ impl<P: OnPlane> Side<P> {
     async fn passes(&mut self, name: &str, alert: &Alert) {
         let severity = alert.severity_floor().unwrap_or(Severity::Severe);
         let content = Content { cap: alert.clone(), original: None };
-        let label = if alert.scope == Scope::Public { Tlp::Clear } else { Tlp::Green };
+        let label = if alert.scope == Scope::Public { Label::CLEAR } else { Label::GREEN };
         // Two files may say the same, and said in the same millisecond that would be one message.
         self.published += 1;
         let lifetime = Duration::from_secs(3_600 + self.published);

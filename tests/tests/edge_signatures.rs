@@ -105,7 +105,8 @@ fn by_relay(table: &Table, credential: &Value, token: Option<&str>) -> &'static 
 /// A reader that a relay gives the chain and the message, as sound as they are.
 fn by_sdk(table: &Table, case: &Value) -> &'static str {
     let filter = "alert/fr.**".parse().unwrap();
-    let mut reader: Reader<Live> = Reader::new(table.roots(), vec![filter], Start::Beginning);
+    let mut reader: Reader<Live> =
+        Reader::new(table.roots(), "fr".parse().unwrap(), vec![filter], Start::Beginning);
     reader.handle_open();
     let re = reader.request();
     let log = LogId::from_bytes([1; 16]);

@@ -277,6 +277,7 @@ impl Seen {
             credential: vigie_proto::id::CredentialId::from_bytes([8; 32]),
             severity: Moderate,
             channel: "alert/fr".parse().unwrap(),
+            audience: vigie_proto::label::Audience::EVERYONE,
             frame: vec![b'x'; bytes].into(),
         };
         let author = Ticket { worker: 1, session: self.session, re: 1 };

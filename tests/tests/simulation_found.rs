@@ -9,7 +9,8 @@ use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, FromRelay, ServerFrame};
 use vigie_proto::id::{LogId, Nonce, Sequence};
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
 use vigie_proto::revocation::{self, Statement, Target};
 use vigie_proto::session::client::{Dialled, Login, Step};
@@ -100,7 +101,7 @@ impl ByHand {
             sent: BEGIN,
             expires: BEGIN.plus(Duration::from_secs(60)),
             severity: Severity::Extreme,
-            label: Tlp::Clear,
+            label: Label::CLEAR,
             replaces: Vec::new(),
             content: Content { cap: world::alert(Plane::Live, text, Severity::Extreme), original: None },
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vigie_client::SignedMessage;
 use vigie_proto::id::Sequence;
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_relay::journal::{MessageRecord, Record};
@@ -46,6 +47,7 @@ pub(crate) fn record(author: &Person, message: &SignedMessage, seq: u64, admitte
         credential: author.chain.leaf().id(),
         severity: Severity::Severe,
         channel: CHANNEL.parse().unwrap(),
+        audience: Audience::EVERYONE,
         jws: Bytes::copy_from_slice(message.token().as_bytes()),
     })
 }

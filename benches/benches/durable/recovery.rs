@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::runtime::Runtime;
 use vigie_client::{Client, Live};
 use vigie_proto::id::{CredentialId, MessageId, Sequence};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_relay::journal::{MessageRecord, Record};
 use vigie_tests::world::{World, now};
@@ -69,6 +70,7 @@ fn fill(folder: &Path) {
                 credential: CredentialId::from_bytes([u8::try_from(seq % 64).unwrap(); 32]),
                 severity: Severity::Severe,
                 channel: format!("alert/fr.c{}", seq % 1_000).parse().unwrap(),
+                audience: Audience::EVERYONE,
                 jws: Bytes::from(vec![b'a'; 920]),
             })
         };

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use vigie_proto::chain::{Chain, Roots};
-use vigie_proto::channel::Filter;
+use vigie_proto::channel::{Filter, Jurisdiction};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::id::MessageId;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
@@ -25,6 +25,8 @@ const REVOCATIONS_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Judge<P> {
     roots: Roots,
+    /// Whose reader it is.
+    org: Jurisdiction,
     filters: Vec<Filter>,
     chains: Chains,
     revocations: Revocations,
@@ -32,9 +34,10 @@ pub(crate) struct Judge<P> {
 }
 
 impl<P: OnPlane> Judge<P> {
-    pub(crate) fn new(roots: Roots, filters: Vec<Filter>) -> Self {
+    pub(crate) fn new(roots: Roots, org: Jurisdiction, filters: Vec<Filter>) -> Self {
         Self {
             roots,
+            org,
             filters,
             chains: Chains::default(),
             revocations: Revocations::default(),
@@ -110,6 +113,9 @@ impl<P: OnPlane> Judge<P> {
         let message = signed.message();
         if !self.filters.iter().any(|filter| filter.takes(&message.channel, message.severity)) {
             return Err(Refusal::new(Code::NotSubscribed, format!("channel {}", message.channel)));
+        }
+        if !message.label.audience().takes(&self.org) {
+            return Err(Refusal::new(Code::NotInAudience, format!("label {}", message.label)));
         }
         Ok(signed)
     }

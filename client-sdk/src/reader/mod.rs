@@ -21,7 +21,7 @@ mod tests;
 use std::sync::Arc;
 
 use vigie_proto::chain::Roots;
-use vigie_proto::channel::Filter;
+use vigie_proto::channel::{Filter, Jurisdiction};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, HeldRevocations, RequestNumber, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
@@ -71,13 +71,13 @@ enum Session {
 }
 
 impl<P: OnPlane> Reader<P> {
-    /// A reader that trusts `roots` and nobody else, hears `filters`, and begins at `start`.
+    /// A reader of an organisation that trusts `roots` and nobody else, hears `filters`, and begins at `start`.
     ///
     /// With [`Start::Here`] it begins at the moment of the first session; should that break before any event or mark
     /// came, at the moment of the next.
-    pub fn new(roots: Roots, filters: Vec<Filter>, start: Start) -> Self {
+    pub fn new(roots: Roots, org: Jurisdiction, filters: Vec<Filter>, start: Start) -> Self {
         Self {
-            judge: Judge::new(roots, filters),
+            judge: Judge::new(roots, org, filters),
             start,
             position: None,
             delivered: Delivered::default(),

@@ -9,7 +9,8 @@ use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::frame::GapReason;
 use vigie_proto::key::SigningKey;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::revocation::{self, Statement, Target};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Window;
@@ -103,7 +104,7 @@ impl Author {
             sent: NOW.minus(Duration::from_secs(3_600)),
             expires,
             severity: Severity::Moderate,
-            label: Tlp::Clear,
+            label: Label::CLEAR,
             replaces: Vec::new(),
             content: Content { cap, original: None },
         };
@@ -126,7 +127,7 @@ struct Case<P>(Reader<P>);
 impl<P: OnPlane> Case<P> {
     fn new(roots: Roots, filters: &[&str], start: Start) -> Self {
         let filters = filters.iter().map(|filter| filter.parse().unwrap()).collect();
-        Self(Reader::new(roots, filters, start))
+        Self(Reader::new(roots, "fr".parse().unwrap(), filters, start))
     }
 
     /// A subscribed session at place 0 of the log.

@@ -173,7 +173,7 @@ pub enum Request {
         /// At most so many messages.
         limit: u32,
     },
-    /// Give a chain that the relay knows, or refuse with `unknown_credential`.
+    /// Give again a chain that the session was given, or refuse with `unknown_credential`.
     Credential {
         /// The request.
         re: RequestNumber,
@@ -224,6 +224,12 @@ impl LoggedIn {
     /// Notes that an event under this credential is about to be sent; whether its chain must go before it.
     pub fn needs_chain(&mut self, credential: CredentialId) -> bool {
         self.given.note(credential)
+    }
+
+    /// Whether the session has the chain of this credential, or was just given it: its own, or that of a message that it
+    /// was given.
+    fn was_given(&self, credential: CredentialId) -> bool {
+        self.given.contains(credential) || self.chain.links().iter().any(|link| link.id() == credential)
     }
 
     /// Judges a frame.
@@ -278,7 +284,9 @@ impl LoggedIn {
                 let start = Start::parse(Some(&after))?;
                 Ok(Request::History { re: n, reader: self.reader(&channels, rules)?, start, limit })
             }
-            ClientFrame::Credential { n, id } => Ok(Request::Credential { re: n, id }),
+            ClientFrame::Credential { n, id } if self.was_given(id) => Ok(Request::Credential { re: n, id }),
+            // Known or not: who may not hear a message does not learn from this that its author has spoken.
+            ClientFrame::Credential { id, .. } => Err(Refusal::from(Code::UnknownCredential).by(id)),
         }
     }
 
@@ -371,6 +379,10 @@ fn number_of(frame: &ClientFrame<'_>) -> Option<RequestNumber> {
 struct GivenChains(VecDeque<CredentialId>);
 
 impl GivenChains {
+    fn contains(&self, credential: CredentialId) -> bool {
+        self.0.contains(&credential)
+    }
+
     /// Whether the chain must be given now; notes that it is.
     fn note(&mut self, credential: CredentialId) -> bool {
         if self.0.contains(&credential) {

@@ -2,6 +2,7 @@
 
 use vigie_proto::limits::MESSAGE_BYTES_MAX;
 
+use super::super::labels;
 use super::{Book, NATION, TOWN};
 use crate::support::{Then, Token, base64url, find, from_base64url, header};
 
@@ -63,6 +64,14 @@ pub(super) fn payload_form(book: &mut Book<'_>) {
             _ => "alert-town",
         };
         book.add(TOWN, token, verdict, (verdict != "ok").then_some(repaired));
+    }
+}
+
+/// What a label may be, and what it may not.
+pub(super) fn labels(book: &mut Book<'_>) {
+    for (name, label, verdict, repaired) in labels::forms() {
+        let draft = book.alert_to_paris().with(|draft| draft.label = label);
+        book.add(TOWN, draft.token(name), verdict, repaired);
     }
 }
 
@@ -157,11 +166,6 @@ pub(super) fn reserved(book: &mut Book<'_>) {
         ("reserved-prev-null", r#""label""#, r#""prev":null,"label""#),
         ("reserved-cosignatures", r#""label""#, r#""cosignatures":[],"label""#),
         ("reserved-sealed", r#""label""#, r#""sealed":{},"label""#),
-        ("reserved-audience", r#""TLP:GREEN""#, r#""TLP:GREEN","audience":"sdis""#),
-        ("reserved-audience-null", r#""TLP:GREEN""#, r#""TLP:GREEN","audience":null"#),
-        ("reserved-amber", "TLP:GREEN", "TLP:AMBER"),
-        ("reserved-amber-strict", "TLP:GREEN", "TLP:AMBER+STRICT"),
-        ("reserved-red", "TLP:GREEN", "TLP:RED"),
     ] {
         let base = book.alert_to_paris();
         let payload = base.payload();

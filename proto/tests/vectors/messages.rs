@@ -190,6 +190,7 @@ pub(crate) fn build(credentials: &[Token]) -> File {
     severity(&mut book);
     times(&mut book);
     message_form::payload_form(&mut book);
+    message_form::labels(&mut book);
     message_form::content_form(&mut book);
     message_form::reserved(&mut book);
     message_form::token_form(&mut book);
@@ -220,8 +221,6 @@ fn good(book: &mut Book<'_>) {
         "Exercice d'essai",
     );
     book.add(NATION_EXERCISE, exercise.token("exercise-nation"), "ok", None);
-    let clear = book.alert_to_paris().with(|draft| draft.label = r#"{"tlp":"TLP:CLEAR"}"#.to_owned());
-    book.add(TOWN, clear.token("label-clear"), "ok", None);
     let extended = book.alert_to_paris().with(|draft| draft.more = r#","ext":{"a":[null]}"#.to_owned());
     book.add(TOWN, extended.token("ext"), "ok", None);
     let draft = book.alert_to_paris();
@@ -433,6 +432,12 @@ fn replaces(book: &mut Book<'_>) {
             false,
         ),
         (
+            "update-for-fewer",
+            TOWN,
+            update.clone().with(|draft| draft.label = labelled("GREEN", "fr.a")),
+            false,
+        ),
+        (
             "update-of-nothing",
             TOWN,
             update.with(|draft| draft.replaces = format!(r#""replaces":["{}"],"#, "A".repeat(43))),
@@ -446,5 +451,30 @@ fn replaces(book: &mut Book<'_>) {
             target: "alert-town".to_owned(),
             takes_effect,
         });
+    }
+    replaces_for_some(book);
+}
+
+fn labelled(tlp: &str, orgs: &str) -> String {
+    let orgs = orgs.replace(' ', r#"",""#);
+    format!(r#"{{"tlp":"TLP:{tlp}","audience":["{orgs}"]}}"#)
+}
+
+/// What was said to some is replaced before the same, and under the same label.
+fn replaces_for_some(book: &mut Book<'_>) {
+    let target = find(&book.tokens, "label-amber").id.clone();
+    for (name, label, takes_effect) in [
+        ("update-for-the-same", labelled("AMBER", "fr.interieur fr.sante"), true),
+        ("update-for-one-of-them", labelled("AMBER", "fr.interieur"), false),
+        ("update-for-one-more", labelled("AMBER", "fr.a fr.interieur fr.sante"), false),
+        ("update-for-others", labelled("AMBER", "fr.a fr.b"), false),
+        ("update-strictly-for-the-same", labelled("AMBER+STRICT", "fr.interieur fr.sante"), false),
+        ("update-green-for-the-same", labelled("GREEN", "fr.interieur fr.sante"), false),
+        ("update-for-everyone", r#"{"tlp":"TLP:GREEN"}"#.to_owned(), false),
+    ] {
+        let draft = book.alert_to_paris().replacing(&target).with(|draft| draft.label = label);
+        book.add(TOWN, draft.token(name), "ok", None);
+        let (update, target) = (name.to_owned(), "label-amber".to_owned());
+        book.replaces.push(Replaces { update, target, takes_effect });
     }
 }

@@ -8,7 +8,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 use vigie_proto::channel::{Flow, Jurisdiction};
 use vigie_proto::credential::Role;
 use vigie_proto::id::{KeyId, MessageId};
-use vigie_proto::message::Tlp;
+use vigie_proto::label::Tlp;
 use vigie_proto::severity::Severity;
 
 use super::cap::args::{CapCommand, Supply};
@@ -145,6 +145,8 @@ pub(super) struct Publish {
     pub(super) exercise: bool,
     #[arg(long, value_name = "LABEL", value_parser = label_parser(), ignore_case = true)]
     pub(super) label: Option<Tlp>,
+    #[arg(long, value_name = "ORG", value_delimiter = ',')]
+    pub(super) audience: Vec<Jurisdiction>,
     // An id may begin with a hyphen.
     #[arg(long, value_name = "ID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(super) replaces: Vec<MessageId>,
@@ -324,12 +326,9 @@ fn severity_parser() -> impl TypedValueParser<Value = Severity> {
     })
 }
 
-/// The labels of the protocol; those of a later version are refused where a message is made.
-const LABELS: [Tlp; 5] = [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red];
-
 fn label_parser() -> impl TypedValueParser<Value = Tlp> {
-    PossibleValuesParser::new(LABELS.map(Tlp::as_str)).map(|text| {
-        let given = LABELS.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(&text));
+    PossibleValuesParser::new(Tlp::ALL.map(Tlp::as_str)).map(|text| {
+        let given = Tlp::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(&text));
         given.expect("the parser before this one took only these words")
     })
 }

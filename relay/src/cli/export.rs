@@ -9,6 +9,7 @@ use vigie_proto::channel::{Channel, Jurisdiction, Plane};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, MessageId, RevocationId, Sequence};
+use vigie_proto::label::Label;
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
 use vigie_proto::revocation::Reason;
@@ -55,6 +56,7 @@ struct MessageLine<'a> {
     plane: Plane,
     sent: Timestamp,
     severity: Severity,
+    label: &'a Label,
     author: AuthorLine,
     verified: bool,
     expired: bool,
@@ -159,6 +161,7 @@ impl Export {
             plane: message.channel.plane,
             sent: message.sent,
             severity: message.severity,
+            label: &message.label,
             author: AuthorLine::of(shown.chain),
             verified: true,
             expired: shown.expired,

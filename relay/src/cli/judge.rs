@@ -167,6 +167,8 @@ pub(super) fn same(record: &MessageRecord, signed: &VerifiedMessage) -> Result<(
         "severity"
     } else if record.channel != message.channel {
         "channel"
+    } else if record.audience != *message.label.audience() {
+        "audience"
     } else {
         return Ok(());
     };

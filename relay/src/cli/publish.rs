@@ -12,7 +12,8 @@ use vigie_client::{Client, Draft, Exercise, Live, OnPlane, PublishError, Reach, 
 use vigie_proto::cap::{Alert, Scope, Urgency};
 use vigie_proto::channel::{Channel, Flow, Plane};
 use vigie_proto::id::{LogId, MessageId, Sequence};
-use vigie_proto::message::{Content, Original, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Original};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
@@ -52,6 +53,7 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
     let screen = session.screen;
     let channel = channels::channel(screen.lang, &args.channel, P::PLANE)?;
     // What is wrong with the command is told before trust or network are looked at.
+    let label = label(screen.lang, args)?;
     let says = Says::read(screen, args, P::PLANE)?;
     let client = session.client::<P>(Some(args.wait))?;
     if args.offline {
@@ -60,7 +62,7 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
         {
             screen.warn(&screen.lang.references_not_looked_up(screen.lang.references_need_a_line()));
         }
-        let message = says.sign(screen, &client, &channel, args, &Targets::default())?;
+        let message = says.sign(screen, &client, &channel, args, label, &Targets::default())?;
         return queue::publish(session, &client, &message, &channel, args.wait);
     }
     let sent = session.block_on(async {
@@ -70,7 +72,7 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
                 references::resolve(screen, &client, &channel, &content.cap, args.wait).await
             }
         };
-        let message = says.sign(screen, &client, &channel, args, &targets)?;
+        let message = says.sign(screen, &client, &channel, args, label, &targets)?;
         let sent = client.publish_with_reach(&message, REACH_WAIT).await;
         sent.map_err(|error| publish_failed(screen.lang, &error))
     });
@@ -105,6 +107,7 @@ impl Says {
         client: &Client<P>,
         channel: &Channel,
         args: &Publish,
+        label: Option<Label>,
         targets: &Targets,
     ) -> Result<SignedMessage, Failure> {
         let now = time::now();
@@ -112,14 +115,14 @@ impl Says {
         let lifetime = args
             .expires
             .or_else(|| targets.lifetime(now).map(|least| least.max(default_lifetime(channel.flow))));
-        let label = args.label.or_else(|| targets.label());
+        let label = label.or_else(|| targets.label().cloned());
         let replaces: BTreeSet<MessageId> = args.replaces.iter().copied().chain(targets.ids()).collect();
         let sign = |mut draft: Draft| {
             if let Some(lifetime) = lifetime {
                 draft = draft.lifetime(lifetime);
             }
-            if let Some(label) = label {
-                draft = draft.label(label);
+            if let Some(label) = &label {
+                draft = draft.label(label.clone());
             }
             client.sign(draft.replaces(replaces.iter().copied()))
         };
@@ -136,8 +139,8 @@ impl Says {
                 let severity =
                     severity.ok_or_else(|| Failure::new(Exit::Usage, screen.lang.severity_needed()))?;
                 let expires = now.plus(lifetime.unwrap_or_else(|| default_lifetime(channel.flow)));
-                let label = label.unwrap_or(Tlp::Clear);
-                for told in references::shortfalls(screen.lang, targets, severity, label, expires) {
+                let label = label.clone().unwrap_or(Label::CLEAR);
+                for told in references::shortfalls(screen.lang, targets, severity, &label, expires) {
                     screen.warn(&told);
                 }
                 let whole = sign(Draft::new(channel.clone(), severity, (*content).clone()));
@@ -153,6 +156,16 @@ impl Says {
         };
         signed.map_err(|error| publish_failed(screen.lang, &error))
     }
+}
+
+/// The label that the command asks for, if it does.
+fn label(lang: Lang, args: &Publish) -> Result<Option<Label>, Failure> {
+    let Some(tlp) = args.label else {
+        let alone = || Failure::new(Exit::Usage, lang.audience_alone());
+        return if args.audience.is_empty() { Ok(None) } else { Err(alone()) };
+    };
+    let label = Label::new(tlp, args.audience.iter().cloned());
+    label.map(Some).map_err(|fault| Failure::new(Exit::Usage, lang.label_fault(fault)))
 }
 
 /// How long a message lives that is given no lifetime; one that replaces others lives at least as long as they do.

@@ -4,6 +4,7 @@
 
 use vigie_client::{Disowned, Gap, OnPlane, Suspect, Verified};
 use vigie_proto::cap::{Alert, MsgType};
+use vigie_proto::label::Label;
 
 use super::screen::{Screen, Tone, escape, short};
 use super::text::Lang;
@@ -21,6 +22,9 @@ pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>, effec
         screen.paint(Tone::Strong, lang.severity(said.severity)),
         said.channel.to_string(),
     ];
+    if said.label != Label::CLEAR {
+        words.push(screen.paint(Tone::Caution, &label(lang, &said.label)));
+    }
     if verified.expired() {
         words.push(screen.paint(Tone::Caution, &lang.expired()));
     }
@@ -32,6 +36,12 @@ pub(super) fn message<P: OnPlane>(screen: &Screen, verified: &Verified<P>, effec
     lines.extend(effects);
     lines.extend(body(screen, cap));
     lines.join("\n")
+}
+
+/// How far it may be passed on, and for whom it is by name.
+fn label(lang: Lang, label: &Label) -> String {
+    let orgs: Vec<&str> = label.audience().orgs().iter().map(|org| org.as_str()).collect();
+    if orgs.is_empty() { label.tlp().to_string() } else { lang.label_for(label.tlp(), orgs.join(", ")) }
 }
 
 fn by<P: OnPlane>(screen: &Screen, verified: &Verified<P>) -> String {

@@ -39,9 +39,9 @@ use super::text::Lang;
 use super::time;
 
 /// Every member of a message: content is compared as a whole.
-const MESSAGE_MEMBERS: [&str; 15] = [
-    "type", "id", "log", "seq", "admitted", "cursor", "channel", "plane", "sent", "severity", "author",
-    "verified", "expired", "content", "jws",
+const MESSAGE_MEMBERS: [&str; 16] = [
+    "type", "id", "log", "seq", "admitted", "cursor", "channel", "plane", "sent", "severity", "label",
+    "author", "verified", "expired", "content", "jws",
 ];
 /// Every member of its author.
 const AUTHOR_MEMBERS: [&str; 4] = ["name", "org", "at", "credential"];
@@ -339,12 +339,14 @@ impl<'a> Check<'a> {
         let claims = signed.chain().leaf().claims();
         let text = |value: &dyn ToString| Value::from(value.to_string());
         let content = serde_json::to_value(&message.content).map_err(|error| Bad(error.to_string()))?;
+        let label = serde_json::to_value(&message.label).map_err(|error| Bad(error.to_string()))?;
         let expected = [
             ("/id", text(&signed.id())),
             ("/channel", text(&message.channel)),
             ("/plane", text(&message.channel.plane)),
             ("/sent", Value::from(message.sent.as_millis())),
             ("/severity", text(&message.severity)),
+            ("/label", label),
             ("/verified", Value::from(true)),
             ("/author/name", text(&claims.name)),
             ("/author/org", text(&claims.org)),

@@ -66,7 +66,8 @@ pub(super) fn bytes_max(records: &[Record]) -> Result<u64, usize> {
 fn kind_of(record: &Record) -> Kind {
     match record {
         Record::Credential { .. } => Kind::Credential,
-        Record::Message(_) => Kind::Message,
+        Record::Message(message) if message.audience.is_everyone() => Kind::Message,
+        Record::Message(_) => Kind::Restricted,
         Record::Revocation(_) => Kind::Revocation,
         Record::Carried(_) => Kind::Carried,
         Record::Forked(_) => Kind::Forked,

@@ -26,8 +26,9 @@ use super::storage::StorageFile;
 /// Bytes before the body.
 pub(super) const HEADER_BYTES: usize = 20;
 
-/// No body is longer: the largest message (256 KiB) and its fields (less than 1 KiB). Checked before any allocation.
-pub(super) const BODY_BYTES_MAX: usize = 257 * 1024;
+/// No body is longer: the largest message (256 KiB) and its fields (less than 5 KiB, most of it for an audience of 16
+/// organisations with the longest names). Checked before any allocation.
+pub(super) const BODY_BYTES_MAX: usize = 261 * 1024;
 
 /// Behind a gap of more than this, this much is read: a usual message and its neighbour, one page of the system.
 const CHUNK_FAR_BYTES: usize = 4 * 1024;
@@ -47,6 +48,7 @@ pub(super) const MARK_BYTES: usize = HEADER_BYTES + MARK_BODY_BYTES;
 pub(super) enum Kind {
     Mark,
     Credential,
+    /// A message for everyone whom its channel reaches.
     Message,
     Revocation,
     /// The id of a message that retention has removed.
@@ -55,6 +57,8 @@ pub(super) enum Kind {
     Forked,
     /// This folder is a copy.
     Backup,
+    /// A message for those whom its label names.
+    Restricted,
     /// Written by newer versions.
     Unknown(u8),
 }
@@ -69,8 +73,14 @@ impl Kind {
             5 => Self::Carried,
             6 => Self::Forked,
             7 => Self::Backup,
+            8 => Self::Restricted,
             other => Self::Unknown(other),
         }
+    }
+
+    /// Whether it is a message, and so has a place of its own in the log.
+    pub(super) const fn is_message(self) -> bool {
+        matches!(self, Self::Message | Self::Restricted)
     }
 
     fn as_byte(self) -> u8 {
@@ -82,6 +92,7 @@ impl Kind {
             Self::Carried => 5,
             Self::Forked => 6,
             Self::Backup => 7,
+            Self::Restricted => 8,
             Self::Unknown(byte) => byte,
         }
     }

@@ -14,7 +14,7 @@ use vigie_proto::time::Timestamp;
 
 use super::damage::{DamageMet, DamagedRange};
 use super::error::ReadError;
-use super::frame::{Frame, FrameReader, Kind, Step, inspect_tail};
+use super::frame::{Frame, FrameReader, Step, inspect_tail};
 use super::index::{Behind, Index, Place, Progress, Stretch};
 use super::record::MessageRecord;
 use super::storage::{Storage, StorageFile};
@@ -189,11 +189,7 @@ impl<S: Storage> JournalReader<S> {
                 frames.skip_to(offset);
             }
             let read = self.next_message(stretch, &mut frames, last, |frame| {
-                if frame.sequence <= after {
-                    Some(None)
-                } else {
-                    MessageRecord::decode(frame.sequence, frame.body).map(Some)
-                }
+                if frame.sequence <= after { Some(None) } else { MessageRecord::decode(frame).map(Some) }
             });
             match read {
                 Ok(Some(None)) => {}
@@ -256,7 +252,7 @@ impl<S: Storage> JournalReader<S> {
     ) -> Result<Option<T>, ReadError> {
         loop {
             match frames.step().map_err(|source| storage_error(stretch, source))? {
-                Step::Frame(frame) if frame.kind == Kind::Message => {
+                Step::Frame(frame) if frame.kind.is_message() => {
                     return decode(&frame)
                         .map(Some)
                         .ok_or_else(|| self.damaged(stretch, frame.offset, "no message", after));
@@ -303,7 +299,7 @@ fn whole_behind<F: StorageFile>(stretch: &Stretch<F>, offset: u64) -> Option<Pla
     let mark = inspect_tail(&*segment.file, segment.home, offset, to, CHUNK_BYTES).ok()?.mark?;
     let mut frames = FrameReader::new(&*segment.file, segment.home, mark, to, CHUNK_BYTES);
     while let Ok(Step::Frame(frame)) = frames.step() {
-        if frame.kind == Kind::Message && frame.offset > offset {
+        if frame.kind.is_message() && frame.offset > offset {
             let admitted = MessageRecord::peek_admitted(frame.body)?.as_millis();
             return Some(Place { sequence: frame.sequence, admitted, offset: frame.offset });
         }

@@ -6,13 +6,18 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use vigie_proto::channel::Channel;
+use vigie_proto::channel::{Channel, Jurisdiction};
+use vigie_proto::hear::Said;
 use vigie_proto::id::{CredentialId, MessageId, RevocationId, Sequence};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
-use super::frame::{BODY_BYTES_MAX, HEADER_BYTES};
+use super::frame::{BODY_BYTES_MAX, Frame, HEADER_BYTES, Kind};
 use super::origin::ForkedFrom;
+
+/// Before the organisations that an audience names: whether those below them are left out, length of the text.
+const AUDIENCE_FIXED_BYTES: usize = 1 + 2;
 
 /// Fields of a message before its channel: admitted, expires, id, credential, severity, length of the channel.
 const MESSAGE_FIXED_BYTES: usize = 8 + 8 + 32 + 32 + 1 + 2;
@@ -108,8 +113,16 @@ pub struct MessageRecord {
     pub severity: Severity,
     /// Where it is addressed.
     pub channel: Channel,
+    /// For whom it is by name. Which label named them, the signed bytes say.
+    pub audience: Audience,
     /// The signed bytes, as the author sent them.
     pub jws: Bytes,
+}
+
+impl<'r> From<&'r MessageRecord> for Said<'r> {
+    fn from(record: &'r MessageRecord) -> Self {
+        Self { channel: &record.channel, severity: record.severity, audience: &record.audience }
+    }
 }
 
 impl Record {
@@ -117,7 +130,12 @@ impl Record {
     pub(super) fn frame_bytes_max(&self) -> Option<usize> {
         let body = match self {
             Self::Credential { jws, .. } => CredentialId::LEN + jws.len(),
-            Self::Message(message) => MESSAGE_FIXED_BYTES + CHANNEL_BYTES_MAX + message.jws.len(),
+            Self::Message(message) => {
+                MESSAGE_FIXED_BYTES
+                    + CHANNEL_BYTES_MAX
+                    + audience_bytes(&message.audience)
+                    + message.jws.len()
+            }
             Self::Revocation(revocation) => REVOCATION_FIXED_BYTES + revocation.jws.len(),
             Self::Carried(_) => CARRIED_BYTES,
             Self::Forked(_) => ForkedFrom::BYTES,
@@ -162,6 +180,9 @@ impl MessageRecord {
         write!(out, "{}", self.channel).expect("a vector takes every write");
         let length = u16::try_from(out.len() - length_at - 2).expect("a channel is at most 300 bytes");
         out[length_at..length_at + 2].copy_from_slice(&length.to_le_bytes());
+        if !self.audience.is_everyone() {
+            encode_audience(&self.audience, out);
+        }
         out.extend_from_slice(&self.jws);
     }
 
@@ -170,27 +191,72 @@ impl MessageRecord {
         body.first_chunk::<8>().map(|millis| Timestamp::from_millis(u64::from_le_bytes(*millis)))
     }
 
-    /// Reads the body of a message frame. `None` when it is none: its checksum was right, so it was written so.
-    pub(super) fn decode(sequence: u64, body: &[u8]) -> Option<Self> {
-        let (admitted, rest) = body.split_first_chunk::<8>()?;
+    /// Reads the frame of a message. `None` when it is none: its checksum was right, so it was written so.
+    pub(super) fn decode(frame: &Frame<'_>) -> Option<Self> {
+        let (admitted, rest) = frame.body.split_first_chunk::<8>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (id, rest) = rest.split_first_chunk::<32>()?;
         let (credential, rest) = rest.split_first_chunk::<32>()?;
         let (severity, rest) = rest.split_first()?;
         let (channel_bytes, rest) = rest.split_first_chunk::<2>()?;
-        let (channel, jws) = rest.split_at_checked(usize::from(u16::from_le_bytes(*channel_bytes)))?;
+        let (channel, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*channel_bytes)))?;
+        let (audience, jws) = match frame.kind {
+            Kind::Message => (Audience::EVERYONE, rest),
+            Kind::Restricted => decode_audience(rest)?,
+            Kind::Mark
+            | Kind::Credential
+            | Kind::Revocation
+            | Kind::Carried
+            | Kind::Forked
+            | Kind::Backup
+            | Kind::Unknown(_) => return None,
+        };
         Some(Self {
-            seq: Sequence::new(sequence),
+            seq: Sequence::new(frame.sequence),
             admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
             expires: Timestamp::from_millis(u64::from_le_bytes(*expires)),
             id: MessageId::from_bytes(*id),
             credential: CredentialId::from_bytes(*credential),
             severity: Severity::ALL.into_iter().find(|known| severity_byte(*known) == *severity)?,
             channel: std::str::from_utf8(channel).ok()?.parse().ok()?,
+            audience,
             // Copied: a small message must not keep a whole read buffer alive.
             jws: Bytes::copy_from_slice(jws),
         })
     }
+}
+
+/// What an audience takes in a record.
+fn audience_bytes(audience: &Audience) -> usize {
+    let names = audience.orgs().iter().map(|org| org.as_str().len() + 1).sum::<usize>();
+    if audience.is_everyone() { 0 } else { AUDIENCE_FIXED_BYTES + names }
+}
+
+/// Whether those below are left out, length of the text, organisations with commas between them.
+fn encode_audience(audience: &Audience, out: &mut Vec<u8>) {
+    out.push(u8::from(audience.is_strict()));
+    let names: Vec<_> = audience.orgs().iter().map(Jurisdiction::as_str).collect();
+    let names = names.join(",");
+    let length = u16::try_from(names.len()).expect("16 organisations of at most 263 bytes");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(names.as_bytes());
+}
+
+/// The audience, and what follows it.
+fn decode_audience(bytes: &[u8]) -> Option<(Audience, &[u8])> {
+    let (strict, rest) = bytes.split_first()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (names, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    let names = std::str::from_utf8(names).ok()?.split(',').map(str::parse);
+    let orgs = names.collect::<Result<Vec<Jurisdiction>, _>>().ok()?;
+    let strict = match strict {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    let audience = Audience::named(orgs.iter().cloned(), strict).ok()?;
+    // One audience has one form, so that what is compared and copied is what was written.
+    (audience.orgs() == orgs).then_some((audience, rest))
 }
 
 impl RevocationRecord {
@@ -280,6 +346,7 @@ pub(super) mod tests {
             credential: CredentialId::from_bytes([9; 32]),
             severity: Severity::ALL[severity],
             channel: "exercise/alert/fr.idf".parse().unwrap(),
+            audience: Audience::EVERYONE,
             jws: Bytes::from(vec![b'a' + u8::try_from(seq % 26).unwrap(); jws_bytes]),
         }
     }
@@ -291,6 +358,49 @@ pub(super) mod tests {
         }
     }
 
+    fn decode(kind: Kind, sequence: u64, body: &[u8]) -> Option<MessageRecord> {
+        MessageRecord::decode(&Frame { offset: 0, kind, sequence, body })
+    }
+
+    fn audience(strict: bool, orgs: &[&str]) -> Audience {
+        Audience::named(orgs.iter().map(|org| org.parse().unwrap()), strict).unwrap()
+    }
+
+    #[test]
+    fn a_message_for_some_comes_back_as_it_was() {
+        for (strict, orgs) in [(false, &["fr.a", "fr.b"][..]), (true, &["fr.a", "fr.a.x"]), (true, &["fr"])] {
+            let written = MessageRecord { audience: audience(strict, orgs), ..message(3, 40) };
+            let mut body = Vec::new();
+            Record::Message(written.clone()).encode(&mut body);
+            assert_eq!(decode(Kind::Restricted, 3, &body).as_ref(), Some(&written));
+            for cut in 0..body.len() - 40 {
+                assert_eq!(decode(Kind::Restricted, 3, &body[..cut]), None, "cut {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_audience_in_another_form_is_none() {
+        let written = |strict: u8, orgs: &str| {
+            let length = u16::try_from(orgs.len()).unwrap().to_le_bytes();
+            [&[strict], &length[..], orgs.as_bytes(), b"jws"].concat()
+        };
+        for (strict, orgs, good) in [
+            (0, "fr.a,fr.b", true),
+            (1, "fr.a,fr.a.x", true),
+            (0, "fr.a,fr.a.x", false),
+            (0, "fr.b,fr.a", false),
+            (0, "fr.a,fr.a", false),
+            (0, "fr.a,", false),
+            (0, "", false),
+            (2, "fr.a", false),
+        ] {
+            let bytes = written(strict, orgs);
+            let read = decode_audience(&bytes).map(|(read, rest)| (read.is_strict(), rest));
+            assert_eq!(read, good.then_some((strict == 1, &b"jws"[..])), "{strict} {orgs}");
+        }
+    }
+
     #[test]
     fn a_message_comes_back_as_it_was() {
         for seq in 1..=4 {
@@ -298,7 +408,7 @@ pub(super) mod tests {
             let mut body = Vec::new();
             Record::Message(written.clone()).encode(&mut body);
             assert_eq!(MessageRecord::peek_admitted(&body), Some(written.admitted));
-            assert_eq!(MessageRecord::decode(seq, &body), Some(written));
+            assert_eq!(decode(Kind::Message, seq, &body), Some(written));
         }
     }
 
@@ -344,10 +454,10 @@ pub(super) mod tests {
         let mut body = Vec::new();
         Record::Message(message(1, 0)).encode(&mut body);
         for cut in 0..body.len() {
-            assert_eq!(MessageRecord::decode(1, &body[..cut]), None, "cut {cut}");
+            assert_eq!(decode(Kind::Message, 1, &body[..cut]), None, "cut {cut}");
         }
         body[80] = 9;
-        assert_eq!(MessageRecord::decode(1, &body), None, "no such severity");
+        assert_eq!(decode(Kind::Message, 1, &body), None, "no such severity");
     }
 
     #[test]
@@ -355,6 +465,11 @@ pub(super) mod tests {
         let mut largest = message(1, vigie_proto::limits::MESSAGE_BYTES_MAX);
         let deep = format!("exercise/signal/{}", vec!["a".repeat(32); 8].join("."));
         largest.channel = deep.parse().unwrap();
+        let orgs = (0..16_u8).map(|number| {
+            let first = format!("{}{}", "b".repeat(31), char::from(b'a' + number));
+            format!("{first}.{}", vec!["a".repeat(32); 7].join(".")).parse().unwrap()
+        });
+        largest.audience = Audience::named(orgs, true).unwrap();
         let record = Record::Message(largest);
         let mut body = Vec::new();
         record.encode(&mut body);

@@ -181,7 +181,7 @@ pub(super) fn due<F>(
 pub(super) fn record_of(frame: &Frame<'_>) -> Option<Record> {
     match frame.kind {
         Kind::Credential => decode_credential(frame.body),
-        Kind::Message => MessageRecord::decode(frame.sequence, frame.body).map(Record::Message),
+        Kind::Message | Kind::Restricted => MessageRecord::decode(frame).map(Record::Message),
         Kind::Revocation => RevocationRecord::decode(frame.body).map(Record::Revocation),
         Kind::Carried => CarriedId::decode(frame.body).map(Record::Carried),
         Kind::Forked => ForkedFrom::decode(frame.body).map(Record::Forked),

@@ -217,9 +217,8 @@ impl Scan {
                 let record = decode_credential(frame.body).ok_or(Refused::Damaged("no credential"))?;
                 self.unproven.push(record);
             }
-            Kind::Message => {
-                let message = MessageRecord::decode(frame.sequence, frame.body);
-                let message = message.ok_or(Refused::Damaged("no message"))?;
+            Kind::Message | Kind::Restricted => {
+                let message = MessageRecord::decode(frame).ok_or(Refused::Damaged("no message"))?;
                 let (sequence, admitted) = (frame.sequence, message.admitted.as_millis());
                 if sequence <= self.progress.last || admitted < self.progress.admitted {
                     return Err(Refused::Damaged("out of order"));

@@ -303,7 +303,7 @@ impl<S: Storage> Survey<S> {
                     }
                     return Ok(true);
                 }
-                Kind::Message => {
+                Kind::Message | Kind::Restricted => {
                     let admitted = MessageRecord::peek_admitted(frame.body).map_or(0, Timestamp::as_millis);
                     progress = Progress { last: frame.sequence, admitted };
                 }

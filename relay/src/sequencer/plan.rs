@@ -46,6 +46,7 @@ impl Plan {
             credential: message.credential(),
             severity: message.message().severity,
             channel: message.message().channel.clone(),
+            audience: message.message().label.audience().clone(),
             jws: Bytes::copy_from_slice(message.token().as_bytes()),
         }));
         self.authors.push(author);

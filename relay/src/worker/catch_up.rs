@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{Rejection, ServerFrame};
-use vigie_proto::hear::{Reader, may_hear};
+use vigie_proto::hear::{Reader, Said, may_hear};
 use vigie_proto::refusal::Code;
 
 use super::page::{Found, Gap, Page, Purpose, ReadFrom, ReadReply, ReadRequest};
@@ -139,7 +139,10 @@ impl Worker {
     fn offer_behind(&mut self, id: SessionId, event: &Arc<Event>) -> bool {
         let bound = self.config.outbox_bytes_max;
         let Some(session) = self.session(id) else { return true };
-        if !session.reader().is_some_and(|reader| may_hear(reader, &event.channel, event.severity)) {
+        let said = Said::from(&**event);
+        #[cfg(feature = "sabotage")]
+        let said = Sabotage::LabelNotLookedAtCatchUp.unlabelled(said);
+        if !session.reader().is_some_and(|reader| may_hear(reader, said)) {
             return true;
         }
         if !session.outbox.has_room(event.frame.len(), bound) {
@@ -222,7 +225,10 @@ impl Worker {
                 whole = false;
                 break;
             }
-            if may_hear(reader, &record.channel, record.severity) {
+            let said = Said::from(record);
+            #[cfg(feature = "sabotage")]
+            let said = Sabotage::LabelNotLookedAtInHistory.unlabelled(said);
+            if may_hear(reader, said) {
                 self.push_past(id, re, record);
                 given += 1;
             }

@@ -31,7 +31,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use vigie_proto::chain::Verdicts;
 use vigie_proto::frame::{Rejection, ServerFrame};
-use vigie_proto::hear::may_hear;
+use vigie_proto::hear::{Said, may_hear};
 use vigie_proto::id::{Nonce, Sequence};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
@@ -271,10 +271,10 @@ impl Worker {
         if crate::sabotage::is_for_all(event) {
             return true;
         }
-        let event = event.event();
-        self.sessions[id.index]
-            .reader()
-            .is_some_and(|reader| may_hear(reader, &event.channel, event.severity))
+        let said = Said::from(event.event());
+        #[cfg(feature = "sabotage")]
+        let said = Sabotage::LabelNotLookedAtLive.unlabelled(said);
+        self.sessions[id.index].reader().is_some_and(|reader| may_hear(reader, said))
     }
 
     /// Puts the event into the outbox of a live session; one without room turns behind, just before it.

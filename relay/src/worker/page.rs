@@ -10,11 +10,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
-use vigie_proto::channel::Channel;
+use vigie_proto::channel::{Channel, Filter};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{GapReason, ServerFrame};
-use vigie_proto::hear::{Reader, may_hear};
+use vigie_proto::hear::{Reader, Said, may_hear};
 use vigie_proto::id::Sequence;
+use vigie_proto::label::Audience;
 use vigie_proto::limits::FOREIGN_CURSOR_OVERLAP;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
@@ -113,8 +114,9 @@ impl Page {
 /// A page that others may use.
 #[derive(Debug)]
 struct Kept {
-    /// What it was read for: nothing that this reader could hear is missing in it.
-    reader: Reader,
+    /// What it was read for: nothing that these could take is missing in it, and more may be in it than one who asks with
+    /// them may hear.
+    filters: Box<[Filter]>,
     /// The place that it comes after.
     after: Sequence,
     page: Arc<Page>,
@@ -130,7 +132,9 @@ struct Recent {
 impl Recent {
     /// The page that holds what this reader hears after this place, and leads furthest.
     fn find(&mut self, reader: &Reader, after: Sequence) -> Option<Arc<Page>> {
-        let covers = |kept: &Kept| kept.after <= after && after < kept.page.end.seq && kept.reader == *reader;
+        let covers = |kept: &Kept| {
+            kept.after <= after && after < kept.page.end.seq && *kept.filters == *reader.filters()
+        };
         let covering = self.kept.iter().enumerate().filter(|(_, kept)| covers(kept));
         let (index, _) = covering.max_by_key(|(_, kept)| kept.page.end.seq)?;
         let used = self.kept.remove(index)?;
@@ -197,7 +201,8 @@ impl<S: Storage> Pages<S> {
                 // A reader at a place that was removed must be told so: it finds no page.
                 let after_removed = after.seq.max(removed);
                 if after_removed < end.seq {
-                    self.recent().keep(Kept { reader, after: after_removed, page: Arc::clone(&page) });
+                    let filters = reader.filters().into();
+                    self.recent().keep(Kept { filters, after: after_removed, page: Arc::clone(&page) });
                 }
                 Ok(ReadReply { session, gaps, after, found: Found::Page { number, page } })
             }
@@ -223,8 +228,11 @@ impl<S: Storage> Pages<S> {
             gaps.push(Gap::new(reason, journal, *after, to));
             *after = to;
         };
-        // What could be heard at any severity: messages on other channels are not even read.
-        let wants = |channel: &Channel| may_hear(reader, channel, Severity::Extreme);
+        // What could be heard at any severity and by anybody: messages on other channels are not even read. Whom each is
+        // for is looked at where it is given, since others who hear the same channels are served from this page too.
+        let wants = |channel: &Channel| {
+            may_hear(reader, Said { channel, severity: Severity::Extreme, audience: &Audience::EVERYONE })
+        };
         match journal.read_after_on(after.seq, max_bytes, &wants) {
             Ok(page) => {
                 let removed = Sequence::new(page.first_available.get().saturating_sub(1));

@@ -147,6 +147,44 @@ fn an_exercise_says_so_in_every_line_and_no_live_reader_hears_it() {
 }
 
 #[test]
+fn a_label_says_who_is_given_it_and_how_far_it_goes() {
+    let place = Place::new();
+    let said = |label: &[&str]| place.vigie(&[&["pub", "alert/fr", "x", "--as", "nation"], label].concat());
+    for (label, told) in [
+        (&["--label", "TLP:RED"][..], "--audience"),
+        (&["--audience", "fr.interieur"], "--label"),
+        (&["--label", "TLP:CLEAR", "--audience", "fr.interieur"], "TLP:CLEAR"),
+        (&["--label", "TLP:AMBER", "--audience", "fr.Interieur"], "fr.Interieur"),
+    ] {
+        let refused = said(label).ended(2);
+        assert!(refused.err.contains(told), "{refused:?}");
+    }
+    let _relay = place.relay();
+    said(&["--label", "tlp:amber", "--audience", "fr.interieur.idf.paris,fr.interieur.idf"]).ended(0);
+    said(&["--label", "TLP:AMBER+STRICT", "--audience", "fr.interieur,fr.interieur.idf"]).ended(0);
+    said(&["--label", "TLP:GREEN"]).ended(0);
+
+    let town = heard(&place, "alert/fr.idf.75.paris", "town", "2", &[]).ended(0);
+    let lines: Vec<&str> = town.out.lines().filter(|line| line.starts_with("VERIFIED")).collect();
+    assert!(lines[0].contains("  TLP:AMBER for fr.interieur.idf  "), "{town:?}");
+    assert!(lines[1].contains("  TLP:GREEN  "), "{town:?}");
+    let french = heard(&place, "alert/fr.idf", "region", "3", &["--lang", "fr"]).ended(0);
+    assert!(french.out.contains("  TLP:AMBER+STRICT pour fr.interieur, fr.interieur.idf  "), "{french:?}");
+    let author = heard(&place, "alert/fr", "nation", "2", &["--json"]).ended(0);
+    let labels: Vec<_> = messages(&author).into_iter().map(|message| message["label"].clone()).collect();
+    let strict =
+        serde_json::json!({"tlp": "TLP:AMBER+STRICT", "audience": ["fr.interieur", "fr.interieur.idf"]});
+    assert_eq!(
+        labels,
+        [strict, serde_json::json!({"tlp": "TLP:GREEN"})],
+        "its author is not named in the first"
+    );
+    finish(place.command(&["verify", "-"]), &author.out).ended(0);
+    let relabelled = author.out.replace(r#""audience":["fr.interieur","#, r#""audience":["fr.exterieur","#);
+    assert!(finish(place.command(&["verify", "-"]), &relabelled).ended(6).err.contains("label"));
+}
+
+#[test]
 fn each_way_to_fail_has_its_code() {
     let place = Place::new();
     // Nobody listens at the address of the context.
@@ -165,8 +203,6 @@ fn each_way_to_fail_has_its_code() {
     assert!(refused.err.contains("out_of_jurisdiction"), "{refused:?}");
     let refused = place.vigie(&["pub", "alert/fr", "x", "--as", "nation", "--expires", "8d"]).ended(5);
     assert!(refused.err.contains("lifetime_too_long"), "{refused:?}");
-    let refused = place.vigie(&["pub", "alert/fr", "x", "--as", "nation", "--label", "TLP:RED"]).ended(5);
-    assert!(refused.err.contains("not_supported"), "{refused:?}");
     place.vigie(&["sub", "alert/fr", "--as", "nation", "--wait", "100ms"]).ended(0);
     let late =
         place.vigie(&["sub", "alert/fr", "--as", "nation", "--wait", "100ms", "--count", "1"]).ended(7);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_relay::journal::sim_disk::SimDisk;
@@ -180,6 +181,7 @@ pub(crate) fn all_records(count: u8) -> Vec<Record> {
             credential: CredentialId::from_bytes([1; 32]),
             severity: Severity::Severe,
             channel: "alert/fr.idf".parse().unwrap(),
+            audience: Audience::EVERYONE,
             jws: Bytes::from(vec![b'a' + number % 26; jws_bytes]),
         })
     };

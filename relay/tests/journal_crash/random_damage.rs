@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_relay::journal::sim_disk::SimDisk;
@@ -106,6 +107,14 @@ fn files(disk: &SimDisk) -> Files {
     names.map(|name| (name.clone(), disk.content(&name).unwrap())).collect()
 }
 
+/// For everyone, and now and then for some.
+fn audience(number: u64) -> Audience {
+    if !number.is_multiple_of(5) {
+        return Audience::EVERYONE;
+    }
+    Audience::named([format!("fr.o{}", number % 90).parse().unwrap()], number.is_multiple_of(2)).unwrap()
+}
+
 fn record(number: u64, chance: &mut Chance) -> Record {
     let mut id = [1; 32];
     id[..8].copy_from_slice(&number.to_le_bytes());
@@ -120,6 +129,7 @@ fn record(number: u64, chance: &mut Chance) -> Record {
         credential: CredentialId::from_bytes([1; 32]),
         severity: Severity::Severe,
         channel: "alert/fr.idf".parse().unwrap(),
+        audience: audience(number),
         jws: (0..200 + chance.below(2_000)).map(|_| b'a' + u8::try_from(chance.below(26)).unwrap()).collect(),
     })
 }

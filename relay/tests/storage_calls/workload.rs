@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vigie_client::proto::cap::Urgency;
 use vigie_client::proto::id::{LogId, MessageId, Sequence};
+use vigie_client::proto::label::Audience;
 use vigie_client::proto::severity::Severity;
 use vigie_client::proto::time::Timestamp;
 use vigie_client::{Draft, SignedMessage};
@@ -98,6 +99,7 @@ impl Builder<'_> {
             credential: identity.chain().leaf().id(),
             severity: Severity::Moderate,
             channel: channel.parse().unwrap(),
+            audience: Audience::EVERYONE,
             jws: message.token().as_bytes().to_vec().into(),
         };
         self.next += 1;

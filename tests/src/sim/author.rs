@@ -10,7 +10,8 @@ use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, ServerFrame};
 use vigie_proto::id::{CredentialId, MessageId};
 use vigie_proto::jws::{Kind, Token};
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
@@ -343,7 +344,7 @@ impl Author {
             sent,
             expires: sent.plus(Duration::from_secs(life)),
             severity,
-            label: Tlp::Clear,
+            label: Label::CLEAR,
             replaces: Vec::new(),
             content: Content { cap: world::alert(channel.plane, &text, severity), original: None },
             channel,

@@ -92,7 +92,8 @@ impl Cast {
         let begins = if chance.one_in(3) { chance.within(0..=ends) } else { 0 };
         let id = self.next_reader;
         self.next_reader += 1;
-        let wishes = Wishes { plane: command.plane, sets, by_sdk: !chance.one_in(3), start };
+        let org = person.first.leaf().claims().org.clone();
+        let wishes = Wishes { plane: command.plane, org, sets, by_sdk: !chance.one_in(3), start };
         let reader = ReadingClient::new(id, wishes, &self.roots, history);
         self.clients.push(Client::new(person, Work::Reads(Box::new(reader)), begins, chance));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vigie_client::{Delivery, Exercise, Live, OnPlane, Reader};
 use vigie_proto::chain::Roots;
-use vigie_proto::channel::Plane;
+use vigie_proto::channel::{Jurisdiction, Plane};
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, GapReason, HeldRevocations, ServerFrame, Start};
 use vigie_proto::id::{LogId, Sequence};
@@ -43,6 +43,8 @@ struct ByHand {
 pub struct Wishes {
     /// On which plane.
     pub plane: Plane,
+    /// For which organisation.
+    pub org: Jurisdiction,
     /// Sets of filters: the first is asked for first.
     pub sets: Vec<Vec<String>>,
     /// Whether it reads by the SDK.
@@ -72,12 +74,12 @@ impl ReadingClient {
     pub fn new(id: ReaderId, wishes: Wishes, roots: &Roots, history: &mut History) -> Self {
         let Wishes { plane, by_sdk, start, .. } = wishes;
         history.note(Did::Reads { reader: id, plane, by_sdk });
-        let filters = wishes.sets[0].clone();
+        let (org, filters) = (wishes.org.clone(), wishes.sets[0].clone());
         let parsed = filters.iter().map(|filter| filter.parse().unwrap()).collect();
         let reads = match plane {
             _ if !by_sdk => Reads::ByHand(ByHand::default()),
-            Plane::Live => Reads::Live(Reader::new(roots.clone(), parsed, start)),
-            Plane::Exercise => Reads::Exercise(Reader::new(roots.clone(), parsed, start)),
+            Plane::Live => Reads::Live(Reader::new(roots.clone(), org, parsed, start)),
+            Plane::Exercise => Reads::Exercise(Reader::new(roots.clone(), org, parsed, start)),
         };
         Self {
             id,

@@ -45,6 +45,11 @@ fn with_original(draft: &mut MessageDraft) {
     draft.payload["content"]["original"] = original;
 }
 
+/// Before the faults of an audience: everybody in these tests is of an organisation below the first.
+fn for_two(draft: &mut MessageDraft) {
+    draft.payload["label"] = json!({"tlp": "TLP:AMBER", "audience": ["fr", "ml"]});
+}
+
 pub(crate) const CASES: &[Case] = &[
     // Who says it.
     message("a message of somebody else, as he signed it", NotAuthor, |draft| {
@@ -266,22 +271,26 @@ pub(crate) const CASES: &[Case] = &[
     message_in("evidence with the hash of another file", MalformedContent, with_original, |draft| {
         draft.payload["content"]["original"]["sha256"] = base64(&[7; 32]).into();
     }),
-    // What a later version has.
+    // Labels.
     message_in(
-        "a label that restricts",
-        NotSupported,
+        "a label that needs an audience, without one",
+        MalformedMessage,
         |draft| draft.payload["label"]["tlp"] = "TLP:GREEN".into(),
         |draft| draft.payload["label"]["tlp"] = "TLP:AMBER".into(),
     ),
-    message("a label that restricts to an organisation", NotSupported, |draft| {
-        draft.payload["label"]["tlp"] = "TLP:AMBER+STRICT".into();
-    }),
-    message("a label that restricts to persons", NotSupported, |draft| {
-        draft.payload["label"]["tlp"] = "TLP:RED".into();
-    }),
-    message("a named audience", NotSupported, |draft| {
+    message("an audience of what is for everyone", MalformedMessage, |draft| {
         draft.payload["label"]["audience"] = json!(["fr.etat"])
     }),
+    message_in("an audience of nobody", MalformedMessage, for_two, |draft| {
+        draft.payload["label"]["audience"] = json!([])
+    }),
+    message_in("an audience that is not sorted", MalformedMessage, for_two, |draft| {
+        draft.payload["label"]["audience"].as_array_mut().unwrap().reverse();
+    }),
+    message_in("an audience with one that another covers", MalformedMessage, for_two, |draft| {
+        draft.payload["label"]["audience"][1] = "fr.etat".into();
+    }),
+    // What a later version has.
     message("the author's message before", NotSupported, |draft| {
         draft.payload["prev"] = base64(&[7; 32]).into()
     }),

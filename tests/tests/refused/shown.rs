@@ -11,15 +11,18 @@ use vigie_proto::chain::Roots;
 use vigie_proto::frame::{FromRelay, ServerFrame, Start};
 use vigie_proto::id::LogId;
 use vigie_proto::refusal::Code::{
-    self, BadSignature, CredentialExpired, DraftContent, Expired, MalformedToken, NotGranted, NotSubscribed,
-    NotSupported, OutOfJurisdiction, SentInFuture, SeverityExceedsGrant, TestKey, UnknownCredential,
-    UnknownMember, UnknownRoot, WrongPlane, WrongType,
+    self, BadSignature, CredentialExpired, DraftContent, Expired, MalformedMessage, MalformedToken,
+    NotGranted, NotInAudience, NotSubscribed, NotSupported, OutOfJurisdiction, SentInFuture,
+    SeverityExceedsGrant, TestKey, UnknownCredential, UnknownMember, UnknownRoot, WrongPlane, WrongType,
 };
 use vigie_tests::world::now;
 
 use crate::case::{Attempt, Case, event, event_in};
 use crate::draft::{EventDraft, MessageDraft, Who};
 use crate::forge::{HOUR_MS, Holder, Key, altered, flip};
+
+/// Whose reader it is.
+const ORG: &str = "fr.etat.lecteur";
 
 /// Hears alerts in Paris; what else comes was not asked for.
 const FILTER: &str = "alert/fr.idf.75.paris";
@@ -106,9 +109,24 @@ pub(crate) const CASES: &[Case] = &[
     event("a header member too many", UnknownMember, |event| {
         event.message.header["jku"] = "https://x.example".into()
     }),
-    event("a label of a later version", NotSupported, |event| {
+    event("a member of a later version", NotSupported, |event| {
+        event.message.payload["sealed"] = json!({});
+    }),
+    event("a label that needs an audience, without one", MalformedMessage, |event| {
         event.message.payload["label"]["tlp"] = "TLP:RED".into();
     }),
+    event_in(
+        "a label for other organisations",
+        NotInAudience,
+        |event| event.message.payload["label"] = json!({"tlp": "TLP:AMBER", "audience": ["fr.etat"]}),
+        |event| event.message.payload["label"]["audience"] = json!(["fr.etat.autre"]),
+    ),
+    event_in(
+        "a strict label for the organisation above",
+        NotInAudience,
+        |event| event.message.payload["label"] = json!({"tlp": "TLP:AMBER", "audience": ["fr.etat"]}),
+        |event| event.message.payload["label"]["tlp"] = "TLP:AMBER+STRICT".into(),
+    ),
 ];
 
 /// A session of the SDK with a relay that does as the test says.
@@ -123,7 +141,8 @@ impl Session {
     fn new() -> Self {
         let (root, exercise_root) = (Key::fresh(), Key::fresh());
         let roots = Roots::new([root.pin(), exercise_root.pin()]);
-        let mut reader = Reader::new(roots, vec![FILTER.parse().unwrap()], Start::Beginning);
+        let mut reader =
+            Reader::new(roots, ORG.parse().unwrap(), vec![FILTER.parse().unwrap()], Start::Beginning);
         reader.handle_open();
         let log = LogId::from_bytes([1; 16]);
         let mut session = Self { reader, root, exercise_root, seq: 0 };

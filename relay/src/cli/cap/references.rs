@@ -12,8 +12,8 @@ use vigie_proto::cap::{Alert, MsgType};
 use vigie_proto::channel::{Channel, Filter};
 use vigie_proto::frame::Start;
 use vigie_proto::id::MessageId;
+use vigie_proto::label::Label;
 use vigie_proto::limits::REPLACES_MAX;
-use vigie_proto::message::Tlp;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -62,7 +62,7 @@ pub(in crate::cli) struct Targets {
 struct Target {
     id: MessageId,
     severity: Severity,
-    label: Tlp,
+    label: Label,
     expires: Timestamp,
 }
 
@@ -76,9 +76,10 @@ impl Targets {
         self.found.iter().map(|target| target.severity).max()
     }
 
-    /// The narrowest of theirs: what was said to few is not updated before all.
-    pub(in crate::cli) fn label(&self) -> Option<Tlp> {
-        self.found.iter().map(|target| target.label).max()
+    /// The narrowest of theirs, with its audience: what was said to few is not updated before all.
+    pub(in crate::cli) fn label(&self) -> Option<&Label> {
+        let named = |label: &&Label| (label.tlp(), !label.audience().is_everyone());
+        self.found.iter().map(|target| &target.label).max_by_key(named)
     }
 
     /// How long it must live from `now` to expire no earlier than the targets.
@@ -89,7 +90,7 @@ impl Targets {
     fn learn<P: OnPlane>(&mut self, message: &Verified<P>) {
         let said = message.message();
         if self.found.len() < REPLACES_MAX {
-            let (severity, label, expires) = (said.severity, said.label, said.expires);
+            let (severity, label, expires) = (said.severity, said.label.clone(), said.expires);
             self.found.push(Target { id: message.id(), severity, label, expires });
         }
     }
@@ -174,7 +175,7 @@ pub(in crate::cli) fn shortfalls(
     lang: Lang,
     targets: &Targets,
     severity: Severity,
-    label: Tlp,
+    label: &Label,
     expires: Timestamp,
 ) -> Vec<String> {
     let found = &targets.found;
@@ -182,7 +183,7 @@ pub(in crate::cli) fn shortfalls(
     if found.iter().any(|target| severity < target.severity) {
         told.push(lang.replaces_less_severe());
     }
-    if found.iter().any(|target| label != target.label) {
+    if found.iter().any(|target| *label != target.label) {
         told.push(lang.replaces_other_label());
     }
     if found.iter().any(|target| expires < target.expires) {
@@ -194,6 +195,7 @@ pub(in crate::cli) fn shortfalls(
 #[cfg(test)]
 mod tests {
     use vigie_client::cap::import;
+    use vigie_proto::label::Tlp;
 
     use super::*;
 
@@ -222,23 +224,28 @@ mod tests {
     #[test]
     fn what_replaces_must_reach_all_who_heard() {
         let at = |seconds| Timestamp::EPOCH.plus(Duration::from_secs(seconds));
+        let said = |label: Tlp| Label::new(label, []).unwrap();
         let target = |severity, label, expires| Target {
             id: MessageId::from_bytes([1; 32]),
             severity,
-            label,
+            label: said(label),
             expires: at(expires),
         };
         let found = vec![target(Severity::Minor, Tlp::Clear, 50), target(Severity::Severe, Tlp::Green, 20)];
         let targets = Targets { found };
-        assert_eq!((targets.severity(), targets.label()), (Some(Severity::Severe), Some(Tlp::Green)));
+        assert_eq!((targets.severity(), targets.label()), (Some(Severity::Severe), Some(&Label::GREEN)));
         assert_eq!(targets.lifetime(at(10)), Some(Duration::from_secs(40)));
-        let told =
-            |severity, label, expires| shortfalls(Lang::En, &targets, severity, label, at(expires)).len();
+        let told = |severity, label, expires| {
+            shortfalls(Lang::En, &targets, severity, &said(label), at(expires)).len()
+        };
         assert_eq!(told(Severity::Severe, Tlp::Green, 50), 1, "one of two labels cannot be met");
         assert_eq!(told(Severity::Minor, Tlp::Green, 50), 2);
         assert_eq!(told(Severity::Minor, Tlp::Clear, 49), 3);
         let alone = Targets { found: vec![target(Severity::Severe, Tlp::Green, 50)] };
-        assert!(shortfalls(Lang::En, &alone, Severity::Severe, Tlp::Green, at(50)).is_empty());
+        assert!(shortfalls(Lang::En, &alone, Severity::Severe, &Label::GREEN, at(50)).is_empty());
+        let other = Label::new(Tlp::Green, ["fr.a".parse().unwrap()]).unwrap();
+        let told = shortfalls(Lang::En, &alone, Severity::Severe, &other, at(50));
+        assert_eq!(told.len(), 1, "for others");
         assert_eq!(Targets::default().severity(), None);
     }
 }

@@ -8,7 +8,8 @@ use vigie_client::{Draft, Identity, SignedMessage, cap};
 use vigie_proto::cap::Status;
 use vigie_proto::channel::{Channel, Plane};
 use vigie_proto::key::SigningKey;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::label::Label;
+use vigie_proto::message::{Content, Message};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify;
@@ -51,7 +52,7 @@ impl Says {
         let Self { channel, severity, content } = self;
         let sent = time::now();
         let expires = sent.plus(LIFETIME);
-        let (label, replaces) = (Tlp::Clear, Vec::new());
+        let (label, replaces) = (Label::CLEAR, Vec::new());
         let message = Message { channel, sent, expires, severity, label, replaces, content };
         let token = verify::sign(key, named.chain().leaf().id(), &message);
         Ok(SignedMessage::from_token(token)?)

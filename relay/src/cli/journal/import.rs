@@ -366,6 +366,7 @@ impl<'a> Import<'a> {
             credential: signed.credential(),
             severity: message.severity,
             channel: message.channel.clone(),
+            audience: message.label.audience().clone(),
             jws: Bytes::copy_from_slice(signed.token().as_bytes()),
         };
         let bytes = record.jws.len();

@@ -158,8 +158,13 @@ const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "pub [label]",
-        "How far it may be passed on (Traffic Light Protocol)",
-        "Jusqu'où il peut être transmis (Traffic Light Protocol)",
+        "How far it may be passed on (Traffic Light Protocol 2.0): by default TLP:CLEAR",
+        "Jusqu'où il peut être transmis (Traffic Light Protocol 2.0) : par défaut TLP:CLEAR",
+    ),
+    (
+        "pub [audience]",
+        "The only organisations that are given it, with those below them unless TLP:AMBER+STRICT or TLP:RED",
+        "Les seules organisations qui le reçoivent, avec celles au-dessous sauf TLP:AMBER+STRICT ou TLP:RED",
     ),
     (
         "pub [replaces]",

@@ -4,6 +4,7 @@
 //! stands behind it in parentheses, in the language in which it came.
 
 use vigie_client::{ContextError, IdentityError, LinkError};
+use vigie_proto::label::LabelFault;
 
 use super::Lang;
 use crate::cli::exit::refusal_text;
@@ -54,6 +55,16 @@ impl Lang {
             }
             IdentityError::Mismatch => self.key_and_chain_differ(),
             _ => error.to_string(),
+        }
+    }
+
+    /// Why there is no such label.
+    pub(in crate::cli) fn label_fault(self, fault: LabelFault) -> String {
+        match fault {
+            LabelFault::AudienceNeeded(label) => self.audience_needed(label),
+            LabelFault::AudienceOfClear => self.audience_of_clear(),
+            LabelFault::TooMany => self.audience_too_long(),
+            LabelFault::Nobody | LabelFault::NotCanonical | _ => fault.to_string(),
         }
     }
 

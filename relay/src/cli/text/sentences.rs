@@ -126,8 +126,18 @@ sentences! {
         "the file has {count} XML signature(s), which were not checked; what is signed now is your own statement",
         "le fichier porte {count} signature(s) XML, non vérifiée(s) ; ce qui est signé est votre propre déclaration";
     label_needed()
-        "the scope of this CAP is Private or Restricted: say how far it may go with --label, such as TLP:GREEN",
-        "la portée de ce CAP est Private ou Restricted : dites par --label jusqu'où il peut aller, ainsi TLP:GREEN";
+        "the scope of this CAP is Private or Restricted: say how far it may go with --label, such as TLP:GREEN, and for \
+         whom it is with --audience",
+        "la portée de ce CAP est Private ou Restricted : dites par --label jusqu'où il peut aller, ainsi TLP:GREEN, et \
+         pour qui il est par --audience";
+    audience_needed(label) "{label} names who may have it: add --audience with 1 to 16 organisations, such as fr.interieur",
+        "{label} nomme qui peut l'avoir : ajoutez --audience avec 1 à 16 organisations, ainsi fr.interieur";
+    audience_alone() "--audience needs --label: say how far those may pass it on, such as --label TLP:AMBER",
+        "--audience demande --label : dites jusqu'où ceux-là peuvent le transmettre, ainsi --label TLP:AMBER";
+    audience_of_clear() "TLP:CLEAR has no limit, so it takes no --audience: choose another --label, such as TLP:AMBER",
+        "TLP:CLEAR n'a pas de limite, donc pas d'--audience : choisissez un autre --label, ainsi TLP:AMBER";
+    audience_too_long() "--audience takes at most 16 organisations: name one above them, or send two messages",
+        "--audience prend au plus 16 organisations : nommez-en une au-dessus d'elles, ou envoyez deux messages";
     severity_needed() "this CAP has no info, so no severity: give the one of what it speaks about with --severity",
         "ce CAP n'a pas d'info, donc pas de gravité : donnez par --severity celle de ce dont il parle";
     cap_expired() "by its own times this CAP has expired already; it is published all the same",
@@ -174,6 +184,7 @@ sentences! {
     not_verified() "NOT VERIFIED", "NON VÉRIFIÉ";
     expired() "EXPIRED", "EXPIRÉ";
     gap() "GAP", "LACUNE";
+    label_for(label, orgs) "{label} for {orgs}", "{label} pour {orgs}";
     kind_update() "UPDATE", "MISE À JOUR";
     kind_cancel() "CANCEL", "ANNULATION";
     kind_ack() "ACKNOWLEDGEMENT", "ACCUSÉ";
@@ -303,8 +314,9 @@ sentences! {
     no_answer_in_time() "no answer in time", "pas de réponse à temps";
     replaces_less_severe() "less severe than what it replaces: it will be shown and change nothing",
         "moins grave que ce qu'il remplace : il sera montré et ne changera rien";
-    replaces_other_label() "labelled otherwise than what it replaces: it will be shown and change nothing",
-        "étiqueté autrement que ce qu'il remplace : il sera montré et ne changera rien";
+    replaces_other_label()
+        "labelled otherwise, or for others, than what it replaces: it will be shown and change nothing",
+        "étiqueté autrement, ou pour d'autres, que ce qu'il remplace : il sera montré et ne changera rien";
     replaces_expires_earlier() "expires before what it replaces: it will be shown and change nothing",
         "expire avant ce qu'il remplace : il sera montré et ne changera rien";
     cap_not_written(id, why) "{id} has no file: {why}", "{id} n'a pas de fichier : {why}";

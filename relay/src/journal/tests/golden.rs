@@ -2,6 +2,7 @@
 //! CRC computed bit by bit. A change that cannot read them any more, or reads them otherwise, is noticed here.
 
 use vigie_proto::id::{CredentialId, MessageId};
+use vigie_proto::label::Audience;
 use vigie_proto::severity::Severity;
 
 use super::*;
@@ -36,6 +37,23 @@ const SEGMENT_3: &str = "\
     6418000000d06777db0a0000000000000001000000f55669676965fafe21010000000000000200000000000000000000\
     ";
 
+/// 1024 bytes: these, then zeros. The one segment of a journal with messages for some and for everyone.
+const SEGMENT_FOR_SOME: &str = "\
+    8956494749450d0a01000000d7a3cdce1111111111111111111111111111111101000000000000000100000000000000\
+    000000000000000000000000000000000100000000000000000400000000000000000000000000000000000000000000\
+    000000000000000000000000000000000000000000000000000000000000000018000000cd3717320000000000000000\
+    01000000f55669676965fafe800000000000000001000000000000007c000000e9d66ae9010000000000000008000000\
+    e86be5cf8b01000080561cd08b0100000101010101010101010101010101010101010101010101010101010101010101\
+    cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc040c00616c6572742f66722e69646600\
+    150066722e696e746572696575722c66722e73616e7465666972737461000000452f5201020000000000000003000000\
+    e86be5cf8b01000080561cd08b0100000202020202020202020202020202020202020202020202020202020202020202\
+    cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc010800616c6572742f66727365636f6e\
+    646c000000f774848f030000000000000008000000d06fe5cf8b01000080561cd08b0100000303030303030303030303\
+    030303030303030303030303030303030303030303cccccccccccccccccccccccccccccccccccccccccccccccccccccc\
+    cccccccccc0309007369676e616c2f667201080066722e73616e7465746869726418000000953a9be203000000000000\
+    0001000000f55669676965fafe31020000000000000200000000000000\
+    ";
+
 fn from_hex(text: &str, length: usize) -> Vec<u8> {
     let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
     let mut bytes: Vec<u8> =
@@ -62,6 +80,7 @@ fn record(seq: u64, admitted: u64, channel: &str, severity: Severity, jws: &'sta
         credential: CredentialId::from_bytes([0xCC; 32]),
         severity,
         channel: channel.parse().unwrap(),
+        audience: Audience::EVERYONE,
         jws: jws.into(),
     })
 }
@@ -106,6 +125,45 @@ fn what_is_written_is_format_1() {
     let home = frame::Home::new(LogId::from_bytes([0x11; 16]), 3);
     let third = record(10, 1_700_000_002_000, "signal/fr", Severity::Severe, "third");
     batch.fill(home, 128, before, &[third]);
+    batch.close(home, 128);
+    assert_eq!(batch.bytes, by_hand[128..128 + batch.bytes.len()]);
+    assert!(by_hand[128 + batch.bytes.len()..].iter().all(|byte| *byte == 0));
+}
+
+fn for_some(
+    seq: u64,
+    admitted: u64,
+    on: (&str, Severity),
+    jws: &'static str,
+    named: (bool, &[&str]),
+) -> Record {
+    let Record::Message(message) = record(seq, admitted, on.0, on.1, jws) else {
+        unreachable!("it makes messages")
+    };
+    let (strict, orgs) = named;
+    let audience = Audience::named(orgs.iter().map(|org| org.parse().unwrap()), strict).unwrap();
+    Record::Message(MessageRecord { audience, ..message })
+}
+
+/// Whom a message is for stands beside it, so that nobody has to read it to know. In both directions.
+#[test]
+fn messages_for_some_are_read_to_the_last_field_and_written_so() {
+    let by_hand = from_hex(SEGMENT_FOR_SOME, 1024);
+    let disk = SimDisk::new();
+    disk.set_content(&file_name(1), by_hand.clone());
+    let (_, seen) = open(&disk);
+    let two: &[&str] = &["fr.interieur", "fr.sante"];
+    let expected = [
+        for_some(1, 1_700_000_001_000, ("alert/fr.idf", Severity::Extreme), "first", (false, two)),
+        record(2, 1_700_000_001_000, "alert/fr", Severity::Minor, "second"),
+        for_some(3, 1_700_000_002_000, ("signal/fr", Severity::Severe), "third", (true, &["fr.sante"])),
+    ];
+    assert_eq!(seen, expected);
+
+    let before = index::Progress { last: 0, admitted: 0 };
+    let mut batch = batch::Batch::new(before);
+    let home = frame::Home::new(LogId::from_bytes([0x11; 16]), 1);
+    batch.fill(home, 128, before, &expected);
     batch.close(home, 128);
     assert_eq!(batch.bytes, by_hand[128..128 + batch.bytes.len()]);
     assert!(by_hand[128 + batch.bytes.len()..].iter().all(|byte| *byte == 0));

@@ -65,7 +65,7 @@ fn a_newer_version_is_refused_before_the_first_write() {
 fn unknown_record_kinds_are_refused_and_not_skipped() {
     let (disk, journal) = filled(4);
     drop(journal);
-    for kind in [8, 9] {
+    for kind in [9, 10] {
         let disk = disk.restart();
         let mut bytes = disk.content(&file_name(1)).unwrap();
         let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;

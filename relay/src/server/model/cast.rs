@@ -9,8 +9,9 @@ use vigie_proto::channel::{Channel, Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::hear::Reader;
 use vigie_proto::key::SigningKey;
+use vigie_proto::label::Label;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::message::{Content, Message};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify::{self, VerifiedMessage};
@@ -94,7 +95,7 @@ fn message(key: &SigningKey, chain: &Arc<Chain>, channel: &str, number: usize) -
         sent: BEGIN,
         expires: BEGIN.plus(HOUR),
         severity,
-        label: Tlp::Clear,
+        label: Label::CLEAR,
         replaces: Vec::new(),
         content: Content { cap, original: None },
         channel,

@@ -124,7 +124,7 @@ fn step(
             if record.admitted != *admitted || record.jws != jws.as_bytes() {
                 return Err("another event than that of the log".to_owned());
             }
-            if !may_hear(&cast.readers[filters], &record.channel, record.severity) {
+            if !may_hear(&cast.readers[filters], record.into()) {
                 return Err("an event for others".to_owned());
             }
             if !place.has_chain {
@@ -185,7 +185,7 @@ impl Place {
         let Some(filters) = self.filters else { return Ok(()) };
         let passed = messages.iter().filter(|record| record.seq.get() > self.after && record.seq.get() <= to);
         for record in passed {
-            if may_hear(&cast.readers[filters], &record.channel, record.severity) {
+            if may_hear(&cast.readers[filters], record.into()) {
                 return Err(format!("event {} was not given", record.seq.get()));
             }
         }

@@ -23,6 +23,7 @@ fn message(seq: u64) -> Record {
         credential: CredentialId::from_bytes([9; 32]),
         severity: Severity::Minor,
         channel: "alert/fr".parse().unwrap(),
+        audience: Audience::EVERYONE,
         jws: Bytes::from(vec![b'x'; 300]),
     })
 }
@@ -196,7 +197,11 @@ fn what_is_kept_is_bounded() {
     let kept = |place: u64, bytes| {
         let events = vec![event(place % 250 + 1, bytes)];
         let end = Position { seq: Sequence::new(place + 1), admitted: Timestamp::EPOCH };
-        Kept { reader: reader(), after: Sequence::new(place), page: Arc::new(Page { events, end }) }
+        Kept {
+            filters: reader().filters().into(),
+            after: Sequence::new(place),
+            page: Arc::new(Page { events, end }),
+        }
     };
     for (bytes, places) in [(0, 1_000), (1024 * 1024, 20)] {
         for place in 0..places {
