@@ -27,18 +27,19 @@ use vigie_proto::chain::Chain;
 use vigie_proto::credential::Credential;
 
 use crate::random::Dice;
-use crate::reference::{Bent, Ear, Grant, Link, Rules, SKEW, Said, WEEK};
+use crate::reference::{Bent, Ear, Grant, Label, Link, Rules, SEVERE, SKEW, Said, WEEK};
 use crate::universe::{Compared, Counts, World};
 
 /// Three levels, and names of which one begins with another.
 const PLACES: [&str; 6] = ["fr", "fr.a", "fr.ab", "fr.a.x", "fr.a.y", "frx"];
 const FLOWS: [&str; 2] = ["alert", "signal"];
 const PLANES: [&str; 2] = ["live", "exercise"];
+const LABELS: [&str; 5] = ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"];
 const NOW: u64 = 1_800_000_000_000;
 const HOUR: u64 = 3_600_000;
 
 /// Every rule of the reference, by the question that it answers.
-const RULES: [(&str, &[&str]); 8] = [
+const RULES: [(&str, &[&str]); 13] = [
     (
         "chain",
         &[
@@ -94,6 +95,11 @@ const RULES: [(&str, &[&str]); 8] = [
     ("alert/S.**", &["heard", "not heard"]),
     ("signal/S", &["heard", "not heard"]),
     ("signal/S.**", &["heard", "not heard"]),
+    ("TLP:CLEAR", &["for this reader"]),
+    ("TLP:GREEN", &["for this reader", "for others"]),
+    ("TLP:AMBER", &["for this reader", "for others"]),
+    ("TLP:AMBER+STRICT", &["for this reader", "for others"]),
+    ("TLP:RED", &["for this reader", "for others"]),
 ];
 
 /// Prints how often each rule decided; one that never did, or that nobody listed, is a failure.
@@ -194,7 +200,7 @@ fn say_everything(world: &mut World, rules: Rules, links: &[Link], chain: &Arc<C
             let (sent, expires, admitted) = (NOW, NOW + HOUR, NOW);
             let said =
                 Said { plane, flow, at, severity, content_plane, content_severity, sent, expires, admitted };
-            world.compare_message(rules, links, chain, &said)?;
+            world.compare_message(rules, links, chain, &said, &clear())?;
         }
     }
     let Some(grant) = leaf.grants.first() else { return Ok(()) };
@@ -215,31 +221,61 @@ fn say_everything(world: &mut World, rules: Rules, links: &[Link], chain: &Arc<C
                     expires,
                     admitted,
                 };
-                world.compare_message(rules, links, chain, &said)?;
+                world.compare_message(rules, links, chain, &said, &clear())?;
             }
         }
     }
     Ok(())
 }
 
-/// Every ear that some sound chain may have, on every channel.
+fn clear() -> Label {
+    Label { tlp: "TLP:CLEAR", audience: Vec::new() }
+}
+
+/// Each label, for nobody by name, for one organisation, and for two: where that is a label.
+fn labels() -> Vec<Label> {
+    let mut audiences = vec![Vec::new()];
+    for (number, first) in PLACES.into_iter().enumerate() {
+        audiences.extend(PLACES[number..].iter().map(|second| vec![first, *second]));
+    }
+    let is_one = |label: &Label| match label.tlp {
+        "TLP:CLEAR" => label.audience.is_empty(),
+        "TLP:GREEN" => true,
+        _ => !label.audience.is_empty(),
+    };
+    let all = LABELS
+        .into_iter()
+        .flat_map(|tlp| audiences.iter().map(move |audience| Label { tlp, audience: audience.clone() }));
+    all.filter(is_one).collect()
+}
+
+/// Somebody of this organisation who may listen everywhere on a plane.
+fn everywhere(plane: &'static str, org: &'static str) -> Link {
+    let on = |flow| ["fr", "frx"].map(|at| Grant { flow, at, publish: None, subscribe: true, delegate: 0 });
+    Link { plane, org, grants: FLOWS.into_iter().flat_map(on).collect(), ..plain(0) }
+}
+
+/// Every ear that some sound chain may have, on every channel; and with every organisation, under every label, on every
+/// place.
 fn hear_everything(world: &mut World, rules: Rules) -> Compared<()> {
+    let labels = labels();
     for plane in PLANES {
-        let mut link = plain(0);
-        link.plane = plane;
-        link.grants = ["alert", "signal"]
-            .into_iter()
-            .flat_map(|flow| {
-                ["fr", "frx"].map(|at| Grant { flow, at, publish: None, subscribe: true, delegate: 0 })
-            })
-            .collect();
-        let links = [link];
-        let root = world.issue(&links, None);
-        let chain = world.compare_chain(rules, &links, &[root])?.expect("a root alone is sound");
-        for ear in ears().filter(|ear| ear.plane == plane) {
-            let reader = world.compare_ear(rules, &links[0], &chain, &ear)?.expect("all is granted");
-            for channel in channels() {
-                world.compare_hearing(rules, &reader, &ear, channel)?;
+        for org in PLACES {
+            let links = [everywhere(plane, org)];
+            let root = world.issue(&links, None);
+            let chain = world.compare_chain(rules, &links, &[root])?.expect("a root alone is sound");
+            for ear in ears().filter(|ear| ear.plane == plane) {
+                let reader = world.compare_ear(rules, &links[0], &chain, &ear)?.expect("all is granted");
+                for channel in channels() {
+                    world.compare_hearing(rules, &reader, (&ear, org), channel, &clear())?;
+                }
+                for channel in channels()
+                    .filter(|(on, flow, _, severity)| (*on, *flow, *severity) == (plane, ear.flow, SEVERE))
+                {
+                    for label in &labels {
+                        world.compare_hearing(rules, &reader, (&ear, org), channel, label)?;
+                    }
+                }
             }
         }
     }
@@ -296,12 +332,14 @@ fn try_at_random(world: &mut World, rules: Rules, cases: u64, seed: u64) -> Comp
         };
         for _ in 0..CASES_A_CHAIN {
             let (leaf, said) = (&links[links.len() - 1], random::message(&mut dice, &links));
-            world.compare_message(rules, &links, &chain, &said).map_err(told)?;
+            let label = random::label(&mut dice, &links);
+            world.compare_message(rules, &links, &chain, &said, &label).map_err(told)?;
             world.compare_grants(rules, leaf, &chain, (said.flow, said.at, said.severity)).map_err(told)?;
             let ear = random::ear(&mut dice, &links);
             if let Some(reader) = world.compare_ear(rules, leaf, &chain, &ear).map_err(told)? {
                 let channel = (said.plane, said.flow, said.at, said.severity);
-                world.compare_hearing(rules, &reader, &ear, channel).map_err(told)?;
+                let who = (&ear, leaf.org);
+                world.compare_hearing(rules, &reader, who, channel, &label).map_err(told)?;
             }
             done += 1;
         }
@@ -340,6 +378,9 @@ fn a_reference_with_one_rule_made_wrong_is_told_apart() {
         Bent::PlacesComparedAsText,
         Bent::CeilingExcluded,
         Bent::EndIncluded,
+        Bent::LabelNotLookedAt,
+        Bent::StrictAsAmber,
+        Bent::AmberAsStrict,
     ] {
         assert!(exhaust(&mut World::new(), Rules(bent)).is_err(), "{bent:?} among all small chains");
         assert!(try_at_random(&mut World::new(), Rules(bent), 10_000, 1).is_err(), "{bent:?} at random");

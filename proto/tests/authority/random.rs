@@ -1,7 +1,7 @@
 //! Chains, messages and ears at random, near enough to the rules' edges that both answers are common.
 
-use crate::reference::{Ear, Grant, Link, SKEW, Said, WEEK};
-use crate::{FLOWS, HOUR, NOW, PLACES, PLANES};
+use crate::reference::{Ear, Grant, Label, Link, SKEW, Said, WEEK};
+use crate::{FLOWS, HOUR, LABELS, NOW, PLACES, PLANES};
 
 /// SplitMix64: small, and the same on every machine.
 pub(crate) struct Dice(pub(crate) u64);
@@ -138,4 +138,16 @@ pub(crate) fn message(dice: &mut Dice, links: &[Link]) -> Said {
 pub(crate) fn ear(dice: &mut Dice, links: &[Link]) -> Ear {
     let (flow, at) = somewhere(dice, &links[links.len() - 1]);
     Ear { plane: plane(dice, links), flow, at, and_below: dice.one_in(2) }
+}
+
+/// For the leaf, for those around it, for others.
+pub(crate) fn label(dice: &mut Dice, links: &[Link]) -> Label {
+    let tlp = dice.pick(&LABELS);
+    let count = match tlp {
+        "TLP:CLEAR" => 0,
+        "TLP:GREEN" => dice.below(3),
+        _ => 1 + dice.below(3),
+    };
+    let org = |dice: &mut Dice| if dice.one_in(3) { links[links.len() - 1].org } else { dice.pick(&PLACES) };
+    Label { tlp, audience: (0..count).map(|_| org(dice)).collect() }
 }

@@ -1,6 +1,6 @@
 //! The rules of authority and of hearing, once more, to be read from top to bottom in five minutes.
 //!
-//! It says what PROTOCOL.md says in parts 3, 7 and 9, and shares no code and no type with the crate that it judges.
+//! It says what PROTOCOL.md says in parts 3, 7, 8 and 9, and shares no code and no type with the crate that it judges.
 //! A place is the list of its names, a severity a number from 0 (Minor) to 3 (Extreme), a moment a number of
 //! milliseconds. Rights are spelt out one by one, and looked up. Slow, and plain on purpose.
 //!
@@ -50,6 +50,13 @@ pub(crate) struct Said {
     pub(crate) admitted: u64,
 }
 
+/// How far a message may go, and for whom it is by name: nobody named is everybody.
+#[derive(Clone, Debug)]
+pub(crate) struct Label {
+    pub(crate) tlp: &'static str,
+    pub(crate) audience: Vec<&'static str>,
+}
+
 /// What somebody asks to hear: `FLOW/AT`, or `FLOW/AT.**`.
 #[derive(Clone, Debug)]
 pub(crate) struct Ear {
@@ -69,6 +76,9 @@ pub(crate) enum Bent {
     PlacesComparedAsText,
     CeilingExcluded,
     EndIncluded,
+    LabelNotLookedAt,
+    StrictAsAmber,
+    AmberAsStrict,
 }
 
 /// The place and all above it, from the root: `fr.a.x` is in `fr`, in `fr.a` and in `fr.a.x`.
@@ -191,5 +201,20 @@ impl Rules {
             _ => is_here_or_below,
         };
         ear.plane == plane && ear.flow == flow && place
+    }
+
+    /// Whether a label lets an organisation hear a message, of those whom its channel reaches.
+    pub(crate) fn is_for(self, label: &Label, org: &str) -> bool {
+        let exactly = label.audience.contains(&org);
+        let at_or_below = label.audience.iter().any(|named| self.is_in(org, named));
+        match (self.0, label.tlp) {
+            (Bent::LabelNotLookedAt, _) => true,
+            (_, "TLP:CLEAR") => true,
+            (_, "TLP:GREEN") if label.audience.is_empty() => true,
+            (Bent::AmberAsStrict, _) => exactly,
+            (_, "TLP:GREEN" | "TLP:AMBER") => at_or_below,
+            (Bent::StrictAsAmber, _) => at_or_below,
+            _ => exactly,
+        }
     }
 }

@@ -12,15 +12,16 @@ use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::hear::{Reader, may_hear};
 use vigie_proto::id::MessageId;
 use vigie_proto::key::SigningKey;
+use vigie_proto::label::{self, Tlp};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
-use vigie_proto::message::{Content, Message, Tlp};
+use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Refusal;
 use vigie_proto::revocation::Revocations;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify;
 
-use crate::reference::{Ear, Link, Rules, Said, Verdict};
+use crate::reference::{Ear, Label, Link, Rules, Said, Verdict};
 
 /// Keys by depth; the last one is that of a root that nobody pins.
 const KEYS: u8 = 6;
@@ -81,6 +82,11 @@ fn flow(word: &str) -> Flow {
 fn written(plane: &str, flow: &str, at: &str, below: bool) -> String {
     let prefix = if plane == "live" { "" } else { "exercise/" };
     format!("{prefix}{flow}/{at}{}", if below { ".**" } else { "" })
+}
+
+fn labelled(label: &Label) -> label::Label {
+    let tlp = Tlp::ALL.into_iter().find(|tlp| tlp.as_str() == label.tlp).unwrap();
+    label::Label::new(tlp, label.audience.iter().map(|org| org.parse().unwrap())).unwrap()
 }
 
 fn alert(status: &str, severity: usize) -> Alert {
@@ -185,13 +191,14 @@ impl World {
         links: &[Link],
         chain: &Arc<Chain>,
         said: &Said,
+        label: &Label,
     ) -> Compared<()> {
         let message = Message {
             channel: written(said.plane, said.flow, said.at, false).parse().unwrap(),
             sent: Timestamp::from_millis(said.sent),
             expires: Timestamp::from_millis(said.expires),
             severity: Severity::ALL[said.severity],
-            label: Tlp::Clear,
+            label: labelled(label),
             replaces: Vec::new(),
             content: Content {
                 cap: self.alerts[&(said.content_plane, said.content_severity)].clone(),
@@ -204,7 +211,7 @@ impl World {
                 admit(&verified, Timestamp::from_millis(said.admitted), &Nothing, &Revocations::default())
             })
             .inspect(|admission| assert_eq!(*admission, Admission::Fresh));
-        let about = || format!("{said:#?} under {links:#?}");
+        let about = || format!("{said:#?} {label:?} under {links:#?}");
         self.compare("publish", rules.judge_message(links, said), found, &about).map(drop)
     }
 
@@ -239,22 +246,39 @@ impl World {
         &mut self,
         rules: Rules,
         reader: &Reader,
-        ear: &Ear,
+        (ear, org): (&Ear, &str),
         (plane, flow, at, severity): (&str, &str, &str, usize),
+        label: &Label,
     ) -> Compared<()> {
         let channel: Channel = written(plane, flow, at, false).parse().unwrap();
-        let expected = rules.hears(ear, plane, flow, at, severity);
-        let found = may_hear(reader, &channel, Severity::ALL[severity]);
+        let is_here = rules.hears(ear, plane, flow, at, severity);
+        let is_for = rules.is_for(label, org);
+        let expected = is_here && is_for;
+        let signed = labelled(label);
+        let found = may_hear(
+            reader,
+            vigie_proto::hear::Said {
+                channel: &channel,
+                severity: Severity::ALL[severity],
+                audience: signed.audience(),
+            },
+        );
         let form = match (ear.flow, ear.and_below) {
             ("alert", false) => "alert/S",
             ("alert", true) => "alert/S.**",
             ("signal", false) => "signal/S",
             _ => "signal/S.**",
         };
-        *self.counts.entry((form, if expected { "heard" } else { "not heard" })).or_default() += 1;
+        *self.counts.entry((form, if is_here { "heard" } else { "not heard" })).or_default() += 1;
+        *self
+            .counts
+            .entry((label.tlp, if is_for { "for this reader" } else { "for others" }))
+            .or_default() += 1;
         if expected == found {
             return Ok(());
         }
-        Err(format!("{ear:?}: the reference says {expected}, the crate {found} of {channel} {severity}"))
+        Err(format!(
+            "{ear:?} of {org}: the reference says {expected}, the crate {found} of {channel} {severity} {label:?}"
+        ))
     }
 }
