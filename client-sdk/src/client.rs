@@ -16,7 +16,7 @@ use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::Start;
 use vigie_proto::limits::{MARK_INTERVAL, MESSAGE_BYTES_MAX};
 use vigie_proto::refusal::Refusal;
-use vigie_proto::revocation::{Revocation, Statement};
+use vigie_proto::revocation::{Statement, VerifiedRevocation};
 
 use crate::backoff::{self, Backoff};
 use crate::clock;
@@ -370,7 +370,7 @@ impl<P: OnPlane> Client<P> {
     ///
     /// # Errors
     /// [`Refusal`]: the rule by which no relay would take it.
-    pub fn sign_revocation(&self, statement: &Statement) -> Result<Revocation, Refusal> {
+    pub fn sign_revocation(&self, statement: &Statement) -> Result<VerifiedRevocation, Refusal> {
         revoke::sign(&self.shared.config.identity, statement)
     }
 
@@ -378,14 +378,15 @@ impl<P: OnPlane> Client<P> {
     /// a relay from its receipt on; relays do not pass it on to each other, so send the same again to those that gave
     /// none. Sending it twice is safe: the first receipt comes back.
     ///
-    /// Each must be signed under a credential of the identity's own key ([`Client::sign_revocation`]): others are refused
-    /// as `not_author`. On a session of its own to each relay, all at the same time, within the deadline.
+    /// Whoever signed it: what somebody signed on a machine without a network, any participant of its plane can carry. It
+    /// comes from [`Client::sign_revocation`], or from [`revocation::verify`](vigie_proto::revocation::verify) under its
+    /// issuer's chain. On a session of its own to each relay, all at the same time, within the deadline.
     ///
     /// **Cancel safety**: dropping the future stops at once; what was handed to a line may hold all the same. Send it
     /// again.
-    pub async fn revoke(&self, revocations: &[Revocation]) -> Vec<RevokedAt> {
-        let deadline = self.deadline();
-        join_all(self.ways().map(|way| revoke::send(way, revocations, deadline))).await
+    pub async fn revoke(&self, revocations: &[VerifiedRevocation]) -> Vec<RevokedAt> {
+        let (own, deadline) = (self.shared.config.identity.chain().leaf().id(), self.deadline());
+        join_all(self.ways().map(|way| revoke::send(way, own, revocations, deadline))).await
     }
 
     /// Asks every relay of the list which revocations it has in force on this plane; each is verified here. On a session

@@ -12,7 +12,7 @@ use vigie_proto::channel::Plane;
 use vigie_proto::frame::{ClientFrame, FromRelay, RequestNumber, ServerFrame};
 use vigie_proto::id::{CredentialId, LogId, RevocationId};
 use vigie_proto::refusal::{Code, Refusal};
-use vigie_proto::revocation::{self, InForce, Revocation, Statement, VerifiedRevocation};
+use vigie_proto::revocation::{self, InForce, Statement, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
 use crate::connect::{Connector, Ended};
@@ -95,11 +95,10 @@ pub struct RevocationsAt {
 ///
 /// # Errors
 /// `bad_signature` or what [`revocation::verify`] finds: what relays would not take is not given out.
-pub(crate) fn sign(identity: &Identity, statement: &Statement) -> Result<Revocation, Refusal> {
+pub(crate) fn sign(identity: &Identity, statement: &Statement) -> Result<VerifiedRevocation, Refusal> {
     let chain = identity.chain();
     let token = revocation::sign(identity.key(), chain.leaf(), statement);
-    let verified = revocation::verify(&token, chain)?;
-    Ok(Revocation::clone(verified.revocation()))
+    revocation::verify(&token, chain)
 }
 
 /// A way to one relay.
@@ -108,14 +107,20 @@ pub(crate) struct Way {
     pub(crate) connector: Connector,
 }
 
-pub(crate) async fn send(way: Way, revocations: &[Revocation], deadline: Instant) -> RevokedAt {
-    RevokedAt { relay: way.relay, answers: send_to(way.connector, revocations, deadline).await }
+pub(crate) async fn send(
+    way: Way,
+    own: CredentialId,
+    revocations: &[VerifiedRevocation],
+    deadline: Instant,
+) -> RevokedAt {
+    RevokedAt { relay: way.relay, answers: send_to(way.connector, own, revocations, deadline).await }
 }
 
 /// One after the other, so that their numbers rise at the relay as they were given.
 async fn send_to(
     mut connector: Connector,
-    revocations: &[Revocation],
+    own: CredentialId,
+    revocations: &[VerifiedRevocation],
     deadline: Instant,
 ) -> Vec<Result<RevocationReceipt, RevokeError>> {
     let problem = connector.problems();
@@ -130,7 +135,7 @@ async fn send_to(
             };
             while let Some(next) = revocations.get(answers.len()) {
                 sent = true;
-                match ask(&mut line, next).await {
+                match ask(&mut line, own, next).await {
                     Ok(answer) => answers.push(answer),
                     Err(ended) => {
                         connector.handle_lost(ended);
@@ -156,9 +161,16 @@ async fn send_to(
 /// The only kind of request of its session, one at a time.
 const REQUEST: RequestNumber = 1;
 
-/// Sends one, and waits for its answer. An `Err` when the line ended first.
-async fn ask(line: &mut Line, one: &Revocation) -> Result<Result<RevocationReceipt, RevokeError>, Ended> {
-    line.queue(ClientFrame::Revoke { n: REQUEST, jws: (&**one.token()).into() }.to_text());
+/// Sends one, and waits for its answer. An `Err` when the line ended first. A relay has the chain of the log-in.
+async fn ask(
+    line: &mut Line,
+    own: CredentialId,
+    verified: &VerifiedRevocation,
+) -> Result<Result<RevocationReceipt, RevokeError>, Ended> {
+    let one = verified.revocation();
+    let links = if one.issuer() == own { &[] } else { verified.chain().links() };
+    let chain = links.iter().map(|link| (&**link.token()).into()).collect();
+    line.queue(ClientFrame::Revoke { n: REQUEST, jws: (&**one.token()).into(), chain }.to_text());
     loop {
         let Incoming::Text(text) = line.next().await? else { continue };
         match parse(&text, line)? {

@@ -55,6 +55,9 @@ pub enum ClientFrame<'a> {
         n: RequestNumber,
         /// The signed revocation.
         jws: Cow<'a, str>,
+        /// The chain of its issuer, root first, where that is another one than of the log-in. Empty: not given.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        chain: Vec<Cow<'a, str>>,
     },
     /// Says what to hear; replaces what was said before.
     Subscribe {

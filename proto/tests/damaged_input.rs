@@ -181,7 +181,7 @@ fn any_client_frame() -> impl Strategy<Value = ClientFrame<'static>> {
                 ClientFrame::Login { chain, proof, mark_ms, revocations }
             }
         ),
-        (number(), text()).prop_map(|(n, jws)| ClientFrame::Revoke { n, jws }),
+        (number(), text(), texts()).prop_map(|(n, jws, chain)| ClientFrame::Revoke { n, jws, chain }),
         (number(), texts()).prop_map(|(n, chain)| ClientFrame::Chain { n, chain }),
         (number(), text()).prop_map(|(n, jws)| ClientFrame::Publish { n, jws }),
         (number(), texts(), maybe(text())).prop_map(|(n, channels, after)| ClientFrame::Subscribe {

@@ -201,3 +201,39 @@ async fn what_came_since_is_disowned_also_when_it_was_shown() {
     let kinds: Vec<_> = page.deliveries.iter().map(|it| matches!(it, Delivery::Disowned(_))).collect();
     assert_eq!(kinds, [false, true], "history judges as subscriptions do");
 }
+
+/// What a root signed on a machine without a network is brought by somebody who may do nothing himself.
+#[tokio::test]
+async fn somebody_else_may_bring_a_revocation_with_its_issuers_chain_and_nothing_else() {
+    let world = World::new();
+    let relay = world.relay();
+    let live = &world.live;
+    let mut bearer = Raw::log_in(&world, relay.local_addr(), &live.town).await;
+    let jws = revoke(&live.root, &live.region, now(), 1);
+    let chain = |person: &Person| -> Vec<String> {
+        person.chain.links().iter().map(|link| link.token().to_string()).collect()
+    };
+    let ask =
+        |n: u64, chain: Vec<String>| json!({"op": "revoke", "n": n, "jws": jws, "chain": chain}).to_string();
+    for (n, given, code) in [
+        (1, Vec::new(), Code::NotAuthor),
+        (2, chain(&live.region), Code::UnknownCredential),
+        (3, chain(&world.exercise.root), Code::WrongPlane),
+        (4, chain(&live.region)[1..].to_vec(), Code::UnknownRoot),
+    ] {
+        bearer.send(&ask(n, given)).await;
+        assert_eq!(bearer.answer(n).await["code"], code.as_str(), "{n}");
+    }
+    let mut region = Raw::log_in(&world, relay.local_addr(), &live.region).await;
+    bearer.send(&ask(5, chain(&live.root))).await;
+    assert_eq!(bearer.answer(5).await["op"], "revoked");
+    assert_eq!(told(&mut region).await["op"], "revocation");
+    assert_eq!(told(&mut region).await["code"], Code::SessionRevoked.as_str());
+    // It is as its issuer's: sent by him it has the same answer, and a restart knows it.
+    drop((bearer, region));
+    relay.stop(Duration::from_secs(5)).unwrap();
+    let relay = world.relay();
+    let mut root = Raw::log_in(&world, relay.local_addr(), &live.root).await;
+    assert_eq!(send_revocation(&mut root, &jws).await["op"], "revoked");
+    assert_eq!(try_log_in(&world, &relay, &live.region).await["code"], Code::Revoked.as_str());
+}

@@ -267,9 +267,13 @@ impl LoggedIn {
                 let message = self.judge_publish(&jws, rules)?;
                 Ok(Request::Publish { re: n, message: Box::new(message) })
             }
-            ClientFrame::Revoke { n, jws } => {
+            ClientFrame::Revoke { n, jws, chain } => {
                 let issuer = revocation::claimed_issuer(&jws)?;
-                let verified = revocation::verify(&jws, self.chain_of(issuer)?)?;
+                let verified = if chain.is_empty() {
+                    revocation::verify(&jws, self.chain_of(issuer)?)?
+                } else {
+                    revocation::verify(&jws, &self.issuer_chain(&chain, rules, verdicts)?)?
+                };
                 Ok(Request::Revoke { re: n, revocation: Box::new(verified) })
             }
             ClientFrame::Subscribe { n, channels, after } => Ok(Request::Subscribe {
@@ -314,6 +318,22 @@ impl LoggedIn {
         }
         self.others.push_back(Arc::new(chain));
         Ok(())
+    }
+
+    /// The chain under which somebody else signed a revocation: who keeps a key on a machine without a network has it
+    /// carried. Whether it has ended is judged where the revocation is admitted.
+    fn issuer_chain(
+        &self,
+        chain: &[std::borrow::Cow<'_, str>],
+        rules: &Rules,
+        verdicts: &dyn Verdicts,
+    ) -> Result<Arc<Chain>, Refusal> {
+        let chain = Chain::verify(chain.iter().map(|link| &**link), &rules.roots, verdicts)?;
+        if chain.plane() != self.chain.plane() {
+            return Err(Refusal::from(Code::WrongPlane).by(chain.leaf().id()));
+        }
+        author_only(&chain)?;
+        Ok(Arc::new(chain))
     }
 
     fn judge_publish(&self, jws: &str, rules: &Rules) -> Result<VerifiedMessage, Refusal> {

@@ -74,6 +74,7 @@ pub(crate) fn build(
 ) -> File {
     let credential = |name: &str| find(&credentials.tokens, name);
     let town = quoted(&["root-live", "nation-live", "town-live"].map(credential));
+    let nation = quoted(&["root-live", "nation-live"].map(credential));
     let renewed = quoted(&["root-live", "nation-live", "extended"].map(credential));
     let proof = &find(&logins.tokens, "bound").text;
     let alert = find(&messages.tokens, "alert-town");
@@ -102,6 +103,10 @@ pub(crate) fn build(
         ),
         ("publish", format!(r#"{{"op":"publish","n":2,"jws":"{}"}}"#, alert.text)),
         ("revoke", format!(r#"{{"op":"revoke","n":6,"jws":"{}"}}"#, revocation.text)),
+        (
+            "revoke-carried",
+            format!(r#"{{"op":"revoke","n":7,"jws":"{}","chain":[{nation}]}}"#, revocation.text),
+        ),
         ("chain", format!(r#"{{"op":"chain","n":3,"chain":[{renewed}]}}"#)),
         (
             "history",

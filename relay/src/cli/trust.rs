@@ -1,6 +1,7 @@
 //! `vigie trust`: issuing a credential below one's own, ending one, and reading a chain link by link.
 
 pub(super) mod args;
+mod carried;
 mod kept;
 mod revoke;
 mod target;

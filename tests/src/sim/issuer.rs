@@ -215,7 +215,8 @@ impl Issuer {
             self.requests += 1;
             pending.state = State::InFlight(self.requests);
             around.history.note(Did::RevocationSent { token: Arc::clone(&pending.token) });
-            frames.push(ClientFrame::Revoke { n: self.requests, jws: (&*pending.token).into() }.to_text());
+            let (n, jws, chain) = (self.requests, (&*pending.token).into(), Vec::new());
+            frames.push(ClientFrame::Revoke { n, jws, chain }.to_text());
         }
         frames
     }

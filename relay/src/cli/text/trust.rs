@@ -31,15 +31,10 @@ sentences! {
          n'est admis. Ce qui fut admis avant le {from} reste valable ; ce qui le fut depuis est désavoué\n   révocation {id}";
     revocation_written(path) "the revocation is written to {path}", "la révocation est écrite dans {path}";
     revocation_not_sent()
-        "nothing was sent, so nothing has ended yet. A relay takes a revocation only from its issuer: \
-         vigie trust send --as the same",
-        "rien n'a été envoyé, rien n'a donc encore pris fin. Un relais n'accepte une révocation que de son émetteur : \
-         vigie trust send --as le même";
-    revocation_of_another(id)
-        "the revocation is signed under credential {id}: a relay takes it only from a session of its issuer, so send it \
-         as that one",
-        "la révocation est signée sous l'accréditation {id} : un relais ne l'accepte que d'une session de son émetteur, \
-         envoyez-la donc en son nom";
+        "nothing was sent, so nothing has ended yet: vigie trust send. A file that was written can be sent by anybody who has \
+         an identity on its plane: vigie trust send FILE",
+        "rien n'a été envoyé, rien n'a donc encore pris fin : vigie trust send. Un fichier écrit peut être envoyé par \
+         quiconque a une identité sur ce plan : vigie trust send FICHIER";
     revocations_all_there(count) "every relay has all {count} revocation(s) signed here",
         "chaque relais a les {count} révocation(s) signée(s) ici";
     revoked_word() "REVOKED", "RÉVOQUÉ";

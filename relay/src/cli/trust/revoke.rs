@@ -1,6 +1,8 @@
 //! `vigie trust revoke` and `send`: signs that a credential or key ends, keeps that on disk, sends it to every relay.
 //!
-//! A relay takes a revocation only from a session of its issuer's key, so whoever signs also sends.
+//! Whoever signs it may be on a machine without a network: a file that holds it and its issuer's chain, anybody sends.
+
+use std::sync::Arc;
 
 use vigie_client::{
     Client, ClientConfig, Exercise, Identity, Live, OnPlane, RevocationsAt, RevokeError, RevokedAt,
@@ -8,9 +10,10 @@ use vigie_client::{
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::Plane;
 use vigie_proto::refusal::Code;
-use vigie_proto::revocation::{InForce, Reason, Revocation, Statement, Target};
+use vigie_proto::revocation::{self, InForce, Reason, Revocation, Statement, Target};
 
 use super::args::{TrustRevoke, TrustSend};
+use super::carried;
 use super::issuer;
 use super::kept::Kept;
 use super::target::Meant;
@@ -55,12 +58,13 @@ fn revoke_on<P: OnPlane>(session: Session<'_>, args: &TrustRevoke) -> Outcome {
     let number = 1 + last_number(&known, &by).max(kept.last_number());
     let from = args.from.at(time::now());
     let statement = Statement { target: meant.target, from, number, reason: args.reason };
-    let signed = client.sign_revocation(&statement).map_err(|refusal| Failure::refused(lang, &refusal))?;
+    let verified = client.sign_revocation(&statement).map_err(|refusal| Failure::refused(lang, &refusal))?;
+    let signed = Revocation::clone(verified.revocation());
     judge_reach(session, &meant, &by, &signed)?;
     kept.add(session, &signed)?;
     tell(session, &meant, &signed)?;
     if let Some(path) = &args.out {
-        files::replace_public(lang, path, &format!("{}\n", signed.token()))?;
+        files::replace_public(lang, path, &carried::to_text(&verified))?;
         screen.say(&lang.revocation_written(path.display()));
     }
     if !is_sent {
@@ -68,7 +72,7 @@ fn revoke_on<P: OnPlane>(session: Session<'_>, args: &TrustRevoke) -> Outcome {
         return Ok(());
     }
     let list = lacking(&kept, &known, Some(&signed));
-    let outcome = session.block_on(async { Ok(client.revoke(&list).await) })?;
+    let outcome = send_all(session, &client, &list, by.chain())?;
     let ended = tell_answers(session, &list, &outcome, Some(&signed));
     let is_lost = args.reason.is_none_or(|reason| reason == Reason::KeyCompromise);
     if let Some(name) = meant.name.as_ref().filter(|_| is_lost) {
@@ -81,16 +85,19 @@ fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
     let (screen, lang) = (session.screen, session.screen.lang);
     let by = issuer(session, args.authority.as_deref(), P::PLANE)?;
     let own = by.chain().leaf().id();
-    let client = client_of::<P>(session, by, args.wait)?;
+    let client = client_of::<P>(session, by.clone(), args.wait)?;
     let mut kept = Kept::open(session, own)?;
     if let Some(path) = &args.file {
-        for line in files::read_chain(lang, path)? {
-            let one = Revocation::parse(&line)
-                .map_err(|refusal| Failure::new(Exit::VerificationFailed, refusal_text(lang, &refusal)))?;
-            if one.issuer() != own {
-                return Err(Failure::new(Exit::Usage, lang.revocation_of_another(one.issuer())));
-            }
-            kept.add(session, &one)?;
+        let carried = carried::read(session, path)?;
+        let (ours, others): (Vec<_>, Vec<_>) =
+            carried.into_iter().partition(|one| one.revocation().issuer() == own);
+        for one in ours {
+            kept.add(session, one.revocation())?;
+        }
+        if !others.is_empty() {
+            let list: Vec<_> = others.iter().map(|one| Revocation::clone(one.revocation())).collect();
+            let outcome = session.block_on(async { Ok(client.revoke(&others).await) })?;
+            return tell_answers(session, &list, &outcome, None);
         }
     }
     let known = session.block_on(async { Ok(client.revocations().await) })?;
@@ -99,8 +106,21 @@ fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
         screen.say(&lang.revocations_all_there(kept.all().len()));
         return Ok(());
     }
-    let outcome = session.block_on(async { Ok(client.revoke(&list).await) })?;
+    let outcome = send_all(session, &client, &list, by.chain())?;
     tell_answers(session, &list, &outcome, None)
+}
+
+/// Sends what was signed under this chain.
+fn send_all<P: OnPlane>(
+    session: Session<'_>,
+    client: &Client<P>,
+    list: &[Revocation],
+    chain: &Arc<Chain>,
+) -> Result<Vec<RevokedAt>, Failure> {
+    let verify = |one: &Revocation| revocation::verify(one.token(), chain);
+    let verified: Result<Vec<_>, _> = list.iter().map(verify).collect();
+    let verified = verified.map_err(|refusal| Failure::refused(session.screen.lang, &refusal))?;
+    session.block_on(async { Ok(client.revoke(&verified).await) })
 }
 
 /// A client of the context's relays under any identity.
@@ -140,7 +160,7 @@ fn judge_reach(session: Session<'_>, meant: &Meant, by: &Identity, signed: &Revo
         screen.warn(&lang.target_chain_unknown());
         return Ok(());
     };
-    if InForce::new(std::sync::Arc::new(signed.clone()), by.chain().links()).meets(chain).is_some() {
+    if InForce::new(Arc::new(signed.clone()), by.chain().links()).meets(chain).is_some() {
         return Ok(());
     }
     Err(Failure::new(Exit::Refused, lang.cannot_revoke(who(by.chain()), able(chain, meant))))
