@@ -423,7 +423,7 @@ impl ByHand {
         let jws = revocation::sign(&key, &issuer, &statement);
         self.relay.handle_frame(
             seat,
-            &ClientFrame::Revoke { n: 1, jws: jws.into() }.to_text(),
+            &ClientFrame::Revoke { n: 1, jws: jws.into(), chain: Vec::new() }.to_text(),
             &mut self.tally,
         );
         self.relay.commit().unwrap();
