@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/context.toml                          relays, tls_roots, roots, identities
 //! DIR/tls/ca.pem                            who certifies the relays' TLS
+//! DIR/tls/client.pem, client.key.pem        where relays ask for a certificate: tls_certificate, tls_key (mode 0600)
 //! DIR/identities/NAME/live.key.pem          PKCS#8, mode 0600
 //! DIR/identities/NAME/live.chain            one credential a line, root first
 //! DIR/identities/NAME/exercise.key.pem, exercise.chain
@@ -20,9 +21,9 @@ use vigie_proto::channel::Plane;
 use vigie_proto::id::{KeyId, MalformedId};
 
 use crate::client::{Client, ClientConfig, ConfigError};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, refuse_open_mode};
 use crate::plane::OnPlane;
-use crate::tls::{TlsRoots, TlsRootsError};
+use crate::tls::{TlsCertificateError, TlsRoots, TlsRootsError};
 use crate::url::{MalformedRelayUrl, RelayUrl};
 
 /// The file that makes a folder a context.
@@ -97,6 +98,22 @@ pub enum ContextError {
         /// What is wrong.
         source: TlsRootsError,
     },
+    /// The client certificate or its key cannot be used, or one is named without the other.
+    #[error("{}: {source}", path.display())]
+    TlsCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: TlsCertificateError,
+    },
+    /// The key of the client certificate can be read by others.
+    #[error("{} has mode {mode:04o}: others could read this private key; chmod 600 it", path.display())]
+    TlsKeyTooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// There is no identity of this name.
     #[error("there is no identity {name:?} in this context{}", known_names(suggestion.as_deref(), known))]
     UnknownIdentity {
@@ -140,10 +157,12 @@ struct File {
     tls_roots: PathBuf,
     roots: Vec<String>,
     identities: PathBuf,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
 }
 
 /// Every key of the file.
-const KEYS: [&str; 4] = ["relays", "tls_roots", "roots", "identities"];
+const KEYS: [&str; 6] = ["relays", "tls_roots", "roots", "identities", "tls_certificate", "tls_key"];
 
 impl File {
     fn parse(path: &Path, text: &str) -> Result<Self, ContextError> {
@@ -202,6 +221,16 @@ impl Context {
         let pem = read(&tls_path, |path| fs::read(path))?;
         let tls_roots =
             TlsRoots::from_pem(&pem).map_err(|source| ContextError::TlsRoots { path: tls_path, source })?;
+        let tls_roots = match (file.tls_certificate, file.tls_key) {
+            (None, None) => tls_roots,
+            (Some(certificate), Some(key)) => {
+                show_certificate(tls_roots, &dir.join(certificate), &dir.join(key))?
+            }
+            (Some(_), None) | (None, Some(_)) => {
+                let why = "`tls_certificate` and `tls_key` go together".to_owned();
+                return Err(ContextError::TlsCertificate { path, source: TlsCertificateError { why } });
+            }
+        };
         Ok(Self { relays, tls_roots, roots: Roots::new(pinned), identities: dir.join(file.identities) })
     }
 
@@ -267,6 +296,22 @@ impl Context {
             ClientConfig::new(self.relays.clone(), self.tls_roots.clone(), self.roots.clone(), identity);
         Ok(Client::new(config)?)
     }
+}
+
+fn show_certificate(tls_roots: TlsRoots, certificate: &Path, key: &Path) -> Result<TlsRoots, ContextError> {
+    let chain = read(certificate, |path| fs::read(path))?;
+    refuse_open_mode(key).map_err(|error| match error {
+        IdentityError::TooOpen { path, mode } => ContextError::TlsKeyTooOpen { path, mode },
+        error @ (IdentityError::Unreadable { .. }
+        | IdentityError::NoKey { .. }
+        | IdentityError::ChainRefused { .. }
+        | IdentityError::Mismatch) => {
+            ContextError::Unreadable { path: key.to_owned(), source: io::Error::other(error.to_string()) }
+        }
+    })?;
+    let key = read(key, |path| fs::read(path))?;
+    let unusable = |source| ContextError::TlsCertificate { path: certificate.to_owned(), source };
+    tls_roots.with_client_certificate(&chain, &key).map_err(unusable)
 }
 
 fn read<T>(path: &Path, how: impl Fn(&Path) -> io::Result<T>) -> Result<T, ContextError> {

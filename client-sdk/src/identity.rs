@@ -134,7 +134,7 @@ fn load_key(path: &Path) -> Result<SigningKey, IdentityError> {
 }
 
 #[cfg(unix)]
-fn refuse_open_mode(path: &Path) -> Result<(), IdentityError> {
+pub(crate) fn refuse_open_mode(path: &Path) -> Result<(), IdentityError> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata =
         fs::metadata(path).map_err(|source| IdentityError::Unreadable { path: path.to_owned(), source })?;
@@ -144,7 +144,7 @@ fn refuse_open_mode(path: &Path) -> Result<(), IdentityError> {
 
 /// Elsewhere access is governed by lists that the standard library does not show.
 #[cfg(not(unix))]
-fn refuse_open_mode(_: &Path) -> Result<(), IdentityError> {
+pub(crate) fn refuse_open_mode(_: &Path) -> Result<(), IdentityError> {
     Ok(())
 }
 

@@ -84,6 +84,6 @@ pub use reader::Reader;
 pub use revoke::{GivenRevocation, RevocationReceipt, RevocationsAt, RevokeError, RevokedAt};
 pub use store::{CursorStore, StoreError};
 pub use subscription::{EndReason, Subscription};
-pub use tls::{TlsRoots, TlsRootsError};
+pub use tls::{TlsCertificateError, TlsRoots, TlsRootsError};
 pub use url::{MalformedRelayUrl, RelayUrl};
 pub use verified::{Author, Verified};

@@ -10,15 +10,21 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
-/// The authorities that certify the relays' TLS. Nothing of the system's is added.
+/// The authorities that certify the relays' TLS, and what is shown to a relay that asks for a certificate in turn. Nothing
+/// of the system's is added.
 #[derive(Clone)]
-pub struct TlsRoots(Arc<RootCertStore>);
+pub struct TlsRoots {
+    roots: Arc<RootCertStore>,
+    client: Option<Arc<CertifiedKey>>,
+}
 
 /// The text names no usable authority.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +35,20 @@ pub struct TlsRoots(Arc<RootCertStore>);
 pub struct TlsRootsError {
     /// What is wrong.
     pub why: String,
+}
+
+/// A client certificate or its key cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the client certificate cannot be used: {why}; give PEM of the certificate and of its own key")]
+#[non_exhaustive]
+pub struct TlsCertificateError {
+    /// What is wrong.
+    pub why: String,
+}
+
+/// What does the arithmetic of TLS.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 impl TlsRoots {
@@ -45,17 +65,38 @@ impl TlsRoots {
         if store.is_empty() {
             return Err(TlsRootsError { why: "there is no certificate in it".to_owned() });
         }
-        Ok(Self(Arc::new(store)))
+        Ok(Self { roots: Arc::new(store), client: None })
+    }
+
+    /// Shows this certificate to relays that ask for one (mutual TLS): PEM of the client's own, then what certifies it, and
+    /// PEM of its private key. One that is renewed is shown by a new client.
+    ///
+    /// # Errors
+    /// [`TlsCertificateError`] when one cannot be read, or they do not go together.
+    pub fn with_client_certificate(self, chain: &[u8], key: &[u8]) -> Result<Self, TlsCertificateError> {
+        let wrong = |why: &dyn fmt::Display| TlsCertificateError { why: why.to_string() };
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| wrong(&error))?;
+        if chain.is_empty() {
+            return Err(wrong(&"there is no certificate in it"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong(&format!("its key: {error}")))?;
+        let client = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| wrong(&error))?;
+        Ok(Self { client: Some(Arc::new(client)), ..self })
     }
 
     /// What connects by TLS 1.3, trusting these authorities.
     pub(crate) fn connector(&self) -> TlsConnector {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .expect("the provider has suites of TLS 1.3")
-            .with_root_certificates(Arc::clone(&self.0))
-            .with_no_client_auth();
+            .with_root_certificates(Arc::clone(&self.roots));
+        let mut config = match &self.client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(client))))
+            }
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // The log-in proof is bound to the server's certificate. A resumed handshake shows the one of the first, so
         // after a rotation the proof would be refused as if something stood in between.
@@ -66,7 +107,7 @@ impl TlsRoots {
 
 impl fmt::Debug for TlsRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TlsRoots({})", self.0.len())
+        write!(f, "TlsRoots({}, client certificate: {})", self.roots.len(), self.client.is_some())
     }
 }
 
@@ -94,7 +135,38 @@ pub(crate) fn explain(error: &io::Error, host: &str) -> String {
             }
             other => format!("the certificate is not acceptable: {other}"),
         },
+        Some(rustls::Error::AlertReceived(alert)) => refused(*alert),
         Some(other) => other.to_string(),
         None => error.to_string(),
     }
+}
+
+/// Why the relay ended the handshake.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others have nothing to do with certificates")]
+fn refused(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::CertificateRequired => {
+            "the relay asks for a client certificate and was shown none; get one from its operator, and name it and \
+             its key in context.toml as `tls_certificate` and `tls_key`"
+        }
+        AlertDescription::CertificateRevoked => {
+            "the relay says that the client certificate was revoked; get another one from who issued it"
+        }
+        AlertDescription::CertificateExpired => {
+            "the relay says that the client certificate has expired or is not valid yet; have it renewed, or check \
+             the clocks"
+        }
+        AlertDescription::UnknownCA => {
+            "the relay cannot trace the client certificate to an authority whose revocation list is up to date; show \
+             the one that its operator issued, or tell the operator that the list may have ended"
+        }
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::DecryptError => {
+            "the relay does not take the client certificate; get one for client authentication from its operator"
+        }
+        other => return rustls::Error::AlertReceived(other).to_string(),
+    }
+    .to_owned()
 }

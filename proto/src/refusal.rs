@@ -274,6 +274,9 @@ codes! {
     SessionRevoked "session_revoked" Close(1008), false,
         "The credential of the session, or one above it, was revoked: ask who issued it for another one, over a new key.",
         "L'accréditation de la session, ou une au-dessus d'elle, a été révoquée : demandez-en une autre à son émetteur, sur une nouvelle clé.";
+    ClientCertificateRefused "client_certificate_refused" Close(1008), false,
+        "The TLS certificate of this client was revoked, has ended, or is of an authority that the relay does not ask for any more: get another one from who issued it.",
+        "Le certificat TLS de ce client a été révoqué, a pris fin, ou vient d'une autorité que le relais ne demande plus : demandez-en un autre à qui l'a émis.";
     Unresponsive "unresponsive" Close(1008), true,
         "Nothing came from the client for 2.4 mark intervals: connect again, the cursor stays good.",
         "Rien n'est venu du client pendant 2,4 intervalles de marque : reconnectez-vous, le curseur reste bon.";

@@ -10,6 +10,7 @@ use vigie_proto::limits::{LOGIN_TIMEOUT, MARK_INTERVAL_MAX, MESSAGE_LIFETIME_MAX
 
 use crate::clock::Clock;
 use crate::journal::JournalConfig;
+pub use crate::net::client_auth::ClientAuth;
 pub use crate::net::inlet::StrangerBytes;
 use crate::own_credential::OwnCredential;
 use crate::rates::{PUBLISHES, PUBLISHES_PER_CREDENTIAL};
@@ -25,6 +26,8 @@ pub struct RelayConfig {
     pub tls_chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub tls_key: PrivateKeyDer<'static>,
+    /// What TLS certificates clients must show in turn (mutual TLS). Default none: credentials say who speaks.
+    pub client_auth: Option<ClientAuth>,
     /// The pinned roots: who may issue the credentials that count here.
     pub roots: Roots,
     /// The folder of the journal. It must exist. Whether a journal may begin there when it has none is said by
@@ -104,6 +107,7 @@ impl RelayConfig {
             names,
             tls_chain,
             tls_key,
+            client_auth: None,
             roots,
             journal,
             journal_config: JournalConfig::new(),

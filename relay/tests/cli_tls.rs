@@ -8,9 +8,14 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+};
 use support::{Place, command, vigie};
 
 /// Far longer than two looks of the relay at its files.
@@ -99,4 +104,89 @@ fn new_files_and_sighup_are_taken_up_and_files_that_do_not_fit_are_not() {
     relay.hang_up();
     relay.wait_until_refused(false);
     assert!(logs_in(&place, &relay));
+}
+
+/// Certificates for clients, as an operator makes them by a tool of his choice.
+struct Clients {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Clients {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    /// PEM of the certificate number 1 and of its key.
+    fn certificate(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["console".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from(1));
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn list(&self, revoked: &[u64]) -> String {
+        let now = SystemTime::now();
+        let one = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: (now - Duration::from_secs(3_600)).into(),
+            next_update: (now + Duration::from_secs(90 * 86_400)).into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(one).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+}
+
+#[test]
+fn clients_show_certificates_where_the_operator_asks_for_them() {
+    let (place, clients) = (Place::new(), Clients::new());
+    let edit = |file: &str, edit: &dyn Fn(String) -> String| {
+        fs::write(place.path(file), edit(fs::read_to_string(place.path(file)).unwrap())).unwrap();
+    };
+    fs::write(place.path("relay/clients.ca.pem"), clients.issuer.pem()).unwrap();
+    fs::write(place.path("relay/clients.crl.pem"), clients.list(&[])).unwrap();
+    // One without the other is refused before anything runs.
+    edit("vigie.toml", &|text| text.replace("# client_ca =", "client_ca ="));
+    let config = place.path("vigie.toml");
+    let checked = || vigie(&["relay", "run", "--config", &config, "--check"]);
+    assert_eq!(checked().code, 3);
+    assert!(checked().err.contains("client_crl"), "{}", checked().err);
+    edit("vigie.toml", &|text| text.replace("# client_crl =", "client_crl ="));
+    assert_eq!(checked().code, 0, "{}", checked().err);
+
+    let relay = Relay::start(&place);
+    assert!(!logs_in(&place, &relay));
+    let said = place.vigie(&["check", "relay", "--as", "town", "--crit", "5s", "--warn", "5s"]);
+    assert!(said.out.contains("tls_certificate"), "{} {}", said.out, said.err);
+    let (certificate, key) = clients.certificate();
+    fs::write(place.path("tls/client.pem"), certificate).unwrap();
+    fs::write(place.path("tls/client.key.pem"), key).unwrap();
+    let lines = "tls_certificate = \"tls/client.pem\"\ntls_key = \"tls/client.key.pem\"\n";
+    edit("context.toml", &|text| format!("{lines}{text}"));
+    // Its key is a private key like any other.
+    let mode = |mode| fs::set_permissions(place.path("tls/client.key.pem"), fs::Permissions::from_mode(mode));
+    mode(0o644).unwrap();
+    let said = place.vigie(&["check", "relay", "--as", "town", "--crit", "5s", "--warn", "5s"]);
+    assert!(said.out.contains("0644"), "{} {}", said.out, said.err);
+    mode(0o600).unwrap();
+    assert!(logs_in(&place, &relay));
+    // A list that is no list changes nothing; one that revokes it is taken up without asking.
+    fs::write(place.path("relay/clients.crl.pem"), "bonjour").unwrap();
+    relay.wait_until_refused(true);
+    assert!(logs_in(&place, &relay));
+    fs::write(place.path("relay/clients.crl.pem"), clients.list(&[1])).unwrap();
+    relay.wait_until_refused(false);
+    assert!(!logs_in(&place, &relay));
+    let told = vigie(&["relay", "status", "--url", &relay.health]).out;
+    assert!(told.contains("revocation list of clients until"), "{told}");
 }

@@ -4,6 +4,7 @@
 
 pub mod world;
 pub mod raw;
+pub mod client_auth;
 pub mod sim;
 
 use std::time::Duration;

@@ -193,7 +193,8 @@ pub struct World {
     pub tls_root: CertificateDer<'static>,
     /// The same in PEM.
     pub tls_root_pem: String,
-    tls_chain: Vec<CertificateDer<'static>>,
+    /// The certificate that relays start with.
+    pub tls_chain: Vec<CertificateDer<'static>>,
     tls_key: PrivateKeyDer<'static>,
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,

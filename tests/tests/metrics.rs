@@ -14,6 +14,7 @@ use vigie_proto::severity::Severity::Moderate;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_relay::own_credential::OwnCredential;
 use vigie_relay::server::Relay;
+use vigie_tests::client_auth::Authority;
 use vigie_tests::raw::Raw;
 use vigie_tests::soon;
 use vigie_tests::world::{World, now};
@@ -70,6 +71,9 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     let frame = stranger.login_frame(&World::new().live.town).await;
     stranger.send(&frame).await;
     assert_eq!(stranger.frame().await["code"], "unknown_root");
+
+    // What only a relay with mutual TLS tells; those who are there already go on.
+    relay.renew_client_auth(&Authority::new("clients").auth(&[])).unwrap();
 
     // Workers show their numbers a few times a second.
     let (types, numbers) = soon(async {

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +22,7 @@ use super::time;
 use super::upkeep::{self, Ending, Upkeep};
 use crate::health::expiry::Validity;
 use crate::journal::{JournalError, Recovery};
+use crate::net::client_auth::Clients;
 use crate::net::tls::Shown;
 use crate::server::{Relay, RelayError};
 
@@ -72,16 +74,22 @@ fn refuse_old_clock(lang: Lang, now: Timestamp, source: Timestamp) -> Outcome {
 /// Everything but binding and the journal, which another relay may have open.
 fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     let lang = screen.lang;
+    let clients = settings.config.client_auth.as_ref().map(Clients::new).transpose();
+    let clients =
+        clients.map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?.map(Arc::new);
     let shown =
-        Shown::new(settings.config.tls_chain, settings.config.tls_key).map_err(|error| match &error {
-            RelayError::Tls(why) => Failure::new(Exit::Configuration, lang.tls_unusable(why)),
-            RelayError::NoCertificate
-            | RelayError::CertificateUnfit { .. }
-            | RelayError::JournalFolder { .. }
-            | RelayError::Journal(_)
-            | RelayError::ClockBehindJournal { .. }
-            | RelayError::System(_) => failed(lang, &settings.config.journal, &error),
-        })?;
+        Shown::new(settings.config.tls_chain, settings.config.tls_key, clients).map_err(
+            |error| match &error {
+                RelayError::Tls(why) => Failure::new(Exit::Configuration, lang.tls_unusable(why)),
+                RelayError::NoCertificate
+                | RelayError::CertificateUnfit { .. }
+                | RelayError::ClientAuthUnfit { .. }
+                | RelayError::JournalFolder { .. }
+                | RelayError::Journal(_)
+                | RelayError::ClockBehindJournal { .. }
+                | RelayError::System(_) => failed(lang, &settings.config.journal, &error),
+            },
+        )?;
     if let Some(fault) = credential_fault(lang, settings.own_chain.as_deref()) {
         return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));
     }
@@ -95,10 +103,18 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
         screen.warn(&lang.trial_roots());
     }
     settings.health.warn(screen, None);
-    let certificate = shown.valid.map(|valid| Validity::of(valid, time::now()));
-    if let Some(text) = certificate.and_then(|validity| upkeep::near_end(lang, Ending::Certificate, validity))
-    {
-        screen.warn(&text);
+    let clients = shown.clients.as_deref();
+    let ends = [
+        (Ending::Certificate, shown.valid),
+        (Ending::ClientAuthority, clients.and_then(|it| it.authority)),
+        (Ending::ClientList, clients.and_then(|it| it.list)),
+    ];
+    for (what, valid) in ends {
+        if let Some(text) =
+            valid.and_then(|valid| upkeep::near_end(lang, what, Validity::of(valid, time::now())))
+        {
+            screen.warn(&text);
+        }
     }
     if let Some(chain) = &settings.own_chain {
         ends::warn(screen, chain);
@@ -204,6 +220,7 @@ fn failed(lang: Lang, journal: &Path, error: &RelayError) -> Failure {
         RelayError::Tls(_)
         | RelayError::NoCertificate
         | RelayError::CertificateUnfit { .. }
+        | RelayError::ClientAuthUnfit { .. }
         | RelayError::JournalFolder { .. } => Exit::Configuration,
         RelayError::Journal(_) | RelayError::ClockBehindJournal { .. } | RelayError::System(_) => {
             Exit::Failure

@@ -29,6 +29,7 @@ use crate::journal::NewJournal;
 use crate::own_credential::OwnCredential;
 
 pub(super) use own_files::OwnFiles;
+use tls_files::ClientFiles;
 pub(super) use tls_files::TlsFiles;
 
 macro_rules! settings {
@@ -47,6 +48,8 @@ settings! {
     names: Vec<String>,
     tls_chain: PathBuf,
     tls_key: PathBuf,
+    client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
     roots: Vec<String>,
     journal: PathBuf,
     relay_key: Option<PathBuf>,
@@ -165,7 +168,13 @@ impl Reading<'_> {
     fn settle(&self, file: File) -> Result<Settings, Failure> {
         let base = self.path.parent().unwrap_or_else(|| Path::new("."));
         let roots = self.roots(&file.roots)?;
-        let tls = TlsFiles { chain: base.join(&file.tls_chain), key: base.join(&file.tls_key) };
+        let clients = match (&file.client_ca, &file.client_crl) {
+            (Some(ca), Some(crl)) => Some(ClientFiles { authorities: base.join(ca), lists: base.join(crl) }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return Err(self.wrong(self.lang.client_ca_and_crl())),
+        };
+        let (chain, key) = (base.join(&file.tls_chain), base.join(&file.tls_key));
+        let tls = TlsFiles { chain, key, clients };
         let (tls_chain, tls_key) = tls.read(self.lang)?;
         let names: Vec<String> = file.names.iter().map(|name| name.to_ascii_lowercase()).collect();
         if names.is_empty() || names.iter().any(String::is_empty) {
@@ -175,6 +184,7 @@ impl Reading<'_> {
         let mut config = RelayConfig::new(names, tls_chain, tls_key, roots, journal);
         // A service starts before its disk is mounted, or after somebody has cleared it: neither is a new relay.
         config.journal_config.new_journal = NewJournal::OnlyWhereMarked;
+        config.client_auth = tls.clients.as_ref().map(|clients| clients.read(self.lang)).transpose()?;
         let own = self.own_files(base, &file, &config.roots)?;
         let own_chain = own.as_ref().map(|own| own.read(self.lang)).transpose()?;
         config.relay_credential = own_chain.as_deref().map(OwnCredential::from);

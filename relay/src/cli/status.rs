@@ -151,6 +151,10 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
     refused.extend((status.jumps > 0).then(|| lang.status_jumps(status.jumps)));
     let good = [
         status.certificate.map(|it| lang.status_certificate_ends(time::date(it.ends), it.left_s / 86_400)),
+        status
+            .client_authority
+            .map(|it| lang.status_client_authority_ends(time::date(it.ends), it.left_s / 86_400)),
+        status.client_list.map(|it| lang.status_client_list_ends(time::date(it.ends), it.left_s / 86_400)),
         status.credential.map(|it| lang.status_credential_ends(time::date(it.ends), it.left_s / 86_400)),
     ];
     let good: Vec<String> = good.into_iter().flatten().collect();

@@ -1,5 +1,5 @@
-//! What a running relay has done for it: the TLS certificate and its own credential taken up when their files change or
-//! SIGHUP asks, and a line in the log 30, 7 and 1 days before one of them ends.
+//! What a running relay has done for it: the TLS certificate, what clients are judged by, and its own credential taken up
+//! when their files change or SIGHUP asks, and a line in the log 30, 7 and 1 days before one of them ends.
 //!
 //! The files are looked at every [`LOOK_EVERY`]: that works on every file system and for every way of putting new files
 //! in place (renaming, links, writing over). Changed files are read once they look the same twice, since certificate and
@@ -27,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ending {
     Certificate,
+    ClientAuthority,
+    ClientList,
     Credential,
 }
 
@@ -78,7 +80,8 @@ pub(super) struct Upkeep {
 impl Upkeep {
     /// The files were just read.
     pub(super) fn new(lang: Lang, tls: TlsFiles, own: Option<OwnFiles>, hangup: Signal) -> Self {
-        let tls_watched = Watched::new(vec![tls.chain.clone(), tls.key.clone()]);
+        let clients = tls.clients.iter().flat_map(|clients| [&clients.authorities, &clients.lists]);
+        let tls_watched = Watched::new([&tls.chain, &tls.key].into_iter().chain(clients).cloned().collect());
         let watched = |own: OwnFiles| {
             let watched = Watched::new(vec![own.chain.clone(), own.key.clone()]);
             (own, watched)
@@ -97,6 +100,7 @@ impl Upkeep {
             };
             if self.tls_watched.is_due(asked) {
                 self.renew(relay);
+                self.renew_clients(relay);
             }
             if let Some((own, watched)) = &mut self.own
                 && watched.is_due(asked)
@@ -122,12 +126,36 @@ impl Upkeep {
         }
     }
 
+    fn renew_clients(&self, relay: &Relay) {
+        let Some(clients) = &self.tls.clients else { return };
+        let renewed = match clients.read(self.lang) {
+            Ok(auth) => relay.renew_client_auth(&auth).map_err(|error| error.to_string()),
+            Err(failure) => {
+                relay.note_client_auth_unreadable();
+                Err(failure.to_string())
+            }
+        };
+        match renewed {
+            Ok(()) => {
+                tracing::info!(
+                    "the client authority and its revocation list were read again; sessions are judged by them"
+                )
+            }
+            Err(error) => {
+                tracing::error!(%error, "the new client authority or revocation list is refused; the one before stays")
+            }
+        }
+    }
+
     /// Says what has come closer to its end since it was last told.
     fn tell_ends(&mut self, relay: &Relay) {
         let status = relay.status();
-        for (what, validity) in
-            [(Ending::Certificate, status.certificate), (Ending::Credential, status.credential)]
-        {
+        for (what, validity) in [
+            (Ending::Certificate, status.certificate),
+            (Ending::ClientAuthority, status.client_authority),
+            (Ending::ClientList, status.client_list),
+            (Ending::Credential, status.credential),
+        ] {
             let Some(validity) = validity else { continue };
             if self.told.insert(what, validity.notice) == Some(validity.notice) {
                 continue;
@@ -144,6 +172,8 @@ impl Upkeep {
 pub(super) fn near_end(lang: Lang, what: Ending, validity: Validity) -> Option<String> {
     let what = match what {
         Ending::Certificate => lang.the_certificate(),
+        Ending::ClientAuthority => lang.the_client_authority(),
+        Ending::ClientList => lang.the_client_list(),
         Ending::Credential => lang.the_relay_credential(),
     };
     said_of_end(lang, what, validity)

@@ -81,6 +81,10 @@ codes! {
         CertificateEnded = "certificate_ended",
             "the TLS certificate has ended, so new clients refuse the relay; put a new one in its place",
             "le certificat TLS est échu, les nouveaux clients refusent donc le relais ; mettez-en un nouveau à sa place";
+        /// The authority or the revocation list by which clients are judged is over.
+        ClientAuthEnded = "client_auth_ended",
+            "the authority or revocation list for client certificates has ended, so every new client is refused; put a new one in its place (`client_ca`, `client_crl`)",
+            "l'autorité ou la liste de révocation des certificats clients est échue, tout nouveau client est donc refusé ; mettez-en une nouvelle à sa place (« client_ca », « client_crl »)";
     }
 }
 
@@ -97,12 +101,16 @@ codes! {
             "la place gardée pour annulations et messages urgents n'est pas entière ; faites de la place";
         /// A renewal that failed.
         CertificateRefused = "certificate_refused",
-            "the new TLS certificate or key cannot be used, the one before stays; the relay's log says why",
-            "le nouveau certificat TLS ou sa clé est inutilisable, l'ancien reste ; le journal d'exécution du relais dit pourquoi";
+            "the new TLS certificate or key, or the new authority or list for clients, cannot be used, the one before stays; the relay's log says why",
+            "le nouveau certificat TLS ou sa clé, ou la nouvelle autorité ou liste pour les clients, est inutilisable, l'ancien reste ; le journal d'exécution du relais dit pourquoi";
         /// The TLS certificate ends within 30 days.
         CertificateEnds = "certificate_ends",
             "the TLS certificate ends soon; put a new one in its place, which ends no session",
             "le certificat TLS arrive à échéance ; mettez-en un nouveau à sa place, aucune session n'en est coupée";
+        /// The authority or the revocation list by which clients are judged ends within 30 days.
+        ClientAuthEnds = "client_auth_ends",
+            "the authority or revocation list for client certificates ends soon; put a new one in its place (`client_ca`, `client_crl`), or every client will be refused",
+            "l'autorité ou la liste de révocation des certificats clients arrive à échéance ; mettez-en une nouvelle à sa place (« client_ca », « client_crl »), sinon tout client sera refusé";
         /// The relay's own credential ends within 30 days.
         CredentialEnds = "credential_ends",
             "the relay's own credential ends soon; have it issued again, then restart the relay",

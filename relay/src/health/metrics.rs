@@ -71,6 +71,18 @@ pub fn text(status: &Status) -> String {
     }
     let refused = u8::from(status.certificate_refused);
     page.gauge("vigie_certificate_refused", "1 when a renewed certificate could not be used.", refused);
+    for (name, help, validity) in [
+        (
+            "vigie_client_authority_left_seconds",
+            "Until the authority of clients ends.",
+            status.client_authority,
+        ),
+        ("vigie_client_list_left_seconds", "Until its revocation list ends.", status.client_list),
+    ] {
+        if let Some(validity) = validity {
+            page.gauge(name, help, validity.left_s);
+        }
+    }
     if let Some(credential) = status.credential {
         page.gauge(
             "vigie_credential_left_seconds",

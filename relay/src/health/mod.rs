@@ -176,6 +176,8 @@ impl Health {
         let workers =
             self.workers.iter().map(|worker| worker.numbers()).fold(WorkerCounts::default(), Add::add);
         let (damage, damage_left_out) = self.damage();
+        let shown = self.tls.shown();
+        let clients = shown.clients.as_deref();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: self.log,
@@ -217,8 +219,10 @@ impl Health {
                 .collect(),
             deliveries: workers.deliveries,
             delivered_bytes: workers.delivered_bytes,
-            certificate: self.tls.shown().valid.map(|valid| Validity::of(valid, now)),
+            certificate: shown.valid.map(|valid| Validity::of(valid, now)),
             certificate_refused: self.tls.is_refused(),
+            client_authority: clients.and_then(|it| it.authority).map(|valid| Validity::of(valid, now)),
+            client_list: clients.and_then(|it| it.list).map(|valid| Validity::of(valid, now)),
             credential: self.credential.validity(now),
             threads: self.threads(),
             damage,

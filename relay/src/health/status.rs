@@ -81,6 +81,12 @@ pub struct Status {
     /// A certificate or key that was to take the place of the one that clients are shown could not be used.
     #[serde(default)]
     pub certificate_refused: bool,
+    /// How long the authority of client certificates is good; missing where none are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_authority: Option<Validity>,
+    /// How long its revocation list is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_list: Option<Validity>,
     /// How long the relay's own credential is good; missing where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Validity>,
@@ -232,6 +238,7 @@ impl Status {
         let notice =
             |validity: &Option<Validity>| validity.as_ref().map_or(Notice::None, |validity| validity.notice);
         let (certificate, credential) = (notice(&self.certificate), notice(&self.credential));
+        let clients = notice(&self.client_authority).max(notice(&self.client_list));
         let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
         let starting = self.threads.iter().any(|thread| thread.silent_ms.is_none());
         let reasons = [
@@ -244,6 +251,7 @@ impl Status {
             (ids_left <= self.journal.ids_max / 16, Reason::IdsFull),
             (self.clock == ClockState::Suspect, Reason::ClockSuspect),
             (certificate == Notice::Ended, Reason::CertificateEnded),
+            (clients == Notice::Ended, Reason::ClientAuthEnded),
         ];
         let warnings = [
             (!self.damage.is_empty(), Warning::JournalDamaged),
@@ -251,6 +259,7 @@ impl Status {
             (!self.journal.reserve_whole && !starting, Warning::ReserveUsed),
             (self.certificate_refused, Warning::CertificateRefused),
             (certificate.is_warning(), Warning::CertificateEnds),
+            (clients.is_warning(), Warning::ClientAuthEnds),
             (credential.is_warning(), Warning::CredentialEnds),
             (credential == Notice::Ended, Warning::CredentialEnded),
         ];
@@ -326,6 +335,8 @@ mod tests {
             delivered_bytes: 0,
             certificate: None,
             certificate_refused: false,
+            client_authority: None,
+            client_list: None,
             credential: None,
             threads: vec![thread("worker-0"), thread("journal")],
             damage: Vec::new(),

@@ -1,12 +1,14 @@
-//! When an X.509 certificate is valid: the one thing in it that this program reads itself, to warn before it ends.
+//! When an X.509 certificate or revocation list is valid, to warn before it ends, and whose it is: all that this program
+//! reads of them itself.
 //!
-//! It walks the outer fields of RFC 5280, section 4.1, as far as `validity` and believes nothing: what is not as it should
+//! It walks the outer fields of RFC 5280, sections 4.1 and 5.1, as far as it must and believes nothing: what is not as it should
 //! be gives `None`, and no warning then. Whether a certificate is good is decided by rustls, at each client.
 
 use std::time::Duration;
 
 use vigie_proto::time::{Timestamp, Window};
 
+const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -15,6 +17,18 @@ const VERSION: u8 = 0xa0;
 
 /// From the first moment of a certificate (DER) to the one after its last; `None` when that cannot be read.
 pub(crate) fn validity(der: &[u8]) -> Option<Window> {
+    let (validity, _) = expect(SEQUENCE, after_issuer(der)?)?;
+    window(validity)
+}
+
+/// The name (DER) of whom a certificate speaks.
+pub(crate) fn subject(der: &[u8]) -> Option<&[u8]> {
+    let (_, fields) = expect(SEQUENCE, after_issuer(der)?)?;
+    expect(SEQUENCE, fields).map(|(subject, _)| subject)
+}
+
+/// What follows the issuer of a certificate: its validity, then its subject.
+fn after_issuer(der: &[u8]) -> Option<&[u8]> {
     let (certificate, _) = expect(SEQUENCE, der)?;
     let (mut fields, _) = expect(SEQUENCE, certificate)?;
     if let Some((_, rest)) = expect(VERSION, fields) {
@@ -24,8 +38,25 @@ pub(crate) fn validity(der: &[u8]) -> Option<Window> {
     for _ in 0..3 {
         fields = element(fields)?.2;
     }
-    let (validity, _) = expect(SEQUENCE, fields)?;
-    let (tag, from, rest) = element(validity)?;
+    Some(fields)
+}
+
+/// The name (DER) of who issued a revocation list, and from when to when it is good; `None` when that cannot be read, as
+/// where the list does not say when the next one comes.
+pub(crate) fn list(der: &[u8]) -> Option<(&[u8], Window)> {
+    let (list, _) = expect(SEQUENCE, der)?;
+    let (mut fields, _) = expect(SEQUENCE, list)?;
+    if let Some((_, rest)) = expect(INTEGER, fields) {
+        fields = rest;
+    }
+    let (_, fields) = expect(SEQUENCE, fields)?;
+    let (issuer, times) = expect(SEQUENCE, fields)?;
+    Some((issuer, window(times)?))
+}
+
+/// Two moments, one behind the other.
+fn window(times: &[u8]) -> Option<Window> {
+    let (tag, from, rest) = element(times)?;
     let from = moment(tag, from)?;
     let (tag, until, _) = element(rest)?;
     // The last second is good to its end.
@@ -122,6 +153,22 @@ mod tests {
             assert_eq!(valid.until.as_millis(), 2_556_144_001_000);
             for cut in 0..der.len() {
                 assert_eq!(validity(&der[..cut]), None, "{cut} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_tells_its_issuer_and_its_time_with_and_without_a_version() {
+        for version in [&[2, 1, 1][..], &[]] {
+            let times = [&[UTC_TIME, 13][..], b"260601000000Z", &[UTC_TIME, 13], b"260701000000Z"].concat();
+            let fields = [version, &[SEQUENCE, 0], &[SEQUENCE, 2, 7, 0], &times].concat();
+            let inner = [&[SEQUENCE, u8::try_from(fields.len()).unwrap()], &fields[..]].concat();
+            let der = [&[SEQUENCE, u8::try_from(inner.len()).unwrap()], &inner[..]].concat();
+            let (issuer, valid) = list(&der).unwrap();
+            assert_eq!((issuer, valid.from.as_millis()), (&[7, 0][..], 1_780_272_000_000));
+            assert_eq!(valid.until.since(valid.from), Duration::from_secs(30 * 86_400 + 1));
+            for cut in 0..der.len() {
+                assert_eq!(list(&der[..cut]), None, "{cut} bytes");
             }
         }
     }

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustls::Error;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -18,6 +20,7 @@ use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 
 use crate::net::accept::Newcomer;
+use crate::net::client_auth::Guest;
 use crate::net::driver::{Driver, Socket, Turn, WRITE_BYTES};
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
@@ -65,7 +68,7 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
         Ok(()) = &mut must_go => return local.count_refusal(Code::TooManyStrangers),
         opened = opening => opened,
     };
-    let Ok(Some((socket, binding))) = opened else { return };
+    let Ok(Some(Opened { socket, binding, guest })) = opened else { return };
     place.note_stage();
     let Some(id) = local.open_session(binding, accepted) else { return };
     let _guard = SessionGuard { local: &local, id };
@@ -85,39 +88,91 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
     drop(place);
     let Some(socket) = logged_in else { return };
     let mut driver = Driver::new(&local, id, socket);
-    let closed = std::future::poll_fn(|cx| driver.poll(cx, false)).await;
+    let refused = async {
+        match guest {
+            Some(guest) => unborne(&local, guest).await,
+            None => std::future::pending().await,
+        }
+    };
+    let closed = tokio::select! {
+        biased;
+        closed = std::future::poll_fn(|cx| driver.poll(cx, false)) => Some(closed),
+        () = refused => None,
+    };
+    let closed = match closed {
+        Some(closed) => closed,
+        None => {
+            local.handle_violation(id, Code::ClientCertificateRefused);
+            std::future::poll_fn(|cx| driver.poll(cx, false)).await
+        }
+    };
     if closed == Turn::Closing {
         let _ = timeout(CLOSE_GRACE, std::future::poll_fn(|cx| driver.poll_closed(cx))).await;
     }
 }
 
-/// The open WebSocket, and the binding to the certificate that this client was shown.
-async fn open(
-    local: &Rc<Local>,
-    stream: TcpStream,
-    place: &mut Place,
-    full: bool,
-) -> Option<(Socket, Binding)> {
+/// Waits until a client's certificate is no good any more. Judging it takes its turn like any check of a signature.
+async fn unborne(local: &Rc<Local>, mut guest: Guest) {
+    loop {
+        guest.wait(local.clock.steady()).await;
+        local.check_turns.take().await;
+        if !guest.is_borne(&local.tls) {
+            return;
+        }
+    }
+}
+
+/// A WebSocket on which nothing has been said.
+struct Opened {
+    socket: Socket,
+    /// To the certificate that this client was shown.
+    binding: Binding,
+    /// Where clients must show one.
+    guest: Option<Guest>,
+}
+
+async fn open(local: &Rc<Local>, stream: TcpStream, place: &mut Place, full: bool) -> Option<Opened> {
     set_options(&stream).ok()?;
-    let Shown { config, binding, .. } = local.tls.shown();
+    let renewed = local.tls.clients_renewed();
+    let Shown { config, binding, clients, .. } = local.tls.shown();
     let acceptor = TlsAcceptor::from(config);
     let stream = Inlet::new(stream, local.stranger_bytes);
-    let mut tls = match in_turns(&local.stranger_turns, acceptor.accept(stream)).await {
+    let mut tls = match in_turns(&local.stranger_turns, acceptor.accept(stream).into_fallible()).await {
         Ok(tls) => tls,
-        Err(error) => {
+        Err((error, stream)) => {
             tracing::debug!(%error, "no TLS");
-            if error.kind() == ErrorKind::QuotaExceeded {
-                local.count_refusal(Code::TooManyBytes);
-            }
+            dismiss(local, &error, stream).await;
             return None;
         }
     };
     tls.get_mut().0.note_tls();
     place.note_stage();
+    let shown = tls.get_ref().1.peer_certificates();
+    let guest = clients.and(shown).map(|shown| Guest::new(shown, renewed));
     let (stream, read_ahead) = upgrade(tls, &local.upgrade_rules, full).await?;
     let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
     let gate = Gate::new(stream, read_ahead, FRAME_BYTES_MAX_BEFORE_LOGIN);
-    Some((WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await, binding))
+    let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
+    Some(Opened { socket, binding, guest })
+}
+
+/// Counts a handshake that failed. TLS has told the client why where it could; in TLS 1.3 the client is done before it is
+/// judged, and what it has sent meanwhile is read and forgotten, so that it learns it.
+async fn dismiss(local: &Rc<Local>, error: &std::io::Error, mut stream: Inlet<TcpStream>) {
+    if error.kind() == ErrorKind::QuotaExceeded {
+        return local.count_refusal(Code::TooManyBytes);
+    }
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let is_certificate = matches!(inner, Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented));
+    if is_certificate {
+        local.count_refusal(Code::ClientCertificateRefused);
+        let mut left = local.stranger_bytes.before_login;
+        let farewell = async {
+            let _ = stream.shutdown().await;
+            std::future::poll_fn(|cx| stream.poll_forget(cx, &mut left)).await;
+        };
+        let _ = timeout(CLOSE_GRACE, farewell).await;
+    }
 }
 
 /// Takes a permit for each step.

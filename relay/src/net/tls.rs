@@ -1,5 +1,5 @@
 //! The relay's door to rustls: TLS 1.3 by *ring*, nothing else; and the certificate that clients are shown, which may
-//! be renewed while the relay runs.
+//! be renewed while the relay runs. What clients must show where mutual TLS is on: `client_auth.rs`.
 //!
 //! A connection takes what is shown when its handshake begins and keeps it: the binding that its log-in proof must sign is
 //! that of the certificate that this very client saw. So a renewal ends no session and refuses no log-in under way.
@@ -8,14 +8,18 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::ServerConfig;
 use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{NoServerSessionStorage, ParsedCertificate};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, ServerConfig};
+use tokio::sync::watch;
 use vigie_proto::login::Binding;
 use vigie_proto::time::{Timestamp, Window};
 
 use super::certificate::validity;
+use super::client_auth::{ClientAuth, Clients};
 use crate::server::RelayError;
 
 /// A certificate and its key, ready to be shown.
@@ -25,6 +29,8 @@ pub(crate) struct Shown {
     pub(crate) binding: Binding,
     /// Of the certificate in the chain that ends first; `None` where that cannot be read.
     pub(crate) valid: Option<Window>,
+    /// What clients must show in turn; `None` where they need not.
+    pub(crate) clients: Option<Arc<Clients>>,
 }
 
 impl Shown {
@@ -33,10 +39,19 @@ impl Shown {
     pub(crate) fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
+        clients: Option<Arc<Clients>>,
     ) -> Result<Self, RelayError> {
         let binding = Binding::of_certificate(chain.first().ok_or(RelayError::NoCertificate)?);
         let valid = chain.iter().filter_map(|link| validity(link)).min_by_key(|valid| valid.until);
-        Ok(Self { config: server_config(chain, key)?, binding, valid })
+        let certified = CertifiedKey::from_der(chain, key, &provider())?;
+        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        Ok(Self { config: server_config(resolver, clients.as_deref())?, binding, valid, clients })
+    }
+
+    /// The same certificate, and other clients.
+    fn to_others(&self, clients: Arc<Clients>) -> Result<Self, RelayError> {
+        let config = server_config(Arc::clone(&self.config.cert_resolver), Some(&clients))?;
+        Ok(Self { config, clients: Some(clients), ..self.clone() })
     }
 }
 
@@ -47,11 +62,22 @@ pub(crate) struct Tls {
     names: Vec<String>,
     /// What was to take the place of what is shown could not be used.
     refused: AtomicBool,
+    /// The same of what clients must show.
+    clients_refused: AtomicBool,
+    /// What clients must show is another now.
+    clients_renewed: watch::Sender<()>,
 }
 
 impl Tls {
-    pub(crate) const fn new(shown: Shown, names: Vec<String>) -> Self {
-        Self { shown: Mutex::new(shown), names, refused: AtomicBool::new(false) }
+    pub(crate) fn new(shown: Shown, names: Vec<String>) -> Self {
+        let clients_renewed = watch::Sender::new(());
+        let (refused, clients_refused) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { shown: Mutex::new(shown), names, refused, clients_refused, clients_renewed }
+    }
+
+    /// Tells from now on when clients must show something else.
+    pub(crate) fn clients_renewed(&self) -> watch::Receiver<()> {
+        self.clients_renewed.subscribe()
     }
 
     /// For a handshake that begins.
@@ -59,9 +85,13 @@ impl Tls {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the last renewal was refused.
+    /// Whether the last renewal of either was refused.
     pub(crate) fn is_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.load(Ordering::Relaxed) || self.clients_refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_clients_refused(&self) {
+        self.clients_refused.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn note_refused(&self) {
@@ -80,7 +110,7 @@ impl Tls {
     ) -> Result<Option<Window>, RelayError> {
         self.note_refused();
         let named = chain.first().is_some_and(|leaf| self.names.is_empty() || self.is_for_us(leaf));
-        let new = Shown::new(chain, key)?;
+        let new = Shown::new(chain, key, self.shown().clients)?;
         if new.valid.is_some_and(|valid| !valid.contains(now)) {
             return Err(RelayError::CertificateUnfit { why: "it has ended, or its time has not come" });
         }
@@ -91,6 +121,25 @@ impl Tls {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = new;
         self.refused.store(false, Ordering::Relaxed);
         Ok(valid)
+    }
+
+    /// Asks clients for this from now on, and has those judged again who are there; or goes on as before.
+    ///
+    /// # Errors
+    /// Those of [`Clients::new`]; or it would refuse everybody, for its time.
+    pub(crate) fn renew_clients(&self, auth: &ClientAuth, now: Timestamp) -> Result<(), RelayError> {
+        self.note_clients_refused();
+        let clients = Clients::new(auth)?;
+        let is_over = |valid: Option<Window>| valid.is_some_and(|valid| !valid.contains(now));
+        if is_over(clients.authority) || is_over(clients.list) {
+            let why = "an authority or a revocation list has ended, or its time has not come".to_owned();
+            return Err(RelayError::ClientAuthUnfit { why });
+        }
+        let new = self.shown().to_others(Arc::new(clients))?;
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        self.clients_refused.store(false, Ordering::Relaxed);
+        self.clients_renewed.send_replace(());
+        Ok(())
     }
 
     fn is_for_us(&self, leaf: &CertificateDer<'_>) -> bool {
@@ -107,23 +156,25 @@ impl fmt::Debug for Tls {
     }
 }
 
+/// What does the arithmetic of TLS. It is always named: with two of them in a program, the default panics.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
 /// Makes the TLS configuration.
-///
-/// # Errors
-/// The key does not fit the certificate, or one of them is of a kind that TLS 1.3 does not take.
-pub(crate) fn server_config(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
-    // The provider is always named: with two of them in a program, the default panics.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+fn server_config(
+    certificate: Arc<dyn ResolvesServerCert>,
+    clients: Option<&Clients>,
+) -> Result<Arc<ServerConfig>, Error> {
+    let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |it| Arc::clone(&it.verifier));
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(certificate);
     // WebSocket over HTTP/2 is not spoken here, so a client is not led to try.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Sessions last for hours: resumption would save little, and a store of 256 is of no use when thousands return.
+    // Sessions last for hours: resumption would save little, and a store of 256 is of no use when thousands return. And it
+    // would take a client certificate for good that was revoked since.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))

@@ -24,11 +24,12 @@ use vigie_proto::limits::CLOCK_SKEW_MAX;
 use vigie_proto::session::relay::Rules;
 
 use crate::clock::Clock;
-use crate::config::RelayConfig;
+use crate::config::{ClientAuth, RelayConfig};
 use crate::event::Position;
 use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
 use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
 use crate::net::accept::accept;
+use crate::net::client_auth::Clients;
 use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
@@ -56,6 +57,12 @@ pub enum RelayError {
     CertificateUnfit {
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// Clients cannot be judged by these authorities and revocation lists.
+    #[error("the client authorities or their revocation lists cannot be used: {why}")]
+    ClientAuthUnfit {
+        /// What is wrong with them.
+        why: String,
     },
     /// The folder of the journal could not be opened.
     #[error(
@@ -105,6 +112,7 @@ impl RelayError {
             Self::Tls(_)
             | Self::NoCertificate
             | Self::CertificateUnfit { .. }
+            | Self::ClientAuthUnfit { .. }
             | Self::ClockBehindJournal { .. }
             | Self::System(_) => false,
         }
@@ -255,9 +263,25 @@ impl Relay {
         self.own.renew(own);
     }
 
+    /// Asks clients for certificates of these authorities from the next handshake on. Sessions whose certificate is revoked
+    /// or leads to none of them are closed with `client_certificate_refused`, at once. When it cannot be used, what was
+    /// asked before stays, and [`Relay::status`] says so until something could. Turns mutual TLS on where it was off;
+    /// sessions from before that showed none stay.
+    ///
+    /// # Errors
+    /// [`RelayError::ClientAuthUnfit`]: unusable, past its time, or an authority without a revocation list.
+    pub fn renew_client_auth(&self, auth: &ClientAuth) -> Result<(), RelayError> {
+        self.tls.renew_clients(auth, self.health.now())
+    }
+
     /// A renewed certificate or key could not even be read: [`Relay::status`] says so until one could be used.
     pub fn note_tls_unreadable(&self) {
         self.tls.note_refused();
+    }
+
+    /// The same of authorities or revocation lists for clients.
+    pub fn note_client_auth_unreadable(&self) {
+        self.tls.note_clients_refused();
     }
 
     /// Waits until the journal fails or a thread of the relay panics; for ever when neither happens. Then call
@@ -348,7 +372,8 @@ struct Assembled {
 fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, RelayError> {
     // Where something else ends TLS in front of the relay, its certificate is seen by that alone.
     let names = if config.unbound_passes { Vec::new() } else { config.names.clone() };
-    let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key)?, names));
+    let clients = config.client_auth.as_ref().map(Clients::new).transpose()?.map(Arc::new);
+    let tls = Arc::new(Tls::new(Shown::new(config.tls_chain, config.tls_key, clients)?, names));
     let clock = Arc::new(config.clock);
     let workers = config.workers.max(1);
     // Not made here: where the journal's disk is not mounted, an empty one must not begin in its place. Whether one may

@@ -56,7 +56,7 @@ pub(crate) struct Local {
     index: usize,
     submissions: SyncSender<Submission>,
     reads: SyncSender<(usize, ReadRequest)>,
-    clock: Arc<Clock>,
+    pub(crate) clock: Arc<Clock>,
     random: ring::rand::SystemRandom,
     pub(crate) tls: Arc<Tls>,
     pub(crate) upgrade_rules: Rc<UpgradeRules>,

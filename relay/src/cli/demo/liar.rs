@@ -26,7 +26,7 @@ use vigie_proto::time::Timestamp;
 
 use super::lies::Served;
 use crate::cli::time;
-use crate::net::tls::server_config;
+use crate::net::tls::Shown;
 use crate::net::upgrade::{UpgradeRules, upgrade};
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
@@ -45,14 +45,14 @@ impl Liar {
         (chain, key): (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
         roots: Roots,
     ) -> anyhow::Result<Self> {
-        let binding = Binding::of_certificate(chain.first().context("there is a certificate")?);
+        let shown = Shown::new(chain, key, None)?;
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let rules = Rules::new(roots, vec!["localhost".to_owned()]);
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
-            acceptor: TlsAcceptor::from(server_config(chain, key)?),
-            binding,
+            acceptor: TlsAcceptor::from(shown.config),
+            binding: shown.binding,
             rules,
         })
     }

@@ -27,6 +27,12 @@ impl Lang {
             ContextError::TlsRoots { path, source } => {
                 self.bad_context_key(path.display(), "tls_roots", source)
             }
+            ContextError::TlsCertificate { path, source } => {
+                self.bad_client_certificate(path.display(), &source.why)
+            }
+            ContextError::TlsKeyTooOpen { path, mode } => {
+                self.mode_too_open(path.display(), format!("{mode:04o}"))
+            }
             ContextError::UnknownIdentity { name, suggestion, known } => {
                 let meant = suggestion.as_ref().map(|meant| self.did_you_mean(meant));
                 let all = || self.known_identities(known.join(", "));

@@ -91,6 +91,8 @@ sentences! {
     no_context_folder(path, why) "cannot read {path}: {why}; name a folder made by: vigie init DIR",
         "impossible de lire {path} ({why}) ; nommez un dossier fait par : vigie init DOSSIER";
     malformed_context(path, why) "{path} is malformed: {why}", "{path} est mal formé ({why})";
+    bad_client_certificate(path, why) "{path}: the client certificate cannot be used: {why}",
+        "{path} : le certificat client ne peut servir ({why}) ; donnez le certificat et sa propre clé en PEM (`tls_certificate`, `tls_key`)";
     bad_context_key(path, key, why) "{path}, key `{key}`: {why}", "{path} : la valeur de « {key} » ne peut servir ({why})";
     unknown_identity(name) "there is no identity {name} in this context", "il n'y a pas d'identité {name} dans ce contexte";
     known_identities(names) "; it has: {names}", " ; il a : {names}";
@@ -358,6 +360,10 @@ sentences! {
         "« names » doit nommer au moins un hôte que les clients appellent";
     roots_empty() "`roots` must pin at least one root", "« roots » doit épingler au moins une racine";
     no_certificate(path) "there is no certificate in {path}", "il n'y a pas de certificat dans {path}";
+    no_revocation_list(path) "there is no revocation list (X509 CRL) in {path}; an empty one will do",
+        "il n'y a pas de liste de révocation (X509 CRL) dans {path} ; une liste vide suffit";
+    client_ca_and_crl() "`client_ca` and `client_crl` go together: a certificate that nobody can revoke is good for years",
+        "« client_ca » et « client_crl » vont ensemble : un certificat que personne ne peut révoquer vaut des années";
     relay_key_and_chain() "`relay_key` and `relay_chain` go together: give both or none",
         "« relay_key » et « relay_chain » vont ensemble : donnez les deux ou aucun";
     not_a_relay_credential(path) "the last credential in {path} has not the role `relay`",

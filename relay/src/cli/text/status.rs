@@ -70,11 +70,15 @@ sentences! {
         "{requests} demande(s), {logins} authentification(s)";
     status_good_label() "Good", "Validité";
     status_certificate_ends(date, days) "TLS certificate until {date} ({days} day(s))", "certificat TLS jusqu'au {date} ({days} jour(s))";
+    status_client_authority_ends(date, days) "client authority until {date} ({days} day(s))", "autorité des clients jusqu'au {date} ({days} jour(s))";
+    status_client_list_ends(date, days) "revocation list of clients until {date} ({days} day(s))", "liste de révocation des clients jusqu'au {date} ({days} jour(s))";
     status_credential_ends(date, days) "credential until {date} ({days} day(s))", "accréditation jusqu'au {date} ({days} jour(s))";
     ends_soon(what, date, days) "{what} ends on {date}, in {days} day(s): renew it",
         "{what} : échéance le {date}, dans {days} jour(s) ; renouvelez";
     has_ended(what, date) "{what} ended on {date}: renew it", "{what} : échu depuis le {date} ; renouvelez";
     the_certificate() "the relay's TLS certificate", "certificat TLS du relais";
+    the_client_authority() "the authority of client certificates", "autorité des certificats clients";
+    the_client_list() "the revocation list of client certificates", "liste de révocation des certificats clients";
     the_relay_credential() "the relay's own credential, or one above it,", "accréditation du relais, ou une au-dessus";
     the_credential_of(name) "the credential of {name}", "accréditation de {name}";
     the_credential_above(name)

@@ -184,7 +184,7 @@ fn tls() -> Arc<Tls> {
         .expect("ring has TLS 1.3")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    let shown = Shown { config: Arc::new(config), binding: BINDING, valid: None };
+    let shown = Shown { config: Arc::new(config), binding: BINDING, valid: None, clients: None };
     Arc::new(Tls::new(shown, Vec::new()))
 }
 

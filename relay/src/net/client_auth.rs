@@ -1,0 +1,131 @@
+//! Mutual TLS, where the operator asks for it: whose certificates clients must show, and which of them are revoked.
+//!
+//! A handshake without a good certificate fails before anything else is said. A session that stands is judged again when
+//! authorities or lists are renewed, and when its certificate ends (`Guest`): it ends with
+//! `client_certificate_refused`. There are no tickets and no session store (`tls.rs`), so nothing resumes past this.
+//!
+//! It stands on top of the log-in and replaces nothing of it: who speaks is decided by credentials alone.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use tokio::sync::watch;
+use vigie_proto::time::{Timestamp, Window};
+
+use super::certificate::{list, subject, validity};
+use super::tls::Tls;
+use crate::server::RelayError;
+
+/// A certificate is judged again this often at least: a timer that sleeps longer would miss a wall clock that was set.
+const JUDGED_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Who certifies clients, and whom they have revoked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientAuth {
+    /// The authorities: a client must show a certificate that leads to one of them.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// One revocation list of each authority at least, and of each one between it and a client. Past its time of renewal a
+    /// list is no good, and clients are refused.
+    pub revocations: Vec<CertificateRevocationListDer<'static>>,
+}
+
+impl ClientAuth {
+    /// Both are needed: a certificate that nobody could revoke would be good for years.
+    pub const fn new(
+        authorities: Vec<CertificateDer<'static>>,
+        revocations: Vec<CertificateRevocationListDer<'static>>,
+    ) -> Self {
+        Self { authorities, revocations }
+    }
+}
+
+/// The same, ready to judge.
+pub(crate) struct Clients {
+    /// For those who come: a list past its time is no list.
+    pub(super) verifier: Arc<dyn ClientCertVerifier>,
+    /// For those who are there: that nobody renewed a list in time ends no session.
+    lasting: Arc<dyn ClientCertVerifier>,
+    /// Of the authority that ends first; `None` where that cannot be read.
+    pub(crate) authority: Option<Window>,
+    /// Of the list that ends first.
+    pub(crate) list: Option<Window>,
+}
+
+fn unfit(why: impl fmt::Display) -> RelayError {
+    RelayError::ClientAuthUnfit { why: why.to_string() }
+}
+
+impl Clients {
+    /// # Errors
+    /// One of them is unusable, or an authority has no list.
+    pub(crate) fn new(auth: &ClientAuth) -> Result<Self, RelayError> {
+        let mut roots = RootCertStore::empty();
+        let mut authority = None;
+        let mut ends = Vec::new();
+        for list_der in &auth.revocations {
+            ends.push(list(list_der).ok_or_else(|| unfit("a revocation list does not say when it ends"))?);
+        }
+        for certificate in &auth.authorities {
+            roots.add(certificate.clone()).map_err(unfit)?;
+            let name = subject(certificate);
+            if !ends.iter().any(|(issuer, _)| Some(*issuer) == name) {
+                return Err(unfit("an authority has no revocation list; an empty one will do"));
+            }
+            authority = earlier(authority, validity(certificate));
+        }
+        let list = ends.iter().fold(None, |first, (_, valid)| earlier(first, Some(*valid)));
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::tls::provider())
+            .with_crls(auth.revocations.iter().cloned());
+        let lasting = builder.clone().build().map_err(unfit)?;
+        let verifier = builder.enforce_revocation_expiration().build().map_err(unfit)?;
+        Ok(Self { verifier, lasting, authority, list })
+    }
+
+    /// Whether a session may go on whose client showed this, its own certificate first.
+    fn bears(&self, shown: &[CertificateDer<'static>]) -> bool {
+        let Some((own, above)) = shown.split_first() else { return false };
+        self.lasting.verify_client_cert(own, above, UnixTime::now()).is_ok()
+    }
+}
+
+/// The one of two that ends first.
+pub(super) fn earlier(one: Option<Window>, other: Option<Window>) -> Option<Window> {
+    one.into_iter().chain(other).min_by_key(|valid| valid.until)
+}
+
+/// A connection whose client showed a certificate.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    shown: Vec<CertificateDer<'static>>,
+    renewed: watch::Receiver<()>,
+}
+
+impl Guest {
+    /// `renewed` was there before the handshake began, so that nothing is missed.
+    pub(crate) fn new(shown: &[CertificateDer<'_>], renewed: watch::Receiver<()>) -> Self {
+        Self { shown: shown.iter().map(|link| link.clone().into_owned()).collect(), renewed }
+    }
+
+    /// Waits until there is a reason to judge it again.
+    pub(crate) async fn wait(&mut self, now: Timestamp) {
+        let ends = self.shown.iter().filter_map(|link| validity(link)).map(|valid| valid.until).min();
+        let left = ends.map_or(JUDGED_EVERY, |ends| ends.since(now).min(JUDGED_EVERY));
+        tokio::select! {
+            biased;
+            // Nobody renews any more: the relay stops.
+            Ok(()) = self.renewed.changed() => {}
+            () = tokio::time::sleep(left.max(Duration::from_secs(1))) => {}
+        }
+    }
+
+    /// Whether it may stay.
+    pub(crate) fn is_borne(&self, tls: &Tls) -> bool {
+        tls.shown().clients.is_none_or(|clients| clients.bears(&self.shown))
+    }
+}
