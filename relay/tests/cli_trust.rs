@@ -7,5 +7,9 @@ mod support;
 
 #[path = "cli_trust/ends.rs"]
 mod ends;
+#[path = "cli_trust/list.rs"]
+mod list;
 #[path = "cli_trust/revoke.rs"]
 mod revoke;
+#[path = "cli_trust/rotate.rs"]
+mod rotate;

@@ -18,7 +18,7 @@ use super::health::HealthListen;
 use super::journal::args::JournalCommand;
 use super::subscribe::After;
 use super::text::Lang;
-use super::trust::args::{TrustRevoke, TrustSend};
+use super::trust::args::{TrustList, TrustRevoke, TrustRotate, TrustSend};
 
 #[derive(Debug, Parser)]
 #[command(name = "vigie", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -236,6 +236,8 @@ pub(super) struct IdentityShow {
 #[derive(Debug, Subcommand)]
 pub(super) enum TrustCommand {
     Grant(TrustGrant),
+    List(TrustList),
+    Rotate(TrustRotate),
     Revoke(TrustRevoke),
     Send(TrustSend),
     Show(TrustShow),
@@ -276,7 +278,7 @@ pub(super) struct TrustGrant {
 }
 
 /// Longest life of a credential on this command line: a century is a slip of the fingers.
-const DAYS_MAX: u64 = 36_525;
+pub(super) const DAYS_MAX: u64 = 36_525;
 
 #[derive(Debug, Args)]
 pub(super) struct TrustShow {

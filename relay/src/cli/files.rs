@@ -40,8 +40,13 @@ pub(super) fn new_key(lang: Lang) -> Result<NewKey, Failure> {
         .map_err(|error| failed(error.to_string()))?
         .expose();
     let key = SigningKey::from_seed(&seed).map_err(|error| failed(error.to_string()))?;
-    let public_pem = pem("PUBLIC KEY", &[&SPKI_PREFIX, key.public().as_bytes()]);
+    let public_pem = public_pem(key.public());
     Ok(NewKey { key, pem: pem("PRIVATE KEY", &[&PKCS8_PREFIX, &seed]), public_pem })
+}
+
+/// A public key as an issuer reads it.
+pub(super) fn public_pem(key: &PublicKey) -> String {
+    pem("PUBLIC KEY", &[&SPKI_PREFIX, key.as_bytes()])
 }
 
 /// At most 48 bytes, which fit on one line of PEM (RFC 7468, section 2).

@@ -241,7 +241,7 @@ fn more(
 }
 
 /// How a failure of the outbox ends a command.
-fn failed(lang: Lang, error: &OutboxError) -> Failure {
+pub(super) fn failed(lang: Lang, error: &OutboxError) -> Failure {
     match error {
         OutboxError::Message(error) => publish_failed(lang, error),
         OutboxError::Store(StoreError::InUse { path }) => {

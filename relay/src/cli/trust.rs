@@ -2,8 +2,12 @@
 
 pub(super) mod args;
 mod carried;
+mod former;
 mod kept;
+mod known;
+mod list;
 mod revoke;
+mod rotate;
 mod target;
 
 use std::path::Path;
@@ -35,6 +39,8 @@ pub(super) fn run(session: Session<'_>, command: &TrustCommand) -> Outcome {
     match command {
         TrustCommand::Grant(args) => issue(session, args),
         TrustCommand::Show(args) => show(session, args),
+        TrustCommand::List(args) => list::run(session, args),
+        TrustCommand::Rotate(args) => rotate::run(session, args),
         TrustCommand::Revoke(args) => revoke::revoke(session, args),
         TrustCommand::Send(args) => revoke::send(session, args),
     }
@@ -181,7 +187,9 @@ fn show(session: Session<'_>, args: &TrustShow) -> Outcome {
     for plane in PLANES.into_iter().filter(|plane| !args.exercise || *plane == Plane::Exercise) {
         let path = identity::file(session, &args.target, plane, "chain")?;
         if path.is_file() {
-            show_chain(session.screen, &files::read_chain(lang, &path)?, Some(&roots))?;
+            let told = show_chain(session.screen, &files::read_chain(lang, &path)?, Some(&roots));
+            list::show_former(session, &args.target, plane)?;
+            told?;
             shown = true;
         }
     }

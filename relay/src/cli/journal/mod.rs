@@ -24,7 +24,7 @@ use super::screen::{Screen, Tone, escape};
 use super::session::Session;
 use super::settings::Settings;
 use super::text::Lang;
-use crate::journal::{DamagedRange, JournalConfig, JournalError, ReadOnlyDir, Survey};
+use crate::journal::{DamagedRange, JournalConfig, JournalError, Met, ReadOnlyDir, Record, Survey};
 
 pub(super) fn run(session: Session<'_>, command: &JournalCommand) -> Outcome {
     match command {
@@ -52,6 +52,23 @@ fn folder(
         }
         (None, None) => Err(Failure::new(Exit::Usage, screen.lang.which_journal())),
     }
+}
+
+/// For other commands: walks over the records of a journal, and changes nothing.
+pub(super) fn walk(
+    screen: &Screen,
+    dir: Option<&Path>,
+    config: Option<&Path>,
+    take: &mut dyn FnMut(&Record) -> Outcome,
+) -> Outcome {
+    let lang = screen.lang;
+    let (dir, _) = folder(screen, dir, config)?;
+    let (_, survey) = survey(lang, &dir)?;
+    let walked = survey.walk::<Stopped>(&mut |met| match met {
+        Met::Record { record, .. } => Ok(take(&record)?),
+        _ => Ok(()),
+    });
+    walked.map_err(|stopped| stopped.into_failure(lang, &dir))
 }
 
 /// Whom to trust; `None` where nobody said.

@@ -51,6 +51,66 @@ sentences! {
          réessaie";
     revoke_again() "another machine revokes as the same issuer: run the command again, it takes the next number",
         "une autre machine révoque au nom du même émetteur : relancez la commande, elle prend le numéro suivant";
+    relay_told_nothing(relay, why) "{relay} did not tell what is revoked there: {why}",
+        "{relay} n'a pas dit ce qui y est révoqué ({why})";
+    relay_gave_suspects(relay, count) "{relay} gave {count} revocation(s) that do not verify: they change nothing",
+        "{relay} a donné {count} révocation(s) qui ne se vérifient pas : elles ne changent rien";
+    revocation_unfit(id, why) "revocation {id} does not verify here: {why}",
+        "la révocation {id} ne se vérifie pas ici ({why})";
+    the_relay() "(relay)", "(relais)";
+    state_good() "GOOD", "BONNE";
+    state_ends_soon() "ENDS SOON", "FINIT BIENTÔT";
+    state_not_yet() "NOT YET VALID", "PAS ENCORE VALABLE";
+    state_ended() "ENDED", "ÉCHUE";
+    state_revoked() "REVOKED", "RÉVOQUÉE";
+    list_state() "STATE", "ÉTAT";
+    list_name() "IDENTITY", "IDENTITÉ";
+    list_who() "WHO", "QUI";
+    list_left() "LEFT", "RESTE";
+    list_grants() "GRANTS", "DROITS";
+    list_days(days, until) "{days} d ({until})", "{days} j ({until})";
+    list_nobody_asked()
+        "whether one of them is revoked was not looked up: --relay asks the relays, --config FILE reads a relay's journal here",
+        "si l'une d'elles est révoquée n'a pas été cherché : --relay demande aux relais, --config FICHIER lit le journal \
+         d'un relais ici";
+    former_key(number, key, from) "former key {number}: {key}, credential of {from}",
+        "ancienne clé {number} : {key}, accréditation du {from}";
+    rotation_taken_up() "a rotation that was cut off is finished", "une rotation interrompue est achevée";
+    rotation_orphans(names, key)
+        "{names} stand(s) on the old credential and would end with it: rotate without --revoke-old, issue those anew, then: \
+         vigie trust revoke --key {key}",
+        "{names} repose(nt) sur l'ancienne accréditation et finirai(en)t avec elle : faites la rotation sans --revoke-old, \
+         émettez-les de nouveau, puis : vigie trust revoke --key {key}";
+    rotation_requested(path, name)
+        "send {path} to your issuer with the line above, compare the thumbprint by voice, then: \
+         vigie trust rotate {name} --answer FILE. Until then the old key speaks",
+        "envoyez {path} à votre émetteur avec la ligne ci-dessus, comparez l'empreinte de vive voix, puis : \
+         vigie trust rotate {name} --answer FICHIER. D'ici là l'ancienne clé parle";
+    answer_of_another_key(path) "{path} is not a chain of the key that was requested: ask for that one again",
+        "{path} n'est pas une chaîne de la clé demandée : redemandez celle-là";
+    answer_of_another_name(new, before)
+        "the answer names {new}, and the identity is {before}: readers would see somebody else, so it is not taken",
+        "la réponse nomme {new}, or l'identité est {before} : les lecteurs verraient quelqu'un d'autre, elle n'est donc pas \
+         prise";
+    rotation_queue(count, name)
+        "{count} message(s) of the old key are not on a relay yet, and only it can send them: nothing was switched. See \
+         vigie queue ls --as {name}; try again, or give them up with --leave-queue",
+        "{count} message(s) de l'ancienne clé ne sont pas encore sur un relais, et elle seule peut les envoyer : rien n'a \
+         changé. Voyez vigie queue ls --as {name} ; réessayez, ou abandonnez-les par --leave-queue";
+    rotation_queue_left(count) "{count} message(s) of the old key are given up; they are kept beside its queue",
+        "{count} message(s) de l'ancienne clé sont abandonnés ; ils restent à côté de sa file";
+    rotated(name, key, who, until) "{name} speaks with key {key} now, as {who}, until {until}",
+        "{name} parle désormais avec la clé {key}, au nom de {who}, jusqu'au {until}";
+    former_kept(number, key) "the old key {key} is kept as number {number}",
+        "l'ancienne clé {key} est gardée sous le numéro {number}";
+    rotated_next()
+        "programs that run under this identity take the new key when they start again; queues and durable subscriptions go on",
+        "les programmes en marche sous cette identité prennent la nouvelle clé à leur prochain démarrage ; files et \
+         abonnements durables continuent";
+    rotated_old_holds(key)
+        "the old key still holds until its credential ends; once nothing runs under it: vigie trust revoke --key {key}",
+        "l'ancienne clé vaut encore jusqu'à l'échéance de son accréditation ; quand plus rien ne tourne avec elle : \
+         vigie trust revoke --key {key}";
     revoked_next(name)
         "next: its key of the other plane is another one, end it too where it was lost with this one; a new key under the \
          same name: vigie trust rotate {name}",

@@ -8,6 +8,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use vigie_proto::revocation::Reason;
 use vigie_proto::time::Timestamp;
 
+use super::known::Sources;
+use crate::cli::args::DAYS_MAX;
 use crate::cli::{duration, time};
 
 #[derive(Debug, Args)]
@@ -40,6 +42,39 @@ pub(in crate::cli) struct TrustSend {
     pub(in crate::cli) file: Option<PathBuf>,
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) authority: Option<PathBuf>,
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    pub(in crate::cli) wait: Duration,
+    #[arg(long)]
+    pub(in crate::cli) exercise: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TrustList {
+    #[command(flatten)]
+    pub(in crate::cli) sources: Sources,
+    #[arg(long)]
+    pub(in crate::cli) exercise: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TrustRotate {
+    pub(in crate::cli) name: String,
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) authority: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["authority", "answer", "revoke_old", "days"])]
+    pub(in crate::cli) request: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["authority", "days"])]
+    pub(in crate::cli) answer: Option<PathBuf>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=DAYS_MAX))]
+    pub(in crate::cli) days: Option<u64>,
+    #[arg(long)]
+    pub(in crate::cli) leave_queue: bool,
+    #[arg(long)]
+    pub(in crate::cli) revoke_old: bool,
+    #[arg(long, value_name = "TIME", default_value = "now", requires = "revoke_old", value_parser = Since::parse)]
+    pub(in crate::cli) from: Since,
+    #[arg(long, value_name = "REASON", requires = "revoke_old", value_parser = reason_parser(), ignore_case = true)]
+    pub(in crate::cli) reason: Option<Reason>,
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     pub(in crate::cli) wait: Duration,
     #[arg(long)]

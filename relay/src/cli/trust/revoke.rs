@@ -10,7 +10,8 @@ use vigie_client::{
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::Plane;
 use vigie_proto::refusal::Code;
-use vigie_proto::revocation::{self, InForce, Reason, Revocation, Statement, Target};
+use vigie_proto::revocation::{self, InForce, Reason, Revocation, Statement, Target, VerifiedRevocation};
+use vigie_proto::time::Timestamp;
 
 use super::args::{TrustRevoke, TrustSend};
 use super::carried;
@@ -52,33 +53,73 @@ fn revoke_on<P: OnPlane>(session: Session<'_>, args: &TrustRevoke) -> Outcome {
     let by = issuer(session, args.authority.as_deref(), P::PLANE)?;
     let client = client_of::<P>(session, by.clone(), args.wait)?;
     let mut kept = Kept::open(session, by.chain().leaf().id())?;
-    let is_sent = !args.offline && args.out.is_none();
-    let known =
-        if is_sent { session.block_on(async { Ok(client.revocations().await) })? } else { Vec::new() };
-    let number = 1 + last_number(&known, &by).max(kept.last_number());
-    let from = args.from.at(time::now());
-    let statement = Statement { target: meant.target, from, number, reason: args.reason };
-    let verified = client.sign_revocation(&statement).map_err(|refusal| Failure::refused(lang, &refusal))?;
-    let signed = Revocation::clone(verified.revocation());
-    judge_reach(session, &meant, &by, &signed)?;
-    kept.add(session, &signed)?;
-    tell(session, &meant, &signed)?;
-    if let Some(path) = &args.out {
-        files::replace_public(lang, path, &carried::to_text(&verified))?;
-        screen.say(&lang.revocation_written(path.display()));
-    }
-    if !is_sent {
+    if args.offline || args.out.is_some() {
+        let number = 1 + kept.last_number();
+        let signed = sign(session, &client, &mut kept, &meant, args, number)?;
+        if let Some(path) = &args.out {
+            files::replace_public(lang, path, &carried::to_text(&signed))?;
+            screen.say(&lang.revocation_written(path.display()));
+        }
         screen.warn(&lang.revocation_not_sent());
         return Ok(());
     }
-    let list = lacking(&kept, &known, Some(&signed));
-    let outcome = send_all(session, &client, &list, by.chain())?;
-    let ended = tell_answers(session, &list, &outcome, Some(&signed));
+    let ended = end(session, &client, &mut kept, &meant, args);
     let is_lost = args.reason.is_none_or(|reason| reason == Reason::KeyCompromise);
     if let Some(name) = meant.name.as_ref().filter(|_| is_lost) {
         screen.say(&lang.revoked_next(escape(name)));
     }
     ended
+}
+
+/// What a revocation says besides whom it means.
+pub(super) trait Why {
+    fn from(&self) -> Timestamp;
+    fn reason(&self) -> Option<Reason>;
+}
+
+impl Why for TrustRevoke {
+    fn from(&self) -> Timestamp {
+        self.from.at(time::now())
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+}
+
+fn sign<P: OnPlane>(
+    session: Session<'_>,
+    client: &Client<P>,
+    kept: &mut Kept,
+    meant: &Meant,
+    why: &impl Why,
+    number: u64,
+) -> Result<VerifiedRevocation, Failure> {
+    let statement = Statement { target: meant.target, from: why.from(), number, reason: why.reason() };
+    let verified = client.sign_revocation(&statement);
+    let verified = verified.map_err(|refusal| Failure::refused(session.screen.lang, &refusal))?;
+    let signed = verified.revocation();
+    judge_reach(session, meant, &client.config().identity, signed)?;
+    kept.add(session, signed)?;
+    tell(session, meant, signed)?;
+    Ok(verified)
+}
+
+/// Signs, keeps and sends one, with those before it that a relay lacks.
+pub(super) fn end<P: OnPlane>(
+    session: Session<'_>,
+    client: &Client<P>,
+    kept: &mut Kept,
+    meant: &Meant,
+    why: &impl Why,
+) -> Outcome {
+    let known = session.block_on(async { Ok(client.revocations().await) })?;
+    let number = 1 + last_number(&known, &client.config().identity).max(kept.last_number());
+    let verified = sign(session, client, kept, meant, why, number)?;
+    let signed = verified.revocation();
+    let list = lacking(kept, &known, Some(signed));
+    let outcome = send_all(session, client, &list, client.config().identity.chain())?;
+    tell_answers(session, &list, &outcome, Some(signed))
 }
 
 fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {

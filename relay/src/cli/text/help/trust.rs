@@ -61,4 +61,74 @@ pub(super) const HELP: &[(&str, &str, &str)] = &[
     ),
     ("trust send [wait]", "How long to wait for the relays", "Combien de temps attendre les relais"),
     ("trust send [exercise]", "On the exercise plane", "Sur le plan d'exercice"),
+    (
+        "trust list",
+        "Every identity of the context, and the relay's own: who, where, what, days left, and whether it is good",
+        "Toutes les identités du contexte, et celle du relais : qui, où, quoi, jours restants, et si elle est bonne",
+    ),
+    (
+        "trust list [relay]",
+        "Ask the relays, as --as, what is revoked",
+        "Demander aux relais, au nom de --as, ce qui est révoqué",
+    ),
+    (
+        "trust list [journal]",
+        "Look up what is revoked in this journal folder, beside a running relay or not",
+        "Chercher ce qui est révoqué dans ce dossier de journal, à côté d'un relais en marche ou non",
+    ),
+    (
+        "trust list [config]",
+        "The same, in the journal of a relay with these settings",
+        "De même, dans le journal d'un relais de ces réglages",
+    ),
+    ("trust list [wait]", "How long to wait for the relays", "Combien de temps attendre les relais"),
+    ("trust list [exercise]", "Only on the exercise plane", "Seulement sur le plan d'exercice"),
+    (
+        "trust rotate",
+        "A new key for an identity, under the same organisation, name and rights",
+        "Une nouvelle clé pour une identité, sous les mêmes organisation, nom et droits",
+    ),
+    ("trust rotate [name]", "The identity", "L'identité"),
+    (
+        "trust rotate [authority]",
+        "Folder with the roots' keys: have it certified by the root of the plane",
+        "Dossier des clés des racines : faire accréditer par la racine du plan",
+    ),
+    (
+        "trust rotate [request]",
+        "Make the key, and write its public half to this file for an issuer elsewhere",
+        "Faire la clé, et écrire sa moitié publique dans ce fichier pour un émetteur ailleurs",
+    ),
+    (
+        "trust rotate [answer]",
+        "Take the chain that the issuer answered with",
+        "Prendre la chaîne par laquelle l'émetteur a répondu",
+    ),
+    (
+        "trust rotate [days]",
+        "Days until it expires; by default 30, or 400 for one that delegates",
+        "Jours avant expiration ; par défaut 30, ou 400 pour qui délègue",
+    ),
+    (
+        "trust rotate [leave_queue]",
+        "Switch even if messages of the old key were not sent",
+        "Changer même si des messages de l'ancienne clé n'ont pas été envoyés",
+    ),
+    (
+        "trust rotate [revoke_old]",
+        "End the old key at every relay: by the issuer, or by itself after --answer",
+        "Mettre fin à l'ancienne clé à chaque relais : par l'émetteur, ou par elle-même après --answer",
+    ),
+    (
+        "trust rotate [from]",
+        "With --revoke-old: since when not to believe it",
+        "Avec --revoke-old : depuis quand ne plus y croire",
+    ),
+    (
+        "trust rotate [reason]",
+        "With --revoke-old: why; by default superseded",
+        "Avec --revoke-old : pourquoi ; par défaut superseded",
+    ),
+    ("trust rotate [wait]", "How long to wait for the relays", "Combien de temps attendre les relais"),
+    ("trust rotate [exercise]", "On the exercise plane", "Sur le plan d'exercice"),
 ];

@@ -1,0 +1,124 @@
+//! What is known as revoked: by the relays of the context, or by a journal on this machine.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use vigie_client::{Exercise, Live, OnPlane, RevokeError};
+use vigie_proto::channel::Plane;
+use vigie_proto::revocation::{InForce, Revocations};
+
+use super::revoke::client_of;
+use crate::cli::duration;
+use crate::cli::exit::{Failure, refusal_text};
+use crate::cli::journal;
+use crate::cli::judge::Judge;
+use crate::cli::screen::{Screen, escape};
+use crate::cli::session::Session;
+use crate::journal::Record;
+
+/// Where to ask.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Sources {
+    #[arg(long)]
+    pub(in crate::cli) relay: bool,
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) journal: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    pub(in crate::cli) wait: std::time::Duration,
+}
+
+impl Sources {
+    /// Whether a journal was named; the settings alone name one too.
+    fn journal(&self) -> Option<(Option<&Path>, Option<&Path>)> {
+        let (dir, config) = (self.journal.as_deref(), self.config.as_deref());
+        (dir.is_some() || config.is_some()).then_some((dir, config))
+    }
+
+    /// What they know as revoked, on these planes.
+    pub(super) fn revocations(&self, session: Session<'_>, planes: &[Plane]) -> Result<Known, Failure> {
+        let mut known = Known::default();
+        if let Some((dir, config)) = self.journal() {
+            known.is_asked = true;
+            of_journal(session, dir, config, &mut known)?;
+        }
+        if self.relay {
+            known.is_asked = true;
+            for plane in planes {
+                match plane {
+                    Plane::Live => of_relays::<Live>(session, self.wait, &mut known)?,
+                    Plane::Exercise => of_relays::<Exercise>(session, self.wait, &mut known)?,
+                }
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// What is known as revoked.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) revocations: Revocations,
+    /// Whether anybody was asked: none known and nobody asked are two things.
+    pub(super) is_asked: bool,
+}
+
+fn of_relays<P: OnPlane>(
+    session: Session<'_>,
+    wait: std::time::Duration,
+    known: &mut Known,
+) -> Result<(), Failure> {
+    let screen = session.screen.on(P::PLANE);
+    let identity = session.identity(&session.context()?, P::PLANE)?;
+    let client = client_of::<P>(session, identity, wait)?;
+    for at in session.block_on(async { Ok(client.revocations().await) })? {
+        match at.given {
+            Ok(given) => given.iter().for_each(|one| known.revocations.insert(one.in_force())),
+            Err(error) => screen.warn(&screen.lang.relay_told_nothing(&at.relay, why(&screen, &error))),
+        }
+        if at.suspects > 0 {
+            screen.warn(&screen.lang.relay_gave_suspects(&at.relay, at.suspects));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn why(screen: &Screen, error: &RevokeError) -> String {
+    match error {
+        RevokeError::Refused(refusal) => refusal_text(screen.lang, refusal),
+        RevokeError::NotSent(link) | RevokeError::Unknown(link) => escape(&screen.lang.link_error(link)),
+        other => escape(&other.to_string()),
+    }
+}
+
+/// Also beside a relay that writes it.
+fn of_journal(
+    session: Session<'_>,
+    dir: Option<&Path>,
+    config: Option<&Path>,
+    known: &mut Known,
+) -> Result<(), Failure> {
+    let screen = session.screen;
+    let mut judge = Judge::new(session.context()?.roots().clone());
+    let mut found = Vec::new();
+    journal::walk(screen, dir, config, &mut |record| {
+        match record {
+            // What is wrong with one is told where it is needed.
+            Record::Credential { id, jws } => drop(judge.credential(*id, jws)),
+            Record::Revocation(revocation) => found.push(revocation.clone()),
+            Record::Message(_) | Record::Carried(_) | Record::Forked(_) => {}
+        }
+        Ok(())
+    })?;
+    for record in &found {
+        match judge.revocation(record) {
+            Ok(verified) => known.revocations.insert(InForce::from(&verified)),
+            Err(unfit) => {
+                let refusal = vigie_proto::refusal::Refusal::from(unfit);
+                screen.warn(&screen.lang.revocation_unfit(record.id, refusal_text(screen.lang, &refusal)));
+            }
+        }
+    }
+    Ok(())
+}
