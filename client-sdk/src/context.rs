@@ -1,7 +1,7 @@
 //! A folder that says which relays, whom to trust, and who one is: what every program of a deployment starts from.
 //!
 //! ```text
-//! DIR/context.toml                          relays, tls_roots, roots, identities
+//! DIR/context.toml                          relays, tls_roots, roots, rotations, identities
 //! DIR/tls/ca.pem                            who certifies the relays' TLS
 //! DIR/tls/client.pem, client.key.pem        where relays ask for a certificate: tls_certificate, tls_key (mode 0600)
 //! DIR/identities/NAME/live.key.pem          PKCS#8, mode 0600
@@ -19,6 +19,8 @@ use serde::Deserialize;
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
 use vigie_proto::id::{KeyId, MalformedId};
+use vigie_proto::limits::ROOTS_MAX;
+use vigie_proto::refusal::Refusal;
 
 use crate::client::{Client, ClientConfig, ConfigError};
 use crate::identity::{Identity, IdentityError, refuse_open_mode};
@@ -90,6 +92,20 @@ pub enum ContextError {
         /// What is wrong.
         source: MalformedId,
     },
+    /// More roots are pinned than are held.
+    #[error("{}, key `roots`: at most {ROOTS_MAX} are pinned; take out those that have ended", path.display())]
+    TooManyRoots {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A rotation of a root does not count here.
+    #[error("{}: {refusal}; take it out of `rotations` in context.toml, or ask who gave it for the right one", path.display())]
+    Rotation {
+        /// The file of the rotation.
+        path: PathBuf,
+        /// What is wrong; `unknown_root` when no pinned root has signed it.
+        refusal: Refusal,
+    },
     /// The file of TLS authorities cannot be used.
     #[error("{}: {source}", path.display())]
     TlsRoots {
@@ -156,13 +172,16 @@ struct File {
     relays: Vec<String>,
     tls_roots: PathBuf,
     roots: Vec<String>,
+    #[serde(default)]
+    rotations: Vec<PathBuf>,
     identities: PathBuf,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
 }
 
 /// Every key of the file.
-const KEYS: [&str; 6] = ["relays", "tls_roots", "roots", "identities", "tls_certificate", "tls_key"];
+const KEYS: [&str; 7] =
+    ["relays", "tls_roots", "roots", "rotations", "identities", "tls_certificate", "tls_key"];
 
 impl File {
     fn parse(path: &Path, text: &str) -> Result<Self, ContextError> {
@@ -217,6 +236,11 @@ impl Context {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        if pinned.len() > ROOTS_MAX {
+            return Err(ContextError::TooManyRoots { path });
+        }
+        let mut roots = Roots::new(pinned);
+        install(&mut roots, file.rotations.iter().map(|path| dir.join(path)).collect())?;
         let tls_path = dir.join(file.tls_roots);
         let pem = read(&tls_path, |path| fs::read(path))?;
         let tls_roots =
@@ -231,7 +255,7 @@ impl Context {
                 return Err(ContextError::TlsCertificate { path, source: TlsCertificateError { why } });
             }
         };
-        Ok(Self { relays, tls_roots, roots: Roots::new(pinned), identities: dir.join(file.identities) })
+        Ok(Self { relays, tls_roots, roots, identities: dir.join(file.identities) })
     }
 
     /// The relays, in the order in which they are tried.
@@ -239,7 +263,7 @@ impl Context {
         &self.relays
     }
 
-    /// The pinned roots of both planes.
+    /// The pinned roots of both planes, with the rotations that were installed beside them.
     pub const fn roots(&self) -> &Roots {
         &self.roots
     }

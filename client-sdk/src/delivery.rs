@@ -7,6 +7,7 @@ use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, MessageId, RevocationId, Sequence};
 use vigie_proto::refusal::Code;
 use vigie_proto::revocation::Reason;
+use vigie_proto::rotation::Rotation;
 use vigie_proto::time::Timestamp;
 
 use crate::plane::OnPlane;
@@ -27,6 +28,9 @@ pub enum Delivery<P: OnPlane> {
     Suspect(Suspect),
     /// A range could not be given: there may be messages that were missed.
     Gap(Gap),
+    /// A root that was pinned hands over to another, by its own signature, which was verified here. The subscription
+    /// trusts the successor from now on. Told once, so that whoever keeps the pins installs it beside them.
+    Rotation(Arc<Rotation>),
     /// All that the log had when the subscription (or resumption) began was given up to here; what follows is live.
     CaughtUp(Cursor),
 }

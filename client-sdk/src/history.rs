@@ -115,6 +115,12 @@ impl<P: OnPlane> Collecting<P> {
                 ServerFrame::Chain { chain, .. } => {
                     self.judge.learn(&chain.iter().map(|link| &**link).collect::<Vec<_>>());
                 }
+                ServerFrame::Rotation { jws } => {
+                    // As with revocations.
+                    if let Err(refusal) = self.judge.learn_rotation(&jws) {
+                        tracing::debug!(%refusal, "a rotation that is not for the pinned roots");
+                    }
+                }
                 ServerFrame::Revocation { admitted, jws, .. } => {
                     // A forged one changes nothing; it is told on subscriptions.
                     if let Err(refusal) = self.judge.learn_revocation(&jws, admitted) {

@@ -4,44 +4,19 @@
 //! no credential exceeds the one above it in any dimension. Times are judged at each use, by [`Chain::judge`]; that
 //! is why a cached verdict never outlives a credential.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::channel::{Flow, Jurisdiction, Plane};
 use crate::credential::{Claims, Credential, Grant, Issuer, Role};
-use crate::id::{KeyId, sha256};
+use crate::id::sha256;
 use crate::jws::{Kind, Token};
 use crate::key::{PublicKey, SigningKey};
 use crate::limits::{CHAIN_LINKS_MAX, CREDENTIAL_BYTES_MAX};
 use crate::refusal::{Code, Refusal};
+pub use crate::roots::{Roots, Succession};
 use crate::severity::Severity;
 use crate::test_keys;
 use crate::time::{Timestamp, Window};
-
-/// The roots that a reader or relay trusts: nobody else, and not the relay.
-#[derive(Clone, Debug, Default)]
-pub struct Roots {
-    pinned: BTreeSet<KeyId>,
-    test_keys_pass: bool,
-}
-
-impl Roots {
-    /// Pins roots by the RFC 7638 thumbprint of their key. A root is of one plane; pin one for each.
-    pub fn new(pinned: impl IntoIterator<Item = KeyId>) -> Self {
-        Self { pinned: pinned.into_iter().collect(), test_keys_pass: false }
-    }
-
-    /// Roots whose private keys are published, for the vectors of PROTOCOL.md and nothing else: with them anyone can
-    /// forge anything. Relay, SDK and command line have no way to call this.
-    pub fn dangerous_test_only(pinned: impl IntoIterator<Item = KeyId>) -> Self {
-        Self { pinned: pinned.into_iter().collect(), test_keys_pass: true }
-    }
-
-    /// The pinned thumbprints, in order.
-    pub fn pinned(&self) -> impl Iterator<Item = KeyId> {
-        self.pinned.iter().copied()
-    }
-}
 
 /// Names a cached verdict: SHA-256 of the whole token, signature included, so that a right signature never vouches
 /// for a wrong one over the same claims.
@@ -73,6 +48,7 @@ impl Verdicts for NoVerdicts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     links: Vec<Arc<Credential>>,
+    succession: Succession,
 }
 
 impl Chain {
@@ -93,7 +69,9 @@ impl Chain {
             }
             links.push(check_link(links.last(), text, roots, verdicts)?);
         }
-        if links.is_empty() { Err(Code::TooManyLinks.into()) } else { Ok(Self { links }) }
+        let root = links.first().ok_or(Code::TooManyLinks)?;
+        let succession = trusted(root, roots)?.clone();
+        Ok(Self { links, succession })
     }
 
     /// Issues a credential below this chain, with the private key of its leaf.
@@ -113,7 +91,7 @@ impl Chain {
         fits_inside(&child, parent)?;
         let mut links = self.links.clone();
         links.push(Arc::new(child));
-        Ok(Self { links })
+        Ok(Self { links, succession: self.succession.clone() })
     }
 
     /// All links, root first.
@@ -136,16 +114,38 @@ impl Chain {
         &self.leaf().claims().subject
     }
 
-    /// When all links are good. Each link lies inside its parent's time, so it is the leaf's.
-    pub fn window(&self) -> Window {
-        self.leaf().claims().valid
+    /// How its root is trusted: pinned, or handed to.
+    pub const fn succession(&self) -> &Succession {
+        &self.succession
     }
 
-    /// Whether every link is good at this moment.
+    /// When all links are good, and the root is one. Each link lies inside its parent's time, so it is the leaf's.
+    pub fn window(&self) -> Window {
+        self.leaf().claims().valid.intersect(&self.root_window())
+    }
+
+    fn root_window(&self) -> Window {
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RootEndIgnored.is_planted() {
+            return Window { until: Timestamp::FAR_FUTURE, ..self.succession.window() };
+        }
+        self.succession.window()
+    }
+
+    /// Whether its root is one at this moment, and every link is good.
     ///
     /// # Errors
-    /// `credential_not_yet_valid` or `credential_expired`, by the first link from the root that is not.
+    /// `credential_not_yet_valid` before the root was handed to; `root_ended` from the moment on that it has handed over;
+    /// `credential_not_yet_valid` or `credential_expired`, by the first link from the root that is not good.
     pub fn judge(&self, at: Timestamp) -> Result<(), Refusal> {
+        let (root, window) = (self.links.first().map(|root| root.id()), self.root_window());
+        let by_root = |refusal: Refusal| Refusal { credential: root, ..refusal };
+        if at < window.from {
+            return Err(by_root(Refusal::new(Code::CredentialNotYetValid, "its root is not handed to yet")));
+        }
+        if at >= window.until {
+            return Err(by_root(Code::RootEnded.into()));
+        }
         for link in &self.links {
             let valid = link.claims().valid;
             if at < valid.from {
@@ -213,7 +213,7 @@ fn check_link(
         None => Arc::new(Credential::from_token(&Token::parse(text, Kind::Credential)?, text)?),
     };
     let signer = signer_of(&link, parent, roots)?;
-    if !roots.test_keys_pass && test_keys::is_published(&link.claims().subject) {
+    if !roots.test_keys_pass() && test_keys::is_published(&link.claims().subject) {
         return Err(Refusal::from(Code::TestKey).by(link.id()));
     }
     if cached.is_none() {
@@ -235,16 +235,23 @@ fn signer_of<'a>(
     roots: &Roots,
 ) -> Result<&'a PublicKey, Refusal> {
     match (link.issuer(), parent) {
-        (Issuer::Itself(root), None) if roots.pinned.contains(&root) => Ok(&link.claims().subject),
-        (Issuer::Itself(_), None) => Err(Refusal::from(Code::UnknownRoot).by(link.id())),
-        (Issuer::Parent(_), None) => {
-            Err(Refusal::new(Code::UnknownRoot, "the first credential of a chain is a root").by(link.id()))
+        (Issuer::Itself(_) | Issuer::Parent(_), None) => {
+            trusted(link, roots).map(|_| &link.claims().subject)
         }
         (Issuer::Parent(named), Some(parent)) if named == parent.id() => Ok(&parent.claims().subject),
         (Issuer::Parent(_) | Issuer::Itself(_), Some(_)) => {
             Err(Refusal::from(Code::BrokenChain).by(link.id()))
         }
     }
+}
+
+/// How the first link of a chain is trusted.
+fn trusted<'r>(link: &Credential, roots: &'r Roots) -> Result<&'r Succession, Refusal> {
+    let Issuer::Itself(root) = link.issuer() else {
+        return Err(Refusal::new(Code::UnknownRoot, "the first credential of a chain is a root").by(link.id()));
+    };
+    let succession = roots.succession(root, link.claims().plane);
+    succession.ok_or_else(|| Refusal::from(Code::UnknownRoot).by(link.id()))
 }
 
 /// Whether `child` claims no more than `parent` may give, in every dimension.

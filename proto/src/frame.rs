@@ -153,6 +153,12 @@ pub enum ServerFrame<'a> {
         /// When it was admitted.
         admitted: Timestamp,
     },
+    /// A root of this plane hands over to another.
+    Rotation {
+        /// The signed rotation.
+        #[serde(borrow)]
+        jws: Cow<'a, str>,
+    },
     /// A revocation: nothing under a chain that it meets is admitted after it.
     Revocation {
         /// The log.
@@ -423,12 +429,13 @@ pub enum FromRelay<'a> {
 
 impl<'a> ServerFrame<'a> {
     /// The operations of this version.
-    pub const OPERATIONS: [&'static str; 16] = [
+    pub const OPERATIONS: [&'static str; 17] = [
         "challenge",
         "welcome",
         "accepted",
         "receipt",
         "revoked",
+        "rotation",
         "revocation",
         "reach",
         "refused",

@@ -96,6 +96,10 @@ id! {
     RevocationId, 32
 }
 id! {
+    /// A rotation of a root: SHA-256 over its JWS signing input. 43 characters as text.
+    RotationId, 32
+}
+id! {
     /// The identity of a log: 128 random bits, made with the journal and never reused.
     LogId, 16
 }

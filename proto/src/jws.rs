@@ -28,6 +28,8 @@ pub enum Kind {
     Login,
     /// A credential or key ends.
     Revocation,
+    /// A root hands over to another.
+    Rotation,
 }
 
 /// The `typ` of a token: kind, plane and version in one word, such as `vigie-message-live-v1`.
@@ -60,11 +62,13 @@ impl Typ {
             (Kind::Login, Plane::Exercise) => "vigie-login-exercise-v1",
             (Kind::Revocation, Plane::Live) => "vigie-revocation-live-v1",
             (Kind::Revocation, Plane::Exercise) => "vigie-revocation-exercise-v1",
+            (Kind::Rotation, Plane::Live) => "vigie-rotation-live-v1",
+            (Kind::Rotation, Plane::Exercise) => "vigie-rotation-exercise-v1",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Kind::Message, Kind::Credential, Kind::Login, Kind::Revocation]
+        [Kind::Message, Kind::Credential, Kind::Login, Kind::Revocation, Kind::Rotation]
             .into_iter()
             .flat_map(|kind| [Plane::Live, Plane::Exercise].map(|plane| Self { kind, plane }))
             .find(|typ| typ.as_str() == text)
@@ -91,7 +95,7 @@ struct Header<'a> {
 pub struct Token<'a> {
     /// Kind and plane it claims.
     pub typ: Typ,
-    /// Which credential (or, for a root, which key) it claims to be signed by.
+    /// Which credential (or, for a root and for a rotation, which key) it claims to be signed by.
     pub kid: [u8; 32],
     /// SHA-256 over the signing input: the id of the message or credential.
     pub id: [u8; 32],

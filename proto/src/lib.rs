@@ -27,6 +27,8 @@ pub mod key;
 mod test_keys;
 pub mod jws;
 pub mod credential;
+pub mod rotation;
+pub mod roots;
 pub mod chain;
 pub mod expiry;
 pub mod cap;

@@ -16,6 +16,18 @@ pub const CREDENTIAL_BYTES_MAX: usize = 1_280;
 /// A revocation, as a JWS: twice what one without `ext` takes.
 pub const REVOCATION_BYTES_MAX: usize = 1_024;
 
+/// A rotation of a root, as a JWS: nearly twice what one without `ext` takes.
+pub const ROTATION_BYTES_MAX: usize = 1_024;
+
+/// Roots that one relay or reader pins, over both planes: eight for each is a federation of nations, each in overlap.
+pub const ROOTS_MAX: usize = 16;
+
+/// Rotations that one relay or reader holds, over both planes: two for each of four roots on each plane.
+pub const ROTATIONS_MAX: usize = 16;
+
+/// From a pinned root to the one above a chain: at ten years a root, the pins of a lifetime.
+pub const ROTATION_HOPS_MAX: usize = 4;
+
 /// Links in a chain, root and leaf counted: nation, region, department, town, service, unit, and two to spare.
 pub const CHAIN_LINKS_MAX: usize = 8;
 

@@ -181,6 +181,12 @@ codes! {
     RevocationOutOfOrder "revocation_out_of_order" Request, false,
         "The number of the revocation is not above that of the last one under the same credential: number it anew and sign it.",
         "Le numéro de la révocation n'est pas supérieur à celui de la dernière sous la même accréditation : renumérotez-la et signez-la.";
+    RootEnded "root_ended" Request, false,
+        "The root of the chain has handed over to its successor: ask for a credential below the new root.",
+        "La racine de la chaîne a passé la main à celle qui lui succède : demandez une accréditation sous la nouvelle racine.";
+    MalformedRotation "malformed_rotation" Request, false,
+        "The rotation of a root lacks a member, one has the wrong type or value, or it is larger than 1,024 bytes.",
+        "Il manque un membre à la rotation d'une racine, l'un d'eux a un type ou une valeur incorrects, ou elle dépasse 1 024 octets.";
     MalformedToken "malformed_token" Request, false,
         "The token is not a JWS as the protocol defines it: three canonical base64url parts, and a header of `alg`, `kid` and `typ`.",
         "Le jeton n'est pas un JWS tel que le protocole le définit : trois parties en base64url canonique, et un en-tête `alg`, `kid` et `typ`.";

@@ -3,7 +3,9 @@
 //! A token of its own `typ`, signed under the issuer's credential. Whether the issuer may is judged where it is applied:
 //! a revocation meets a chain when one of the links is its target, and its issuer's credential stands above that link in
 //! the same chain, or the link's key is the issuer's. So a chain and a revocation are all that is needed, and nobody can
-//! revoke beside or above himself: such a statement meets nothing.
+//! revoke beside or above himself: such a statement meets nothing. The roots by which the root of a chain is trusted
+//! ([`Succession`](crate::roots::Succession)) count as standing above it: they can take back what they handed over, and
+//! what they handed over ends with them.
 //!
 //! The order of the log decides, never `sent`: after a revocation nothing under a chain that it meets is admitted. What
 //! was admitted before `from` stays valid; what was admitted since is disowned by readers.
@@ -287,6 +289,8 @@ pub struct InForce {
     revocation: Arc<Revocation>,
     /// Not known when its issuer's chain is not.
     issuer_key: Option<KeyId>,
+    /// Whether the issuer is a root.
+    by_root: bool,
     until: Timestamp,
 }
 
@@ -300,7 +304,7 @@ impl InForce {
         // admitted since `from` is given by relays as long as they keep it.
         let root = chain.first().filter(|_| issuer.is_some());
         let until = root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until);
-        Self { revocation, issuer_key, until }
+        Self { revocation, issuer_key, by_root: issuer.is_some() && chain.len() == 1, until }
     }
 
     /// What is in force.
@@ -319,13 +323,33 @@ impl InForce {
             return None;
         }
         let links = chain.links();
+        if self.meets_succession(chain.succession().before()) {
+            return links.first();
+        }
         links.iter().enumerate().find_map(|(depth, link)| {
             let named = match self.revocation.statement.target {
                 Target::Credential(id) => link.id() == id,
                 Target::Key(key) => link.key_id() == key,
             };
             let above = || links[..depth].iter().any(|above| above.id() == self.revocation.issuer);
-            (named && (Some(link.key_id()) == self.issuer_key || above())).then_some(link)
+            let by_root_before =
+                || self.by_root && self.issuer_key.is_some_and(|key| chain.succession().before().contains(&key));
+            let may = Some(link.key_id()) == self.issuer_key || above() || by_root_before();
+            (named && may).then_some(link)
+        })
+    }
+
+    /// Whether it ends one of the roots by which the root of a chain is trusted, as if each stood above the next: by the
+    /// key of that root, or by a root before it. Roots are keys: a revocation of one credential of theirs does not.
+    fn meets_succession(&self, before: &[KeyId]) -> bool {
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RotationOutlivesRevocation.is_planted() {
+            return false;
+        }
+        let Target::Key(ended) = self.revocation.statement.target else { return false };
+        before.iter().enumerate().any(|(place, root)| {
+            let above = || self.by_root && before[..place].iter().any(|above| Some(*above) == self.issuer_key);
+            *root == ended && (Some(*root) == self.issuer_key || above())
         })
     }
 }
@@ -439,10 +463,12 @@ impl Revocations {
             return None;
         }
         let of = |target| self.by_target.get(&target).into_iter().flatten();
+        let before = chain.succession().before().iter().flat_map(|root| of(Target::Key(*root)));
         chain
             .links()
             .iter()
             .flat_map(|link| of(Target::Credential(link.id())).chain(of(Target::Key(link.key_id()))))
+            .chain(before)
             .filter_map(|one| Some(Revoked { by: &one.revocation, link: one.meets(chain)?.id() }))
             .min_by_key(|revoked| (revoked.from(), revoked.by.id))
     }

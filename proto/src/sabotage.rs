@@ -106,6 +106,14 @@ bugs! {
     LabelNotLookedAtInHistory = "label-not-looked-at-in-history",
     /// `TLP:AMBER+STRICT` and `TLP:RED` reach those below the organisations named.
     StrictAsAmber = "strict-as-amber",
+    /// A rotation counts whoever has signed it.
+    RotationSignatureSkipped = "rotation-signature-skipped",
+    /// A rotation counts on both planes.
+    RotationPlaneIgnored = "rotation-plane-ignored",
+    /// What a root was handed over to stays good when that root is revoked.
+    RotationOutlivesRevocation = "rotation-outlives-revocation",
+    /// A root goes on after the end that it stated.
+    RootEndIgnored = "root-end-ignored",
 
     // The SDK.
     /// The cursor of a durable subscription is committed when a message is given, and not when it was dealt with.

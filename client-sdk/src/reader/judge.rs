@@ -10,6 +10,7 @@ use vigie_proto::id::MessageId;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{self, InForce, Revocations};
+use vigie_proto::rotation::Rotation;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::{self, VerifiedMessage};
 
@@ -52,6 +53,19 @@ impl<P: OnPlane> Judge<P> {
     /// Takes a chain from a `chain` frame, root first.
     pub(crate) fn learn(&mut self, tokens: &[&str]) {
         self.chains.learn(tokens, &self.roots);
+    }
+
+    /// Takes a rotation of a root. Whether it is new, and counts: then what was known of chains does not.
+    pub(crate) fn learn_rotation(&mut self, token: &str) -> Result<Option<Arc<Rotation>>, Refusal> {
+        let rotation = Rotation::parse(token)?;
+        if rotation.plane() != P::PLANE {
+            return Err(Refusal::new(Code::WrongPlane, "a rotation of the other plane"));
+        }
+        if !self.roots.learn(rotation)? {
+            return Ok(None);
+        }
+        self.chains = Chains::default();
+        Ok(self.roots.rotations().last().cloned())
     }
 
     /// Takes a revocation, under a chain that was given before. Whether it is new.

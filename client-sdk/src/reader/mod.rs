@@ -6,6 +6,7 @@
 //! Invariants:
 //! - Nothing becomes a [`Verified`](crate::Verified) but through the judgement here; the relay is not trusted.
 //! - Only events and marks move the cursor, and never backwards within a log. A suspect moves it too: it was given.
+//! - Roots are trusted that were pinned, and whom they hand over to by their own signature; nobody else.
 //! - A message whose author is revoked is disowned from `from` on, also after it was delivered; what a forged revocation
 //!   says changes nothing.
 //! - A message is delivered once, by its id, also across logs; a suspect never counts as delivered.
@@ -133,6 +134,7 @@ impl<P: OnPlane> Reader<P> {
                 self.judge.learn(&chain.iter().map(|link| &**link).collect::<Vec<_>>());
                 Vec::new()
             }
+            ServerFrame::Rotation { jws } => self.handle_rotation(&jws).into_iter().collect(),
             ServerFrame::Revocation { log, count, seq, admitted, jws } => {
                 self.handle_revocation(HeldRevocations { log, count }, seq, admitted, &jws)
             }
@@ -201,6 +203,26 @@ impl<P: OnPlane> Reader<P> {
         }
     }
 
+    /// Takes a rotation of a root. One for those who pinned another root is none of ours; any other that does not verify
+    /// changes nothing, and is told.
+    fn handle_rotation(&mut self, token: &str) -> Option<Delivery<P>> {
+        match self.judge.learn_rotation(token) {
+            Ok(new) => new.map(Delivery::Rotation),
+            Err(refusal) if refusal.code == Code::UnknownRoot => None,
+            Err(refusal) => {
+                let place = self.place(LogId::from_bytes([0; 16]));
+                Some(Delivery::Suspect(suspect(&refusal, token, place)))
+            }
+        }
+    }
+
+    /// Where the reader stands, for what has no place of its own; at the beginning of `log` when it stands nowhere.
+    fn place(&self, log: LogId) -> Cursor {
+        let began = if let Start::After(cursor) = self.start { Some(cursor) } else { None };
+        let nowhere = Cursor { log, seq: Sequence::START, admitted: Timestamp::EPOCH };
+        self.position.or(began).unwrap_or(nowhere)
+    }
+
     /// Takes a revocation, and back what it disowns of what was given. One that does not verify changes nothing.
     fn handle_revocation(
         &mut self,
@@ -209,9 +231,7 @@ impl<P: OnPlane> Reader<P> {
         admitted: Timestamp,
         token: &str,
     ) -> Vec<Delivery<P>> {
-        let began = if let Start::After(cursor) = self.start { Some(cursor) } else { None };
-        let nowhere = Cursor { log: held.log, seq: Sequence::START, admitted: Timestamp::EPOCH };
-        let cursor = self.position.or(began).unwrap_or(nowhere);
+        let cursor = self.place(held.log);
         match self.judge.learn_revocation(token, admitted) {
             Err(refusal) => {
                 vec![Delivery::Suspect(Suspect { seq, admitted, ..suspect(&refusal, token, cursor) })]

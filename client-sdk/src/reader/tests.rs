@@ -197,6 +197,7 @@ fn in_words<P: OnPlane>(delivery: &Delivery<P>) -> String {
             let before = if disowned.given_before { " given before" } else { "" };
             format!("disowned at {}{before}", disowned.cursor.seq)
         }
+        Delivery::Rotation(rotation) => format!("root handed over to {}", rotation.successor_id()),
         Delivery::Suspect(suspect) => format!("{} suspect {}", suspect.seq, suspect.code),
         Delivery::Gap(gap) => {
             let seq = |cursor: Option<Cursor>| cursor.map(|cursor| cursor.seq.get());
