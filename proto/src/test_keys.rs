@@ -26,6 +26,8 @@ const PUBLISHED: &[&str] = &[
     "ATr2YcuiwLElaxfYipYV25A-ndzKK1Lys9CyQaJr9Sg", // town-exercise
     "3RQOkP1zSf0QnTH3Ai77pAM6ivDwVbniEb3iPXsVTNU", // field-live
     "w7FvEPqh2AtRiSlYSyv5PqhAsalsPmfXBvDCMfv0Ap0", // stranger-live
+    "S8YKmR4iUpLcJvwB25vWxX5lxX4mY3qyPYoMelRZ_Ns", // heir-live
+    "2vlgqODBbmVgf-U6OEv7c_PtEfD2b_aGFiqNqD6P_1c", // heir-of-heir-live
 ];
 
 /// Whether the private half of this key is public knowledge.

@@ -22,6 +22,8 @@ mod logins;
 mod messages;
 #[path = "vectors/revocations.rs"]
 mod revocations;
+#[path = "vectors/rotations.rs"]
+mod rotations;
 #[path = "vectors/texts.rs"]
 mod texts;
 
@@ -81,6 +83,7 @@ struct Vectors {
     messages: messages::File,
     logins: logins::File,
     revocations: revocations::File,
+    rotations: rotations::File,
     frames: frames::File,
 }
 
@@ -89,8 +92,9 @@ fn vectors() -> Vectors {
     let messages = messages::build(&credentials.tokens);
     let logins = logins::build(&credentials.tokens);
     let revocations = revocations::build(&credentials.tokens);
-    let frames = frames::build(&credentials, &messages, &logins, &revocations);
-    Vectors { credentials, messages, logins, revocations, frames }
+    let rotations = rotations::build();
+    let frames = frames::build(&credentials, &messages, &logins, &revocations, &rotations);
+    Vectors { credentials, messages, logins, revocations, rotations, frames }
 }
 
 #[test]
@@ -101,6 +105,7 @@ fn the_committed_files_are_what_the_seeds_give() {
     compare_or_write("vectors/messages.json", &to_json(&vectors.messages));
     compare_or_write("vectors/login.json", &to_json(&vectors.logins));
     compare_or_write("vectors/revocations.json", &to_json(&vectors.revocations));
+    compare_or_write("vectors/rotations.json", &to_json(&vectors.rotations));
     compare_or_write("vectors/frames.json", &to_json(&vectors.frames));
     compare_or_write("vectors/ids.json", &to_json(&texts::ids()));
     compare_or_write("vectors/cursors.json", &to_json(&texts::cursors()));
@@ -120,6 +125,7 @@ fn the_document_shows_the_vectors() {
     let credential = find(&vectors.credentials.tokens, "town-live");
     let message = find(&vectors.messages.tokens, "alert-nation");
     let revocation = find(&vectors.revocations.tokens, "town-by-nation");
+    let rotation = find(&vectors.rotations.tokens, "to-heir");
     for (name, text) in [
         ("credential-payload", &credential.payload),
         ("credential-token", &credential.text),
@@ -127,6 +133,8 @@ fn the_document_shows_the_vectors() {
         ("message-token", &message.text),
         ("revocation-payload", &revocation.payload),
         ("revocation-token", &revocation.text),
+        ("rotation-payload", &rotation.payload),
+        ("rotation-token", &rotation.text),
         ("login-payload", &logins::payload()),
     ] {
         expected.insert(name.to_owned(), text.clone());

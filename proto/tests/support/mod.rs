@@ -47,7 +47,7 @@ pub(crate) struct TestKey {
 }
 
 impl TestKey {
-    pub(crate) const NAMES: [&'static str; 8] = [
+    pub(crate) const NAMES: [&'static str; 10] = [
         "root-live",
         "root-exercise",
         "nation-live",
@@ -56,6 +56,8 @@ impl TestKey {
         "town-exercise",
         "field-live",
         "stranger-live",
+        "heir-live",
+        "heir-of-heir-live",
     ];
 
     pub(crate) fn named(name: &str) -> Self {

@@ -75,6 +75,14 @@ impl Draft {
         }
     }
 
+    /// Some key as the root of its plane.
+    pub(crate) fn root(subject: &str) -> Self {
+        Self::new(subject, subject, "fr", None, ROOT_GRANTS).with(|root| {
+            root.not_before = NOW - 365 * DAY;
+            root.expires = NOW + 3_285 * DAY;
+        })
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
@@ -96,7 +104,7 @@ impl Draft {
         header(&kid, &format!("vigie-credential-{}-v1", self.plane))
     }
 
-    fn token(&self, name: &str) -> Token {
+    pub(crate) fn token(&self, name: &str) -> Token {
         Token::new(name, &self.key, self.header(), self.payload())
     }
 
@@ -157,11 +165,7 @@ pub(crate) fn build() -> File {
 }
 
 fn root(plane: &str) -> Draft {
-    let name = format!("root-{plane}");
-    Draft::new(&name, &name, "fr", None, ROOT_GRANTS).with(|draft| {
-        draft.not_before = NOW - 365 * DAY;
-        draft.expires = NOW + 3_285 * DAY;
-    })
+    Draft::root(&format!("root-{plane}"))
 }
 
 fn nation(book: &Book, plane: &str) -> Draft {

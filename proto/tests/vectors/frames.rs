@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{credentials, logins, messages, revocations};
+use super::{credentials, logins, messages, revocations, rotations};
 use crate::support::{HOUR, NOW, SECOND, Token, base64url, find, sha256};
 
 #[derive(Serialize)]
@@ -71,6 +71,7 @@ pub(crate) fn build(
     messages: &messages::File,
     logins: &logins::File,
     revocations: &revocations::File,
+    rotations: &rotations::File,
 ) -> File {
     let credential = |name: &str| find(&credentials.tokens, name);
     let town = quoted(&["root-live", "nation-live", "town-live"].map(credential));
@@ -79,6 +80,7 @@ pub(crate) fn build(
     let proof = &find(&logins.tokens, "bound").text;
     let alert = find(&messages.tokens, "alert-town");
     let revocation = find(&revocations.tokens, "town-by-nation");
+    let rotation = find(&rotations.tokens, "to-heir");
     let (log_id, town_id) = (base64url(log()), &credential("town-live").id);
     let here = cursor(&log(), 41, NOW);
     let there = cursor(&other_log(), 7, NOW - HOUR);
@@ -140,6 +142,7 @@ pub(crate) fn build(
                 revocation.id
             ),
         ),
+        ("rotation", format!(r#"{{"op":"rotation","jws":"{}"}}"#, rotation.text)),
         (
             "revocation",
             format!(
