@@ -235,9 +235,7 @@ fn signer_of<'a>(
     roots: &Roots,
 ) -> Result<&'a PublicKey, Refusal> {
     match (link.issuer(), parent) {
-        (Issuer::Itself(_) | Issuer::Parent(_), None) => {
-            trusted(link, roots).map(|_| &link.claims().subject)
-        }
+        (Issuer::Itself(_) | Issuer::Parent(_), None) => trusted(link, roots).map(|_| &link.claims().subject),
         (Issuer::Parent(named), Some(parent)) if named == parent.id() => Ok(&parent.claims().subject),
         (Issuer::Parent(_) | Issuer::Itself(_), Some(_)) => {
             Err(Refusal::from(Code::BrokenChain).by(link.id()))
@@ -248,7 +246,9 @@ fn signer_of<'a>(
 /// How the first link of a chain is trusted.
 fn trusted<'r>(link: &Credential, roots: &'r Roots) -> Result<&'r Succession, Refusal> {
     let Issuer::Itself(root) = link.issuer() else {
-        return Err(Refusal::new(Code::UnknownRoot, "the first credential of a chain is a root").by(link.id()));
+        return Err(
+            Refusal::new(Code::UnknownRoot, "the first credential of a chain is a root").by(link.id())
+        );
     };
     let succession = roots.succession(root, link.claims().plane);
     succession.ok_or_else(|| Refusal::from(Code::UnknownRoot).by(link.id()))

@@ -332,8 +332,9 @@ impl InForce {
                 Target::Key(key) => link.key_id() == key,
             };
             let above = || links[..depth].iter().any(|above| above.id() == self.revocation.issuer);
-            let by_root_before =
-                || self.by_root && self.issuer_key.is_some_and(|key| chain.succession().before().contains(&key));
+            let by_root_before = || {
+                self.by_root && self.issuer_key.is_some_and(|key| chain.succession().before().contains(&key))
+            };
             let may = Some(link.key_id()) == self.issuer_key || above() || by_root_before();
             (named && may).then_some(link)
         })
@@ -348,7 +349,8 @@ impl InForce {
         }
         let Target::Key(ended) = self.revocation.statement.target else { return false };
         before.iter().enumerate().any(|(place, root)| {
-            let above = || self.by_root && before[..place].iter().any(|above| Some(*above) == self.issuer_key);
+            let above =
+                || self.by_root && before[..place].iter().any(|above| Some(*above) == self.issuer_key);
             *root == ended && (Some(*root) == self.issuer_key || above())
         })
     }

@@ -156,8 +156,9 @@ impl Roots {
             let detail = format!("the rotation is by the root {}", rotation.root_id());
             return Err(Refusal::new(Code::UnknownRoot, detail));
         }
-        let same_root =
-            |held: &Held| held.rotation.root_id() == rotation.root_id() && held.rotation.plane() == rotation.plane();
+        let same_root = |held: &Held| {
+            held.rotation.root_id() == rotation.root_id() && held.rotation.plane() == rotation.plane()
+        };
         if !installed && self.held.iter().any(|held| held.installed && same_root(held)) {
             return Ok(false);
         }

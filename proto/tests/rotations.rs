@@ -111,7 +111,9 @@ fn roots(pins: &[usize], drafts: &[Draft]) -> Roots {
     let mut waiting: Vec<Rotation> = drafts.iter().map(Draft::signed).collect();
     loop {
         let before = waiting.len();
-        waiting.retain(|rotation| roots.learn(rotation.clone()).is_err_and(|refusal| refusal.code == Code::UnknownRoot));
+        waiting.retain(|rotation| {
+            roots.learn(rotation.clone()).is_err_and(|refusal| refusal.code == Code::UnknownRoot)
+        });
         if waiting.len() == before {
             return roots;
         }

@@ -21,7 +21,7 @@ def load(name: str) -> Any:
 
 
 CREDENTIALS, MESSAGES, LOGIN = load("credentials"), load("messages"), load("login")
-REVOCATIONS = load("revocations")
+REVOCATIONS, ROTATIONS = load("revocations"), load("rotations")
 
 
 def verdict(check: Callable[[], object]) -> str:
@@ -90,7 +90,7 @@ def rebuild(vector: dict[str, Any]) -> str:
 
 TOKENS = {kind: {vector["name"]: rebuild(vector) for vector in made["tokens"]}
           for kind, made in (("credentials", CREDENTIALS), ("messages", MESSAGES), ("login", LOGIN),
-                             ("revocations", REVOCATIONS))}
+                             ("revocations", REVOCATIONS), ("rotations", ROTATIONS))}
 
 
 def chain_tokens(names: list[str]) -> list[str]:
@@ -303,6 +303,33 @@ class Revocations(Cases):
                        if target in ({"credential": link.token.id}, {"key": link.thumbprint})
                        and (link.key == issuer.key or issuer.token.id in [up.token.id for up in links[:depth]])]
                 self.assertEqual(met[:1], [one["link"]] if "link" in one else [])
+
+
+class Rotations(Cases):
+    def test_cases(self) -> None:
+        def judge(case: dict[str, Any]) -> None:
+            roots = vigie.Roots(CREDENTIALS["roots"], (), NO_TEST_KEYS)
+            roots.learn(vigie.parse_rotation(TOKENS["rotations"][case["token"]]))
+        self.check_all(ROTATIONS["cases"], judge)
+
+    def test_what_follows_from_several(self) -> None:
+        tokens = TOKENS["credentials"] | TOKENS["rotations"]
+        for one in ROTATIONS["chains"]:
+            with self.subTest(one["name"]):
+                pinned = [vigie.thumbprint_of(vigie.b64(vigie.public_key(seed(name)))) for name in one["pinned"]]
+                roots = vigie.Roots(pinned, [tokens[name] for name in one["installed"]], NO_TEST_KEYS)
+                for name in one["given"]:
+                    verdict(lambda: roots.learn(vigie.parse_rotation(tokens[name])))
+
+                def judge() -> None:
+                    links = [tokens[name] for name in one["chain"]]
+                    vigie.verify_chain(links, roots, NO_TEST_KEYS).check_good_at(one["at"])
+                self.assertEqual(verdict(judge), one["verdict"])
+
+    def test_test_keys_are_refused(self) -> None:
+        for name in ("to-heir", "to-stranger"):
+            with self.assertRaisesRegex(vigie.Refusal, "test_key"):
+                vigie.Roots(CREDENTIALS["roots"]).learn(vigie.parse_rotation(TOKENS["rotations"][name]))
 
 
 CLIENT_FRAMES = {

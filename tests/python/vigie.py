@@ -85,6 +85,7 @@ SEVERITY = "|".join(SEVERITIES)
 RULES = {
     "credential": "sub:jwk org:place name:str role:author|relay? parent:id? grants:grant# plane:live|exercise "
                   "not_before:number expires:number ext:object?", "jwk": "crv:Ed25519| kty:OKP| x:id",
+    "rotation": "root:jwk successor:jwk from:number until:number? ext:object?",
     "grant": f"flow:alert|signal at:place publish:{SEVERITY}? subscribe:flag? delegate:byte?",
     "message": f"channel:str sent:number expires:number severity:{SEVERITY} label:label replaces:id#? content:any "
                "ext:object? prev:any? cosignatures:any? sealed:any?", "label": "tlp:tlp audience:place+16?",
@@ -129,7 +130,7 @@ def shape(value: Any, rule: str, code: str, strict: bool = True) -> dict[str, An
 
 # -- Part 5: keys and tokens -------------------------------------------------------------------------------------------
 P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
-TYP = re.compile(r"vigie-(message|credential|login|revocation)-(live|exercise)-v1")
+TYP = re.compile(r"vigie-(message|credential|login|revocation|rotation)-(live|exercise)-v1")
 SMALL = {0, 1, P - 1, *(int.from_bytes(bytes.fromhex(y), "little") for y in (
     "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
     "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"))}
@@ -164,7 +165,7 @@ def sign(key: Ed25519PrivateKey, kid: str, typ: str, payload: dict[str, Any]) ->
 def public_key(seed: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 TEST_KEYS = frozenset(public_key(sha(f"Vigie TEST-ONLY {name}")) for name in ("root-live root-exercise nation-live "
-    "nation-exercise town-live town-exercise field-live stranger-live").split()) | {unb64(x, "") for x in (  # RFCs
+    "nation-exercise town-live town-exercise field-live stranger-live heir-live heir-of-heir-live").split()) | {unb64(x, "") for x in (  # RFCs
         "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
         "_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU", "J4EX_BRMcjQPZ9DyMW6Dhs7_vyskKMnFH-98WX8dQm4",
         "7Bcrk61eVjv0kyxw4SRQNMNUZ-8u_U1k6_gZaDRn4r8", "38lCXk-Wj38MKfAlnPX5rtaFHCu0rYv7hgz-4KskgpI",
@@ -181,19 +182,69 @@ class Credential(NamedTuple):
                             and one.get("delegate", 0) < other.get("delegate", 0) for other in its["grants"])
                         for one in mine["grants"]))
 def rank(grant: dict[str, Any]) -> int: return SEVERITIES.index(grant["publish"]) if "publish" in grant else -1
+def thumbprint_of(x: str) -> str: return b64(sha(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'))
 def parse_credential(text: str) -> Credential:
     bad = "malformed_credential"
     need(len(text.encode()) <= MAX_CREDENTIAL, "credential_too_large")
     token = parse_token(text, "credential")
     body = shape(strict_json(token.payload, bad), RULES["credential"], bad)
     need(token.plane == body["plane"], "wrong_plane")
-    key, thumbprint = unb64(x := body["sub"]["x"], bad), b64(sha(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'))
+    key, thumbprint = unb64(x := body["sub"]["x"], bad), thumbprint_of(x)
     need(sound_point(key), "key_refused")
     need(token.kid == body.get("parent", thumbprint), bad)
     need(len(body["name"].encode()) <= 64 and len(body["grants"]) <= 16, bad)
     return Credential(token, key, thumbprint, body)
+class Rotation(NamedTuple):
+    plane: str; old: str; new: str; keys: frozenset[bytes]; body: dict[str, Any]; text: str
+def parse_rotation(text: str) -> Rotation:
+    """Sound and signed by the root that it names; whether it counts says `Roots`."""
+    bad = "malformed_rotation"
+    need(len(text) <= 1_024, bad)
+    token = parse_token(text, "rotation")
+    body = shape(strict_json(token.payload, bad), RULES["rotation"], bad)
+    old, new = body["root"]["x"], body["successor"]["x"]
+    need(sound_point(unb64(old, bad)) and sound_point(unb64(new, bad)), "key_refused")
+    need(token.kid == thumbprint_of(old) and old != new and body["from"] < body.get("until", MAX_INT + 1), bad)
+    token.check_signature(unb64(old, bad))
+    return Rotation(token.plane, thumbprint_of(old), thumbprint_of(new), frozenset({unb64(old, bad), unb64(new, bad)}), body, text)
+class Roots:
+    """Pinned thumbprints, and the roots that rotations lead to: at most 4 steps, 16 rotations (part 7)."""
+    def __init__(self, pinned: Iterable[str], installed: Iterable[str] = (), test_keys: frozenset[bytes] = TEST_KEYS) -> None:
+        self.pinned, self.test_keys, self.held, self.closed = frozenset(pinned), test_keys, [], set()
+        waiting = [parse_rotation(text) for text in installed]
+        while waiting:  # in whatever order
+            ready = [one for one in waiting if self.when(one.old, one.plane)]
+            need(ready, "unknown_root")
+            for one in ready: self.learn(one)
+            waiting = [one for one in waiting if one not in ready]
+        self.closed = {(one.plane, one.old) for one in self.held}
+    def learn(self, one: Rotation) -> bool:
+        need(not one.keys & self.test_keys, "test_key")
+        need(self.when(one.old, one.plane), "unknown_root")
+        if (one.plane, one.old) in self.closed or one in self.held: return False
+        need(len(self.held) < 16, "full")
+        self.held.append(one)
+        return True
+    def ends(self, root: str, plane: str) -> int:
+        stated = [one.body["until"] for one in self.held if (one.plane, one.old) == (plane, root) and "until" in one.body]
+        return min(stated, default=MAX_INT + 1)
+    def when(self, root: str, plane: str) -> tuple[int, int] | None:
+        """From when until when it is a root; None when it never is."""
+        known = {pin: 0 for pin in self.pinned}
+        last = known
+        for _ in range(4):
+            reached: dict[str, int] = {}
+            for one in self.held:
+                if one.plane == plane and one.old in last and one.new not in known and one.body["from"] < self.ends(one.old, plane):
+                    begins = max(last[one.old], one.body["from"])
+                    reached[one.new] = min(begins, reached.get(one.new, begins))
+            known, last = known | reached, reached
+        return (known[root], self.ends(root, plane)) if root in known else None
 class Chain(list[Credential]):
+    root_from, root_until = 0, MAX_INT + 1
     def check_good_at(self, moment: int) -> None:
+        need(self.root_from <= moment, "credential_not_yet_valid")
+        need(moment < self.root_until, "root_ended")
         for link in self:
             need(link.body["not_before"] <= moment, "credential_not_yet_valid")
             need(moment < link.body["expires"], "credential_expired")
@@ -203,12 +254,14 @@ class Chain(list[Credential]):
         need(able, "not_granted")
         need(around, "out_of_jurisdiction")
         need(max(around) >= SEVERITIES.index(severity), "severity_exceeds_grant")
-def verify_chain(tokens: Iterable[str], roots: Iterable[str], test_keys: frozenset[bytes] = TEST_KEYS) -> Chain:
-    links = Chain()
+def verify_chain(tokens: Iterable[str], roots: Roots | Iterable[str], test_keys: frozenset[bytes] = TEST_KEYS) -> Chain:
+    links, roots = Chain(), roots if isinstance(roots, Roots) else Roots(roots, (), test_keys)
     for text in tokens:
         need(len(links) < MAX_LINKS, "too_many_links")
         link, above = parse_credential(text), links[-1] if links else None
-        need(above or "parent" not in link.body and link.thumbprint in roots, "unknown_root")
+        when = roots.when(link.thumbprint, link.body["plane"]) if above is None and "parent" not in link.body else None
+        need(above or when, "unknown_root")
+        if when: links.root_from, links.root_until = when
         need(above is None or link.body.get("parent") == above.token.id, "broken_chain")
         need(link.key not in test_keys, "test_key")
         link.token.check_signature((above or link).key)
@@ -274,7 +327,7 @@ FRAMES = {  # of the relay
     "receipt": "re:number id:id log:log seq:number admitted:number", "reach": "id:id live:number behind:number",
     "refused": "re:number? code detail:str? credential:id?", "subscribed": "re:number log:log seq:number head:number",
     "chain": "chain# re:number?", "event": "seq:number admitted:number jws",
-    "mark": "log:log seq:number admitted:number head:number now:number", "going_away": "retry_ms:number",
+    "mark": "log:log seq:number admitted:number head:number now:number", "going_away": "retry_ms:number", "rotation": "jws",
     "gap": "re:number? reason:other_log|removed|ahead|damaged from:cursor to:cursor"}  # left out: accepted, past, page
 def parse_frame(text: str, table: dict[str, str] = FRAMES) -> dict[str, Any]:
     frame = {name: value for name, value in strict_json(text, "not_json").items() if value is not None}
@@ -288,8 +341,8 @@ class Line(ClientConnection):
         self.last = time.monotonic()
         super().data_received(data)
 class Identity(NamedTuple):
-    """A key, its chain (root first), and whom to believe: a TLS authority, and the thumbprints of the pinned roots."""
-    key: Ed25519PrivateKey; chain: list[str]; plane: str; ca_file: pathlib.Path; roots: frozenset[str]
+    """A key, its chain (root first), whom to believe: a TLS authority, thumbprints of pinned roots, rotations installed."""
+    key: Ed25519PrivateKey; chain: list[str]; plane: str; ca_file: pathlib.Path; roots: frozenset[str]; rotations: tuple[str, ...] = ()
 class Heard(NamedTuple):
     """`what`: verified, suspect (`code` says why; show nothing of it), mark, gap, reach or going_away."""
     what: str; frame: dict[str, Any]; cursor: str = ""; message: Message | None = None; code: str = ""
@@ -303,6 +356,7 @@ class Session:
     def __init__(self, ws: Line, me: Identity, seen: set[str]) -> None:
         self.ws, self.me, self.seen, self.log, self.stale_after, self._seq = ws, me, seen, "", 10.0, 0
         self._filters, self._chains, self._numbers = list[str](), dict[str, Chain | Refusal](), itertools.count(1)
+        self._roots = Roots(me.roots, me.rotations)
         self._later = collections.deque[dict[str, Any]]()  # came while an answer was awaited
     @classmethod
     async def open(cls, host: str, port: int, me: Identity, seen: set[str]) -> Session:
@@ -362,7 +416,7 @@ class Session:
         return done
     def _keep(self, tokens: list[str]) -> None:
         last = token_id(tokens[-1]) if tokens else ""
-        try: self._chains[last] = verify_chain(tokens, self.me.roots)
+        try: self._chains[last] = verify_chain(tokens, self._roots)
         except Refusal as why:
             self._chains.setdefault(last, why)  # an unsound copy does not push out a sound one
         for old in list(self._chains)[:-2 * CHAINS]: del self._chains[old]
@@ -385,6 +439,13 @@ class Session:
             op, seq = frame["op"], frame.get("seq", 0)
             place = make_cursor(self.log, seq, frame["admitted"]) if op in ("event", "mark") else ""
             if op == "chain": self._keep(frame["chain"])
+            elif op == "rotation":
+                try:
+                    one = parse_rotation(frame["jws"])
+                    need(one.plane == self.me.plane, "wrong_plane")
+                    if self._roots.learn(one): self._chains.clear()
+                except Refusal as why:
+                    if why.code != "unknown_root": yield Heard("suspect", frame, code=why.code)  # else for who pinned another
             elif op == "subscribed": self._filters, self._seq = frame["channels"], seq
             elif op != "event": yield Heard(op, frame, place)
             elif seq <= self._seq: raise LineBroken("", "the log went backwards")

@@ -172,13 +172,37 @@ fn chains(file: &mut File) {
         ("two-steps", &[OLD], both, &[], next, NOW + DAY, "ok"),
         ("two-steps-too-early", &[OLD], both, &[], next, NOW + DAY - 1, "credential_not_yet_valid"),
         ("two-steps-from-the-second", &[HEIR], &[], both, next, NOW + DAY, "ok"),
-        ("two-steps-given-backwards", &[OLD], &[], &["heir-to-next", "to-heir"], next, NOW + DAY, "unknown_root"),
+        (
+            "two-steps-given-backwards",
+            &[OLD],
+            &[],
+            &["heir-to-next", "to-heir"],
+            next,
+            NOW + DAY,
+            "unknown_root",
+        ),
         ("in-a-circle", &[OLD], &["to-heir", "back-to-old"], &[], heir, FROM, "ok"),
         ("in-a-circle-at-the-end", &[OLD], &["to-heir", "back-to-old"], &[], old, UNTIL, "root_ended"),
         ("stated-after-its-end", &[OLD], &["to-heir", "after-its-end"], &[], stranger, UNTIL, "unknown_root"),
         ("second-successor", &[OLD], &[], &["to-heir", "to-stranger"], stranger, FROM, "ok"),
-        ("installed-leaves-nothing-to-give", &[OLD], &["to-heir"], &["to-stranger"], stranger, FROM, "unknown_root"),
-        ("the-earliest-end-counts", &[OLD], &["to-heir-without-end", "to-heir"], &[], old, UNTIL, "root_ended"),
+        (
+            "installed-leaves-nothing-to-give",
+            &[OLD],
+            &["to-heir"],
+            &["to-stranger"],
+            stranger,
+            FROM,
+            "unknown_root",
+        ),
+        (
+            "the-earliest-end-counts",
+            &[OLD],
+            &["to-heir-without-end", "to-heir"],
+            &[],
+            old,
+            UNTIL,
+            "root_ended",
+        ),
     ];
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     for &(name, pinned, installed, given, chain, at, verdict) in rows {
@@ -216,7 +240,8 @@ mod tests {
             let _ = roots.learn(Rotation::parse(&text(given)).unwrap());
         }
         let links = judged.chain.iter().map(|name| {
-            let tokens = if file.tokens.iter().any(|token| token.name == *name) { &file.tokens } else { credentials };
+            let tokens =
+                if file.tokens.iter().any(|token| token.name == *name) { &file.tokens } else { credentials };
             find(tokens, name).text.as_str()
         });
         Chain::verify(links, &roots, &NoVerdicts)?.judge(Timestamp::from_millis(judged.at))

@@ -19,6 +19,7 @@ use super::journal::args::JournalCommand;
 use super::subscribe::After;
 use super::text::Lang;
 use super::trust::args::{TrustList, TrustRevoke, TrustRotate, TrustSend};
+use super::trust_root::args::RootCommand;
 
 #[derive(Debug, Parser)]
 #[command(name = "vigie", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -213,6 +214,8 @@ pub(super) struct Verify {
     // A thumbprint may begin with a hyphen.
     #[arg(long = "root", value_name = "THUMBPRINT", allow_hyphen_values = true)]
     pub(super) roots: Vec<KeyId>,
+    #[arg(long = "rotation", value_name = "FILE", requires = "roots")]
+    pub(super) rotations: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -241,6 +244,10 @@ pub(super) enum TrustCommand {
     Revoke(TrustRevoke),
     Send(TrustSend),
     Show(TrustShow),
+    Root {
+        #[command(subcommand)]
+        command: RootCommand,
+    },
 }
 
 #[derive(Debug, Args)]

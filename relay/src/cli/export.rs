@@ -13,6 +13,7 @@ use vigie_proto::label::Label;
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
 use vigie_proto::revocation::Reason;
+use vigie_proto::rotation::Rotation;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -33,6 +34,12 @@ pub(super) struct Export {
 struct CredentialLine<'a> {
     r#type: &'static str,
     id: CredentialId,
+    jws: &'a str,
+}
+
+#[derive(Serialize)]
+struct RotationLine<'a> {
+    r#type: &'static str,
     jws: &'a str,
 }
 
@@ -168,6 +175,11 @@ impl Export {
             content: &message.content,
             jws: shown.token,
         })
+    }
+
+    /// By which a root is trusted where only one before it is pinned: before what stands under it.
+    pub(super) fn put_rotation(sink: &mut impl Sink, rotation: &Rotation) -> Outcome {
+        sink.object(&RotationLine { r#type: "rotation", jws: rotation.token() })
     }
 
     pub(super) fn suspect(screen: &Screen, plane: Plane, suspect: &Suspect) -> Outcome {

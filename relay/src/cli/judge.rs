@@ -12,6 +12,7 @@ use vigie_proto::id::CredentialId;
 use vigie_proto::limits::{CHAIN_LINKS_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{self, VerifiedRevocation, claimed_issuer};
+use vigie_proto::rotation::Rotation;
 use vigie_proto::verify::{VerifiedMessage, claimed_credential, verify};
 
 use crate::chains::STORED_CREDENTIALS_MAX;
@@ -59,6 +60,8 @@ pub(super) struct Judge {
     credentials: HashMap<CredentialId, Arc<Credential>>,
     /// Of what was verified.
     chains: BTreeMap<CredentialId, Arc<Chain>>,
+    /// Links of chains that were verified.
+    used: HashSet<CredentialId>,
     max: usize,
 }
 
@@ -68,7 +71,7 @@ impl Judge {
     }
 
     fn with_max(roots: Roots, max: usize) -> Self {
-        Self { roots, credentials: HashMap::new(), chains: BTreeMap::new(), max }
+        Self { roots, credentials: HashMap::new(), chains: BTreeMap::new(), used: HashSet::new(), max }
     }
 
     /// Takes note of all credentials of a journal first: those that retention carried on stand behind messages that need
@@ -80,6 +83,21 @@ impl Judge {
             }
             Ok(())
         })
+    }
+
+    /// Rotations of roots that count, for whoever has the same pins.
+    pub(super) fn rotations(&self) -> impl Iterator<Item = &Arc<Rotation>> {
+        self.roots.rotations()
+    }
+
+    /// Takes a rotation that an export gives. `None` when it is known, or does not count beside those that were installed.
+    pub(super) fn rotation(&mut self, jws: &str) -> Result<Option<Arc<Rotation>>, Refusal> {
+        if !self.roots.learn(Rotation::parse(jws)?)? {
+            return Ok(None);
+        }
+        // When their root is one may have changed.
+        self.chains.clear();
+        Ok(self.roots.rotations().last().cloned())
     }
 
     /// Takes note of a credential. Its signature is checked with the first chain that needs it.
@@ -127,9 +145,7 @@ impl Judge {
 
     /// How many credentials something that was verified stands on, and how many were given besides.
     pub(super) fn counts(&self) -> (u64, u64) {
-        let links = self.chains.values().flat_map(|chain| chain.links());
-        let used: HashSet<CredentialId> = links.map(|link| link.id()).collect();
-        (used.len() as u64, (self.credentials.len() - used.len()) as u64)
+        (self.used.len() as u64, (self.credentials.len() - self.used.len()) as u64)
     }
 
     /// The chain that ends in this credential, put together from the links that were given.
@@ -149,6 +165,7 @@ impl Judge {
         }
         let tokens = links.iter().rev().map(|link| &**link.token());
         let chain = Arc::new(Chain::verify(tokens, &self.roots, &NoVerdicts)?);
+        self.used.extend(chain.links().iter().map(|link| link.id()));
         self.chains.insert(leaf, Arc::clone(&chain));
         Ok(chain)
     }

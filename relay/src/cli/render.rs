@@ -5,6 +5,7 @@
 use vigie_client::{Disowned, Gap, OnPlane, Suspect, Verified};
 use vigie_proto::cap::{Alert, MsgType};
 use vigie_proto::label::Label;
+use vigie_proto::rotation::Rotation;
 
 use super::screen::{Screen, Tone, escape, short};
 use super::text::Lang;
@@ -109,6 +110,16 @@ pub(super) fn disowned(screen: &Screen, disowned: &Disowned) -> String {
         lang.disowned_now(id, credential, from)
     };
     format!("{word}  {told}")
+}
+
+/// That one root hands over to another, and from when until when.
+pub(super) fn rotation(lang: Lang, rotation: &Rotation) -> String {
+    let (old, new) = (rotation.root_id(), rotation.successor_id());
+    let from = time::date(rotation.handover().from);
+    match rotation.handover().until {
+        Some(until) => lang.root_hands_over(rotation.plane(), old, new, from, time::date(until)),
+        None => lang.root_goes_on(rotation.plane(), old, new, from),
+    }
 }
 
 pub(super) fn gap(screen: &Screen, gap: &Gap) -> String {

@@ -21,6 +21,7 @@ use super::duration;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::health::{self, HealthListen};
+use super::rotations;
 use super::screen::Screen;
 use super::suggest::closest;
 use super::text::Lang;
@@ -51,6 +52,7 @@ settings! {
     client_ca: Option<PathBuf>,
     client_crl: Option<PathBuf>,
     roots: Vec<String>,
+    rotations: Option<Vec<PathBuf>>,
     journal: PathBuf,
     relay_key: Option<PathBuf>,
     relay_chain: Option<PathBuf>,
@@ -167,7 +169,7 @@ impl Reading<'_> {
 
     fn settle(&self, file: File) -> Result<Settings, Failure> {
         let base = self.path.parent().unwrap_or_else(|| Path::new("."));
-        let roots = self.roots(&file.roots)?;
+        let roots = self.roots(base, &file)?;
         let clients = match (&file.client_ca, &file.client_crl) {
             (Some(ca), Some(crl)) => Some(ClientFiles { authorities: base.join(ca), lists: base.join(crl) }),
             (None, None) => None,
@@ -201,14 +203,15 @@ impl Reading<'_> {
         text.parse().map_err(|error| self.wrong(format!("`health.listen`: {text:?}: {error}")))
     }
 
-    fn roots(&self, texts: &[String]) -> Result<Roots, Failure> {
-        if texts.is_empty() {
+    fn roots(&self, base: &Path, file: &File) -> Result<Roots, Failure> {
+        if file.roots.is_empty() {
             return Err(self.wrong(self.lang.roots_empty()));
         }
-        let pinned = texts.iter().map(|text| {
+        let pinned = file.roots.iter().map(|text| {
             text.parse::<KeyId>().map_err(|error| self.wrong(format!("`roots`: {text:?}: {error}")))
         });
-        Ok(Roots::new(pinned.collect::<Result<Vec<_>, _>>()?))
+        let rotations = file.rotations.iter().flatten().map(|path| base.join(path));
+        rotations::pin(self.lang, &pinned.collect::<Result<Vec<_>, _>>()?, &rotations.collect::<Vec<_>>())
     }
 
     /// Where the relay's own credential lies, if it has one.

@@ -1,6 +1,7 @@
 //! `vigie sub`: verified messages as they come, for people or as objects; what does not verify is shown as such.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,6 +11,7 @@ use vigie_client::{
 use vigie_proto::channel::{Filter, Plane};
 use vigie_proto::cursor::{Cursor, MalformedCursor};
 use vigie_proto::frame::Start;
+use vigie_proto::rotation::Rotation;
 
 use super::args::Subscribe;
 use super::cap::folder::CapFolder;
@@ -71,6 +73,7 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
     let folder = args.cap_dir.as_deref().map(|dir| CapFolder::open(lang, dir)).transpose()?;
     session.block_on(async {
         let relays = client.config().relays.len();
+        let rotations = client.config().roots.rotations().cloned().collect();
         let start = After::start(args.after);
         let subscription = match &args.durable {
             None => client.subscribe(filters, start),
@@ -90,6 +93,7 @@ fn subscribe<P: OnPlane>(session: Session<'_>, args: &Subscribe) -> Outcome {
             effects: Effects::default(),
             folder,
             relays,
+            rotations,
             was_up: false,
         };
         listening.run(subscription, args.wait).await
@@ -105,6 +109,8 @@ struct Listening<'a, P: OnPlane> {
     effects: Effects<P>,
     folder: Option<CapFolder>,
     relays: usize,
+    /// Those that were installed with the pinned roots.
+    rotations: Vec<Arc<Rotation>>,
     was_up: bool,
 }
 
@@ -118,6 +124,7 @@ enum Turn<P: OnPlane> {
 
 impl<P: OnPlane> Listening<'_, P> {
     async fn run(mut self, mut subscription: Subscription<P>, wait: Option<Duration>) -> Outcome {
+        self.installed()?;
         let end = wait.and_then(|wait| Instant::now().checked_add(wait));
         let mut time_out = std::pin::pin!(until(end));
         // One for the whole command: one that comes while a message is shown is not lost.
@@ -144,6 +151,13 @@ impl<P: OnPlane> Listening<'_, P> {
             }
         }
         Ok(())
+    }
+
+    /// What is printed as objects is verified under older pins, too.
+    fn installed(&self) -> Outcome {
+        let of_plane =
+            self.rotations.iter().filter(|rotation| rotation.plane() == P::PLANE && self.screen.json);
+        of_plane.into_iter().try_for_each(|rotation| Export::put_rotation(&mut &*self.screen, rotation))
     }
 
     fn ended(&self, subscription: &Subscription<P>) -> Failure {
@@ -178,6 +192,11 @@ impl<P: OnPlane> Listening<'_, P> {
             Delivery::Suspect(suspect) => screen.line(&render::suspect(screen, &suspect)),
             Delivery::Disowned(disowned) if screen.json => Export::disowned(screen, P::PLANE, &disowned),
             Delivery::Disowned(disowned) => screen.line(&render::disowned(screen, &disowned)),
+            Delivery::Rotation(rotation) if screen.json => Export::put_rotation(&mut &*screen, &rotation),
+            Delivery::Rotation(rotation) => {
+                screen.warn(&screen.lang.rotation_given(render::rotation(screen.lang, &rotation)));
+                Ok(())
+            }
             Delivery::Gap(gap) => {
                 if screen.json {
                     Export::gap(screen, &gap)?;

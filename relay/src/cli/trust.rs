@@ -34,6 +34,7 @@ use super::screen::{Screen, Tone, escape};
 use super::session::Session;
 use super::text::Lang;
 use super::time::{self, DAY};
+use super::trust_root;
 
 pub(super) fn run(session: Session<'_>, command: &TrustCommand) -> Outcome {
     match command {
@@ -43,6 +44,7 @@ pub(super) fn run(session: Session<'_>, command: &TrustCommand) -> Outcome {
         TrustCommand::Rotate(args) => rotate::run(session, args),
         TrustCommand::Revoke(args) => revoke::revoke(session, args),
         TrustCommand::Send(args) => revoke::send(session, args),
+        TrustCommand::Root { command } => trust_root::run(session, command),
     }
 }
 
@@ -81,14 +83,9 @@ fn issue(session: Session<'_>, args: &TrustGrant) -> Outcome {
 
 /// Who signs: the identity after `--as`, or the root in the folder after `--authority`.
 fn issuer(session: Session<'_>, authority: Option<&Path>, plane: Plane) -> Result<Identity, Failure> {
-    let context = session.context()?;
     let issuer = match authority {
-        None => session.identity(&context, plane)?,
-        Some(authority) => {
-            let (key, chain) = (format!("root-{plane}.key.pem"), format!("root-{plane}.chain"));
-            Identity::load(&authority.join(key), &authority.join(chain), context.roots())
-                .map_err(|error| Failure::new(Exit::Configuration, escape(&error.to_string())))?
-        }
+        Some(authority) => trust_root::open(session, authority, plane)?,
+        None => session.identity(&session.context()?, plane)?,
     };
     ends::warn(&session.screen.on(plane), issuer.chain());
     Ok(issuer)

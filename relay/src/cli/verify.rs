@@ -32,6 +32,8 @@ use super::exit::{Exit, Failure, Outcome, heard_or_not, refusal_text};
 use super::files::cannot_read;
 use super::judge::{CREDENTIALS_MAX, Judge, Unfit};
 use super::lines;
+use super::render;
+use super::rotations;
 use super::screen::{Screen, Tone, escape};
 use super::session::Session;
 use super::tally::{self, EndLine, Tally};
@@ -53,7 +55,7 @@ pub(super) fn run(session: Session<'_>, args: &Verify) -> Outcome {
     let roots = if args.roots.is_empty() {
         session.context()?.roots().clone()
     } else {
-        Roots::new(args.roots.iter().copied())
+        rotations::pin(screen.lang, &args.roots, &args.rotations)?
     };
     let mut check = Check::new(screen, roots);
     if args.file == Path::new("-") {
@@ -112,6 +114,14 @@ struct CredentialLine {
     #[serde(rename = "type")]
     _type: IgnoredAny,
     id: CredentialId,
+    jws: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotationLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
     jws: String,
 }
 
@@ -267,6 +277,7 @@ impl<'a> Check<'a> {
         self.tally.take(&kind.r#type, line);
         match (kind.r#type.as_str(), kind.verified) {
             ("credential", _) => self.credential(&parse(line)?),
+            ("rotation", None) => self.rotation(&parse(line)?),
             // Told apart by what `sub` writes; claiming to be verified is what is judged.
             ("message", Some(false)) => self.suspect(&parse(line)?),
             ("message", _) => self.message(line),
@@ -312,6 +323,17 @@ impl<'a> Check<'a> {
 
     fn credential(&mut self, line: &CredentialLine) -> Result<(), Bad> {
         self.judge.credential(line.id, line.jws.as_bytes()).map_err(|unfit| self.unfit(unfit))
+    }
+
+    /// By a root that is trusted: whoever is not is of no concern to who pinned another.
+    fn rotation(&mut self, line: &RotationLine) -> Result<(), Bad> {
+        let new = match self.judge.rotation(&line.jws) {
+            Err(refusal) if refusal.code == Code::UnknownRoot => None,
+            judged => judged.map_err(|refusal| self.unfit(refusal.into()))?,
+        };
+        self.counts.other += u64::from(new.is_none());
+        self.to_show = new.map(|rotation| format!("   {}", render::rotation(self.lang, &rotation)));
+        Ok(())
     }
 
     fn message(&mut self, bytes: &[u8]) -> Result<(), Bad> {

@@ -22,6 +22,7 @@ mod message;
 mod whole;
 mod parts;
 mod revoked;
+mod rotated;
 mod shown;
 mod noise;
 mod noticed;
@@ -71,6 +72,7 @@ tables! {
         a_disk_that_fails_is_told: parts;
         bytes_that_are_no_frames_are_told: line;
         what_is_revoked_is_refused: revoked;
+        what_a_root_has_ended_is_refused: rotated;
     }
     shown {
         what_a_lying_relay_gives_is_never_shown_as_verified: shown;

@@ -58,9 +58,14 @@ fn journal_config() -> JournalConfig {
 
 impl Parts {
     pub(crate) fn new(disk: SimDisk, root: &Arc<Key>, holder: &Arc<Holder>) -> Self {
+        Self::with_roots(disk, Roots::new([root.pin()]), root, holder)
+    }
+
+    /// A relay that trusts these roots, of which one is above the holder.
+    pub(crate) fn with_roots(disk: SimDisk, roots: Roots, root: &Arc<Key>, holder: &Arc<Holder>) -> Self {
         let log = LogId::from_bytes([1; 16]);
         let sequencer = Sequencer::open(disk.clone(), journal_config(), log, now(), 1).unwrap();
-        let rules = Rules::new(Roots::new([root.pin()]), vec!["localhost".to_owned()]);
+        let rules = Rules::new(roots, vec!["localhost".to_owned()]);
         let config = WorkerConfig {
             in_flight_max: IN_FLIGHT_MAX,
             ..WorkerConfig::new(0, Arc::new(rules), sequencer.log())

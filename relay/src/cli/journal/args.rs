@@ -21,6 +21,8 @@ pub(in crate::cli) struct Trust {
     // A thumbprint may begin with a hyphen.
     #[arg(long = "root", value_name = "THUMBPRINT", allow_hyphen_values = true)]
     pub(in crate::cli) roots: Vec<KeyId>,
+    #[arg(long = "rotation", value_name = "FILE", requires = "roots")]
+    pub(in crate::cli) rotations: Vec<PathBuf>,
     #[arg(long, value_name = "FILE", env = "VIGIE_CONFIG", hide_env_values = true)]
     pub(in crate::cli) config: Option<PathBuf>,
 }

@@ -45,6 +45,7 @@ pub(super) fn run(session: Session<'_>, args: &JournalExport) -> Outcome {
     let asked = wanted.asked(args);
     let mut writer =
         Writer { screen, judge, wanted, to, export: Export::default(), at: before, untold: 0, left_out: 0 };
+    writer.rotations()?;
     writer.removed(&survey)?;
     let walked = survey
         .walk::<Stopped>(&mut |met| Ok(writer.take(met)?))
@@ -127,6 +128,12 @@ struct CarriedLine {
 }
 
 impl Writer<'_> {
+    /// What the trusted roots have stated: with it the export is verified under older pins, too.
+    fn rotations(&mut self) -> Outcome {
+        let Self { judge, to, .. } = self;
+        judge.rotations().try_for_each(|rotation| Export::put_rotation(to, rotation))
+    }
+
     /// Tells what retention has removed, where it was asked for.
     fn removed(&mut self, survey: &Survey<ReadOnlyDir>) -> Outcome {
         let (last, admitted) = survey.before_first();

@@ -291,7 +291,7 @@ impl<'a> Import<'a> {
                 Ok(self.leave_out(&place, Some(cursor.seq), SUSPECT, lang.exported_as_suspect())?)
             }
             // What retention had removed was no part of the log any more.
-            Ok(Line::Gap { reason: GapReason::Removed } | Line::CaughtUp { .. }) => Ok(()),
+            Ok(Line::Gap { reason: GapReason::Removed } | Line::CaughtUp { .. } | Line::Rotation) => Ok(()),
             Ok(Line::Carried(carried)) => Ok(self.carry_exported(&place, carried)?),
             Ok(Line::End { end, differs }) => {
                 if let Some(why) = differs {

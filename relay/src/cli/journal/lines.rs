@@ -42,6 +42,8 @@ pub(super) enum Line {
         cursor: Cursor,
     },
     Carried(CarriedId),
+    /// Of a root. A relay takes those of its settings and no others.
+    Rotation,
     /// The last one, and how the lines before it differ from what it says.
     End {
         end: EndLine,
@@ -137,6 +139,7 @@ fn parse(lang: Lang, text: &[u8], tally: &mut Tally) -> Result<Line, String> {
             let MessageLine { id, jws } = object(text)?;
             Ok(Line::Message { id, cursor, jws })
         }
+        ("rotation", None) => Ok(Line::Rotation),
         ("gap", None) => Ok(Line::Gap { reason: object::<GapLine>(text)?.reason }),
         ("caught_up", None) => {
             let text = object::<CaughtUpLine>(text)?.cursor;

@@ -20,6 +20,7 @@ use vigie_proto::chain::Roots;
 
 use self::args::{JournalCommand, Trust};
 use super::exit::{Exit, Failure, Outcome};
+use super::rotations;
 use super::screen::{Screen, Tone, escape};
 use super::session::Session;
 use super::settings::Settings;
@@ -74,7 +75,7 @@ pub(super) fn walk(
 /// Whom to trust; `None` where nobody said.
 fn roots(session: Session<'_>, trust: &Trust) -> Result<Option<Roots>, Failure> {
     if !trust.roots.is_empty() {
-        return Ok(Some(Roots::new(trust.roots.iter().copied())));
+        return rotations::pin(session.screen.lang, &trust.roots, &trust.rotations).map(Some);
     }
     if let Some(config) = &trust.config {
         return Ok(Some(Settings::read(session.screen, config)?.config.roots));

@@ -2,6 +2,7 @@
 //! brackets after it; without a path they are everywhere. A test holds the table against the arguments.
 
 mod journal;
+mod root;
 mod trust;
 
 use super::Lang;
@@ -18,7 +19,7 @@ pub(in crate::cli) fn keys() -> impl Iterator<Item = &'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-    HELP.iter().chain(journal::HELP).chain(trust::HELP)
+    HELP.iter().chain(journal::HELP).chain(root::HELP).chain(trust::HELP)
 }
 
 const HELP: &[(&str, &str, &str)] = &[

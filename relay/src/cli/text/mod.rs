@@ -9,6 +9,7 @@ mod sentences;
 mod outbox;
 mod status;
 mod journal;
+mod root;
 mod trust;
 
 use std::ffi::{OsStr, OsString};

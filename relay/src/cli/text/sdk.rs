@@ -5,6 +5,7 @@
 
 use vigie_client::{ContextError, IdentityError, LinkError};
 use vigie_proto::label::LabelFault;
+use vigie_proto::limits::ROOTS_MAX;
 
 use super::Lang;
 use crate::cli::exit::refusal_text;
@@ -24,6 +25,12 @@ impl Lang {
             ContextError::Malformed { path, why } => self.malformed_context(path.display(), why),
             ContextError::Relay { path, source } => self.bad_context_key(path.display(), "relays", source),
             ContextError::Root { path, source, .. } => self.bad_context_key(path.display(), "roots", source),
+            ContextError::TooManyRoots { path } => {
+                self.bad_context_key(path.display(), "roots", self.too_many_roots(ROOTS_MAX))
+            }
+            ContextError::Rotation { path, refusal } => {
+                self.rotation_refused(path.display(), refusal_text(self, refusal))
+            }
             ContextError::TlsRoots { path, source } => {
                 self.bad_context_key(path.display(), "tls_roots", source)
             }
