@@ -52,6 +52,12 @@ struct Payload {
     ext: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+impl Payload {
+    fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a payload has text keys and no failing serialiser")
+    }
+}
+
 /// A rotation whose form and signature are sound. It says nothing to whoever does not trust the root that signed it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rotation {
@@ -182,7 +188,6 @@ pub fn sign(key: &SigningKey, plane: Plane, handover: &Handover) -> Result<Rotat
         until: handover.until,
         ext: None,
     };
-    let bytes = serde_json::to_vec(&payload).expect("a payload has text keys and no failing serialiser");
     let kid = key.public().thumbprint();
-    Rotation::parse(&jws::sign(key, kid.as_bytes(), Typ::new(Kind::Rotation, plane), &bytes))
+    Rotation::parse(&jws::sign(key, kid.as_bytes(), Typ::new(Kind::Rotation, plane), &payload.to_bytes()))
 }

@@ -79,6 +79,10 @@ impl TestKey {
         thumbprint(&self.x())
     }
 
+    pub(crate) fn pin(&self) -> KeyId {
+        self.thumbprint().parse().unwrap()
+    }
+
     pub(crate) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         self.pair.sign(bytes).as_ref().to_vec()
     }

@@ -230,14 +230,14 @@ mod tests {
     use crate::{credentials, twins_hold, word};
 
     fn judge(file: &File, judged: &Judged, credentials: &[Token]) -> Result<(), Refusal> {
-        let pins = judged.pinned.iter().map(|name| TestKey::named(name).thumbprint().parse().unwrap());
+        let pins = judged.pinned.iter().map(|name| TestKey::named(name).pin());
         let mut roots = Roots::dangerous_test_only(pins);
         let text = |name: &String| find(&file.tokens, name).text.clone();
         let installed: Vec<String> = judged.installed.iter().map(text).collect();
-        roots.install(installed.iter().map(String::as_str)).unwrap();
+        roots.install(installed.iter().map(String::as_str)).map_err(|(_, refusal)| refusal)?;
         for given in &judged.given {
             // What does not count for these pins is passed over.
-            let _ = roots.learn(Rotation::parse(&text(given)).unwrap());
+            let _ = roots.learn(Rotation::parse(&text(given))?);
         }
         let links = judged.chain.iter().map(|name| {
             let tokens =
