@@ -234,8 +234,12 @@ async fn a_forged_rotation_is_suspect_and_changes_nothing() {
     let mut held = roots(&[overlap.old()], &[]);
     assert_eq!(held.install([&*jws]).unwrap_err().1.code, Code::BadSignature);
     assert_eq!(held.succession(pin(&thief.root), Plane::Live), None);
-    let mut reader =
-        Reader::<Live>::new(roots(&[overlap.old()], &[]), vec![PARIS.parse().unwrap()], Start::Here);
+    let mut reader = Reader::<Live>::new(
+        roots(&[overlap.old()], &[]),
+        "fr".parse().unwrap(),
+        vec![PARIS.parse().unwrap()],
+        Start::Here,
+    );
     let told = reader.handle_frame(ServerFrame::Rotation { jws: jws.into() }, now());
     let [Delivery::Suspect(suspect)] = &told[..] else { panic!("{told:?}") };
     assert_eq!(suspect.code, Code::BadSignature);
@@ -264,8 +268,12 @@ async fn a_rotation_says_nothing_on_the_other_plane() {
     let at = relay.local_addr();
     assert_eq!(overlap.knock(at, &overlap.heirs.root).await, "unknown_root");
     assert_eq!(overlap.knock(at, &overlap.world.live.town).await, "welcome", "nor does it end anybody there");
-    let mut reader =
-        Reader::<Live>::new(roots(&[overlap.old()], &[]), vec![PARIS.parse().unwrap()], Start::Here);
+    let mut reader = Reader::<Live>::new(
+        roots(&[overlap.old()], &[]),
+        "fr".parse().unwrap(),
+        vec![PARIS.parse().unwrap()],
+        Start::Here,
+    );
     let told = reader.handle_frame(ServerFrame::Rotation { jws: (&**exercise.token()).into() }, now());
     let [Delivery::Suspect(suspect)] = &told[..] else { panic!("{told:?}") };
     assert_eq!(suspect.code, Code::WrongPlane);

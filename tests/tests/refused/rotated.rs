@@ -55,8 +55,12 @@ fn under_the_old_root() -> Seen {
 
 fn without_a_successor() -> Seen {
     let (old, new) = (Key::fresh(), Key::fresh());
-    let mut reader =
-        Reader::<Live>::new(Roots::new([old.pin()]), vec!["alert/fr".parse().unwrap()], Start::Here);
+    let mut reader = Reader::<Live>::new(
+        Roots::new([old.pin()]),
+        "fr".parse().unwrap(),
+        vec!["alert/fr".parse().unwrap()],
+        Start::Here,
+    );
     let mut give = |token: &str| {
         let mut told = reader.handle_frame(ServerFrame::Rotation { jws: token.into() }, now());
         assert_eq!(told.len(), 1, "{told:?}");
