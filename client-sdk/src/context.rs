@@ -338,6 +338,20 @@ fn show_certificate(tls_roots: TlsRoots, certificate: &Path, key: &Path) -> Resu
     tls_roots.with_client_certificate(&chain, &key).map_err(unusable)
 }
 
+/// Rotations, one a line, in whatever order.
+fn install(roots: &mut Roots, paths: Vec<PathBuf>) -> Result<(), ContextError> {
+    let mut tokens: Vec<(usize, String)> = Vec::new();
+    for (place, path) in paths.iter().enumerate() {
+        let text = read(path, |path| fs::read_to_string(path))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        tokens.extend(lines.map(|line| (place, line.to_owned())));
+    }
+    roots.install(tokens.iter().map(|(_, token)| token.as_str())).map_err(|(which, refusal)| {
+        let place = tokens.get(which).map_or(0, |(place, _)| *place);
+        ContextError::Rotation { path: paths.get(place).cloned().unwrap_or_default(), refusal }
+    })
+}
+
 fn read<T>(path: &Path, how: impl Fn(&Path) -> io::Result<T>) -> Result<T, ContextError> {
     how(path).map_err(|source| ContextError::Unreadable { path: path.to_owned(), source })
 }
