@@ -10,7 +10,7 @@ use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::{ClientFrame, ServerFrame};
 use vigie_proto::id::{CredentialId, MessageId};
 use vigie_proto::jws::{Kind, Token};
-use vigie_proto::label::Label;
+use vigie_proto::label::{Label, Tlp};
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
 use vigie_proto::severity::Severity;
@@ -281,12 +281,15 @@ impl Author {
             chain: ranks(chain),
             channel: message.channel,
             severity: message.severity,
+            tlp: message.label.tlp().as_str(),
+            audience: message.label.audience().orgs().iter().map(ToString::to_string).collect(),
             expires: message.expires,
             flaw,
         });
         match flaw {
             None => {
                 around.tally.published += 1;
+                around.tally.published_for_some += u64::from(!message.label.audience().is_everyone());
                 around.overheard.push(Arc::clone(&token));
             }
             Some(_) => around.tally.bad_publishes += 1,
@@ -344,12 +347,24 @@ impl Author {
             sent,
             expires: sent.plus(Duration::from_secs(life)),
             severity,
-            label: Label::CLEAR,
+            label: label(chance),
             replaces: Vec::new(),
             content: Content { cap: world::alert(channel.plane, &text, severity), original: None },
             channel,
         }
     }
+}
+
+/// For everyone, or now and then for some of those who read here, of whom some are below others.
+fn label(chance: &mut Chance) -> Label {
+    const ORGS: [&str; 5] =
+        ["fr.etat", "fr.etat.idf", "fr.etat.idf.paris", "fr.etat.idf.sdis", "fr.etat.naq"];
+    if !chance.one_in(3) {
+        return Label::CLEAR;
+    }
+    let tlp = *chance.pick(&Tlp::ALL);
+    let named = if tlp == Tlp::Clear { 0 } else { chance.within(u64::from(tlp > Tlp::Green)..=2) };
+    Label::new(tlp, (0..named).map(|_| chance.pick(&ORGS).parse().unwrap())).unwrap()
 }
 
 fn chain_of(person: &Person, id: CredentialId) -> Option<&Arc<Chain>> {

@@ -113,6 +113,8 @@ coverage! {
     gaps_in_pages,
     /// Messages signed well.
     published,
+    /// Of these, for some organisations only.
+    published_for_some,
     /// Messages signed badly, and bytes of others.
     bad_publishes,
     /// Publishes sent again although a receipt was there.

@@ -87,6 +87,10 @@ pub enum Did {
         channel: Channel,
         /// How grave.
         severity: Severity,
+        /// How far it may go.
+        tlp: &'static str,
+        /// For which organisations; none is everyone.
+        audience: Vec<String>,
         /// Until when.
         expires: Timestamp,
         /// Why it is no good.
@@ -217,6 +221,8 @@ pub enum Did {
         reader: ReaderId,
         /// On which plane.
         plane: Plane,
+        /// For which organisation.
+        org: String,
         /// Whether it reads by the SDK, and so has messages shown to it.
         by_sdk: bool,
     },

@@ -73,7 +73,7 @@ impl ReadingClient {
     /// A program that begins somewhere.
     pub fn new(id: ReaderId, wishes: Wishes, roots: &Roots, history: &mut History) -> Self {
         let Wishes { plane, by_sdk, start, .. } = wishes;
-        history.note(Did::Reads { reader: id, plane, by_sdk });
+        history.note(Did::Reads { reader: id, plane, org: wishes.org.to_string(), by_sdk });
         let (org, filters) = (wishes.org.clone(), wishes.sets[0].clone());
         let parsed = filters.iter().map(|filter| filter.parse().unwrap()).collect();
         let reads = match plane {

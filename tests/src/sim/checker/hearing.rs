@@ -1,4 +1,5 @@
-//! Who hears what, on text: `alert` descends, `signal` rises. Written anew on purpose, from the table of the protocol.
+//! Who hears what, on text: `alert` descends, `signal` rises, a label leaves out. Written anew on purpose, from the tables
+//! of the protocol.
 
 use vigie_proto::severity::Severity;
 
@@ -42,9 +43,21 @@ pub(super) fn hears(filter: &str, channel: &str, severity: Severity) -> bool {
     }
 }
 
+/// Whether a message under this label is for a reader of this organisation.
+pub(super) fn is_for(tlp: &str, audience: &[String], org: &str) -> bool {
+    let named = audience.iter().any(|named| named == org);
+    let below = audience.iter().any(|named| is_below(org, named));
+    match tlp {
+        "TLP:CLEAR" => true,
+        "TLP:GREEN" => audience.is_empty() || named || below,
+        "TLP:AMBER" => named || below,
+        _ => named,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::hears;
+    use super::{hears, is_for};
     use vigie_proto::severity::Severity::{Minor, Severe};
 
     #[test]
@@ -62,6 +75,22 @@ mod tests {
             ("exercise/alert/fr.idf", "exercise/alert/fr", Minor, true),
         ] {
             assert_eq!(hears(filter, channel, severity), heard, "{filter} {channel} {severity}");
+        }
+    }
+
+    #[test]
+    fn a_label_leaves_out_those_whom_it_does_not_name() {
+        for (tlp, audience, heard) in [
+            ("TLP:CLEAR", "", [true; 4]),
+            ("TLP:GREEN", "", [true; 4]),
+            ("TLP:GREEN", "fr.a", [false, true, true, false]),
+            ("TLP:AMBER", "fr.a", [false, true, true, false]),
+            ("TLP:AMBER+STRICT", "fr.a", [false, true, false, false]),
+            ("TLP:RED", "fr.a", [false, true, false, false]),
+        ] {
+            let audience: Vec<_> = (!audience.is_empty()).then(|| audience.to_owned()).into_iter().collect();
+            let found = ["fr", "fr.a", "fr.a.x", "fr.ab"].map(|org| is_for(tlp, &audience, org));
+            assert_eq!(found, heard, "{tlp}");
         }
     }
 }

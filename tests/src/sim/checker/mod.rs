@@ -99,15 +99,21 @@ struct Signed {
     chain: Ranks,
     channel: Channel,
     severity: Severity,
+    tlp: &'static str,
+    audience: Vec<String>,
     expires: Timestamp,
     flaw: Option<Flaw>,
     first_sent: Option<Timestamp>,
 }
 
 impl Signed {
-    fn is_heard_by(&self, filters: &[String]) -> bool {
+    fn is_heard_by(&self, filters: &[String], org: &str) -> bool {
         let channel = self.channel.to_string();
-        filters.iter().any(|filter| hearing::hears(filter, &channel, self.severity))
+        self.is_for(org) && filters.iter().any(|filter| hearing::hears(filter, &channel, self.severity))
+    }
+
+    fn is_for(&self, org: &str) -> bool {
+        hearing::is_for(self.tlp, &self.audience, org)
     }
 }
 
@@ -150,7 +156,7 @@ pub fn judge(history: &[Record]) -> Vec<Violation> {
 impl Checker {
     fn handle(&mut self, did: &Did) {
         match did {
-            Did::Signed { author, token, id, chain, channel, severity, expires, flaw } => {
+            Did::Signed { author, token, id, chain, channel, severity, tlp, audience, expires, flaw } => {
                 self.revoking.ids.insert(*id, Arc::clone(token));
                 let signed = Signed {
                     name: self.signed.len() + 1,
@@ -158,6 +164,8 @@ impl Checker {
                     chain: Arc::clone(chain),
                     channel: channel.clone(),
                     severity: *severity,
+                    tlp,
+                    audience: audience.clone(),
                     expires: *expires,
                     flaw: *flaw,
                     first_sent: None,

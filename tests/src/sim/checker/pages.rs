@@ -11,6 +11,7 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
 use super::gaps::Told;
+use super::readers::View;
 use super::{Checker, Promise};
 use crate::sim::history::ReaderId;
 
@@ -110,7 +111,7 @@ impl Checker {
     pub(super) fn handle_past(
         &self,
         pages: &mut Pages,
-        plane: Plane,
+        who: (Plane, &str),
         seq: Sequence,
         admitted: Timestamp,
         token: &Arc<str>,
@@ -118,7 +119,7 @@ impl Checker {
         let Some(page) = &mut pages.asked else {
             return vec![(Promise::Order, format!("was given {seq} of a page that it did not ask for"))];
         };
-        let mut broken = self.judge_giving(plane, &page.filters, token);
+        let mut broken = self.judge_giving(who, &page.filters, token);
         if seq <= page.given.last().copied().unwrap_or(page.after) {
             broken.push((Promise::Order, format!("was given {seq} of history, not in order")));
         }
@@ -134,13 +135,14 @@ impl Checker {
     }
 
     /// At the end: everything that anyone was told of the log, from one end of each page to the other.
-    pub(super) fn judge_pages(&self, pages: &Pages, reader: ReaderId) -> Vec<String> {
+    pub(super) fn judge_pages(&self, view: &View, reader: ReaderId) -> Vec<String> {
         let mut broken = Vec::new();
-        for (page, id, next) in &pages.whole {
+        for (page, id, next) in &view.past.whole {
             let Some(log) = self.logs.get(id) else { continue };
             let concerned = log.places.range(page.after.next()..).take_while(|(seq, _)| *seq <= next);
             for (seq, (token, _)) in concerned {
-                let heard = self.signed.get(token).is_some_and(|signed| signed.is_heard_by(&page.filters));
+                let signed = self.signed.get(token);
+                let heard = signed.is_some_and(|signed| signed.is_heard_by(&page.filters, &view.org));
                 let excused = *seq < page.there_is_from || page.told.iter().any(|gap| gap.excuses(log, *seq));
                 if heard && !page.given.contains(seq) && !excused {
                     let name = self.name(token);

@@ -39,6 +39,7 @@ pub(super) struct Stretch {
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) plane: Plane,
+    pub(super) org: String,
     pub(super) by_sdk: bool,
     /// What was asked and not answered, in order.
     pub(super) asked: VecDeque<(Start, Vec<String>)>,
@@ -64,9 +65,10 @@ pub(super) struct Readers {
 
 impl Checker {
     pub(super) fn handle_reader(&mut self, did: &Did) {
-        if let Did::Reads { reader, plane, by_sdk } = did {
+        if let Did::Reads { reader, plane, org, by_sdk } = did {
             let view = View {
                 plane: *plane,
+                org: org.clone(),
                 by_sdk: *by_sdk,
                 asked: VecDeque::new(),
                 past: Pages::default(),
@@ -101,7 +103,7 @@ impl Checker {
             }
             Did::AskedPast { filters, start, limit, .. } => view.past.handle_asked(filters, *start, *limit),
             Did::Past { seq, admitted, token, .. } => {
-                self.handle_past(&mut view.past, view.plane, *seq, *admitted, token)
+                self.handle_past(&mut view.past, (view.plane, &view.org), *seq, *admitted, token)
             }
             Did::PageEnded { next, end, .. } => self.handle_page_end(&mut view.past, *next, *end),
             Did::ReaderRefused { code, .. } => view.handle_refusal(*code),
@@ -232,7 +234,7 @@ impl Checker {
         view.gaps.clear();
         let name = self.name(token);
         let filters = view.stretches.last().map_or(&[][..], |stretch| &stretch.filters);
-        let mut broken = self.judge_giving(view.plane, filters, token);
+        let mut broken = self.judge_giving((view.plane, &view.org), filters, token);
         let Some(stretch) = view.stretches.last_mut().filter(|_| view.open) else {
             broken.push((Promise::Order, format!("was given {name} before `subscribed`")));
             return broken;
@@ -255,10 +257,10 @@ impl Checker {
         broken
     }
 
-    /// Whether this may be given to a reader of a plane who asked for this, at any time.
+    /// Whether this may be given to a reader of a plane and an organisation who asked for this, at any time.
     pub(super) fn judge_giving(
         &self,
-        plane: Plane,
+        (plane, org): (Plane, &str),
         filters: &[String],
         token: &Arc<str>,
     ) -> Vec<(Promise, String)> {
@@ -275,7 +277,9 @@ impl Checker {
         }
         if signed.channel.plane != plane {
             broken.push((Promise::PlanesApart, format!("was given {name}")));
-        } else if !signed.is_heard_by(filters) {
+        } else if !signed.is_for(org) {
+            broken.push((Promise::NothingElse, format!("was given {name}, which is labelled for others")));
+        } else if !signed.is_heard_by(filters, org) {
             broken.push((Promise::NothingElse, format!("was given {name}, which it does not hear")));
         }
         broken
@@ -332,7 +336,10 @@ impl Checker {
                     let Some(signed) = self.signed.get(token) else { continue };
                     let excused =
                         *seq < stretch.there_is_from || stretch.told.iter().any(|gap| gap.excuses(log, *seq));
-                    if signed.is_heard_by(&stretch.filters) && !stretch.given.contains(seq) && !excused {
+                    if signed.is_heard_by(&stretch.filters, &view.org)
+                        && !stretch.given.contains(seq)
+                        && !excused
+                    {
                         let name = self.name(token);
                         broken.push(format!(
                             "reader {reader} stands at {}, but was not given {name} at {seq}",
@@ -341,7 +348,7 @@ impl Checker {
                     }
                 }
             }
-            broken.extend(self.judge_pages(&view.past, *reader));
+            broken.extend(self.judge_pages(view, *reader));
             let shown = |token: &&Arc<str>| {
                 view.shown.contains(*token)
                     || view.without_chain.contains(*token)
