@@ -15,6 +15,8 @@ mod desk;
 mod export;
 #[path = "cli_journal/import.rs"]
 mod import;
+#[path = "cli_journal/labels.rs"]
+mod labels;
 #[path = "cli_journal/moved.rs"]
 mod moved;
 #[path = "cli_journal/verify.rs"]

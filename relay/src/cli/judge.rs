@@ -198,9 +198,16 @@ fn text(jws: &[u8]) -> Result<&str, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use vigie_proto::cap::{Alert, Headline, Urgency};
     use vigie_proto::channel::Plane;
+    use vigie_proto::id::{MessageId, Sequence};
     use vigie_proto::key::SigningKey;
+    use vigie_proto::label::{Audience, Label, Tlp};
+    use vigie_proto::message::{Content, Message};
+    use vigie_proto::severity::Severity;
     use vigie_proto::time::Timestamp;
+    use vigie_proto::verify::sign;
 
     use super::super::authority::make_root;
     use super::*;
@@ -210,6 +217,68 @@ mod tests {
         let now = Timestamp::from_millis(1_800_000_000_000);
         let root = make_root(&key, &"fr".parse().unwrap(), "nation", Plane::Live, now).unwrap();
         Arc::clone(root.leaf())
+    }
+
+    fn signed() -> VerifiedMessage {
+        let key = SigningKey::from_seed(&[5; 32]).unwrap();
+        let sent = Timestamp::from_millis(1_800_000_000_000);
+        let chain = make_root(&key, &"fr".parse().unwrap(), "nation", Plane::Live, sent).unwrap();
+        let cap = Alert::from_headline(&Headline {
+            plane: Plane::Live,
+            identifier: "1",
+            sender: "fr",
+            sent: "2027-01-15T09:00:00+01:00",
+            language: "fr-FR",
+            text: "Crue",
+            severity: Severity::Minor,
+            urgency: Urgency::Expected,
+            area: "fr",
+            restriction: None,
+        });
+        let message = Message {
+            channel: "alert/fr".parse().unwrap(),
+            sent,
+            expires: sent.plus(std::time::Duration::from_secs(60)),
+            severity: Severity::Minor,
+            label: Label::new(Tlp::Amber, ["fr.a".parse().unwrap()]).unwrap(),
+            replaces: Vec::new(),
+            content: Content { cap, original: None },
+        };
+        let token = sign(&key, chain.leaf().id(), &message);
+        verify(&token, &Arc::new(chain), MESSAGE_LIFETIME_MAX).unwrap()
+    }
+
+    /// Otherwise a journal that was tampered with would serve a message to others than its author named.
+    #[test]
+    fn all_that_stands_beside_the_signed_bytes_is_held_against_them() {
+        let signed = signed();
+        let said = signed.message();
+        let good = MessageRecord {
+            seq: Sequence::new(1),
+            admitted: said.sent,
+            expires: said.expires,
+            id: signed.id(),
+            credential: signed.credential(),
+            severity: said.severity,
+            channel: said.channel.clone(),
+            audience: said.label.audience().clone(),
+            jws: Bytes::copy_from_slice(signed.token().as_bytes()),
+        };
+        assert!(same(&good, &signed).is_ok());
+        let named = |org: &str, strict| Audience::named([org.parse().unwrap()], strict).unwrap();
+        for (record, what) in [
+            (MessageRecord { id: MessageId::from_bytes([1; 32]), ..good.clone() }, "id"),
+            (MessageRecord { credential: CredentialId::from_bytes([1; 32]), ..good.clone() }, "credential"),
+            (MessageRecord { expires: said.sent, ..good.clone() }, "expires"),
+            (MessageRecord { severity: Severity::Severe, ..good.clone() }, "severity"),
+            (MessageRecord { channel: "alert/fr.a".parse().unwrap(), ..good.clone() }, "channel"),
+            (MessageRecord { audience: Audience::EVERYONE, ..good.clone() }, "audience"),
+            (MessageRecord { audience: named("fr", false), ..good.clone() }, "audience"),
+            (MessageRecord { audience: named("fr.a", true), ..good }, "audience"),
+        ] {
+            let found = same(&record, &signed);
+            assert!(matches!(found, Err(Unfit::Differs(found)) if found == what), "{what}: {found:?}");
+        }
     }
 
     /// An export gives a credential again where its reader had forgotten that it was given.

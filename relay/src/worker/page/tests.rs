@@ -53,11 +53,15 @@ fn reader() -> Reader {
 }
 
 fn reader_of(filter: &str) -> Reader {
+    reader_for("fr.etat", filter)
+}
+
+fn reader_for(org: &str, filter: &str) -> Reader {
     let key = SigningKey::from_seed(&[0xA7; 32]).unwrap();
     let grant = |flow| Grant { flow, at: "fr".parse().unwrap(), publish: None, subscribe: true, delegate: 0 };
     let claims = Claims {
         subject: *key.public(),
-        org: "fr.etat".parse().unwrap(),
+        org: org.parse().unwrap(),
         name: "etat".to_owned(),
         role: Role::Author,
         grants: vec![grant(Flow::Alert), grant(Flow::Signal)],
@@ -185,6 +189,20 @@ fn those_who_listen_to_something_else_do_not_share() {
     assert_eq!(page(&none).end.seq, Sequence::new(20));
     request.session.index = 2;
     assert!(Arc::ptr_eq(page(&pages.read(request).unwrap()), page(&none)));
+}
+
+/// Or a crowd of many organisations would read the same page once for each. Whom a message is for is looked at where it is
+/// given.
+#[test]
+fn those_who_listen_to_the_same_for_others_share() {
+    let journal = whole();
+    let pages = Pages::new(journal.reader());
+    let ask = |org| {
+        let purpose = Purpose::Subscription { number: 1, reader: reader_for(org, "alert/fr.**") };
+        let session = SessionId { index: 1, generation: 0 };
+        pages.read(ReadRequest { session, purpose, from: at(0), max_bytes: 10_000 }).unwrap()
+    };
+    assert!(Arc::ptr_eq(page(&ask("fr.etat")), page(&ask("fr.sante"))));
 }
 
 #[test]
