@@ -124,7 +124,7 @@ impl Chain {
         self.leaf().claims().valid.intersect(&self.root_window())
     }
 
-    fn root_window(&self) -> Window {
+    pub(crate) fn root_window(&self) -> Window {
         #[cfg(feature = "sabotage")]
         if crate::sabotage::Sabotage::RootEndIgnored.is_planted() {
             return Window { until: Timestamp::FAR_FUTURE, ..self.succession.window() };
@@ -213,7 +213,7 @@ fn check_link(
         None => Arc::new(Credential::from_token(&Token::parse(text, Kind::Credential)?, text)?),
     };
     let signer = signer_of(&link, parent, roots)?;
-    if !roots.test_keys_pass() && test_keys::is_published(&link.claims().subject) {
+    if is_test_key(&link, roots) {
         return Err(Refusal::from(Code::TestKey).by(link.id()));
     }
     if cached.is_none() {
@@ -228,8 +228,13 @@ fn check_link(
     Ok(link)
 }
 
+/// Whether everybody has its private key, and nobody is to be believed for it.
+pub(crate) fn is_test_key(link: &Credential, roots: &Roots) -> bool {
+    !roots.test_keys_pass() && test_keys::is_published(&link.claims().subject)
+}
+
 /// The key that must have signed this link, given the one before it.
-fn signer_of<'a>(
+pub(crate) fn signer_of<'a>(
     link: &'a Credential,
     parent: Option<&'a Arc<Credential>>,
     roots: &Roots,
@@ -255,7 +260,7 @@ fn trusted<'r>(link: &Credential, roots: &'r Roots) -> Result<&'r Succession, Re
 }
 
 /// Whether `child` claims no more than `parent` may give, in every dimension.
-fn fits_inside(child: &Credential, parent: &Credential) -> Result<(), Refusal> {
+pub(crate) fn fits_inside(child: &Credential, parent: &Credential) -> Result<(), Refusal> {
     let (claims, above) = (child.claims(), parent.claims());
     let exceeds = |what: &str| Refusal::new(Code::ExceedsParent, what.to_owned()).by(child.id());
     if claims.plane != above.plane {

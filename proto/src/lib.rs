@@ -38,6 +38,7 @@ pub mod verify;
 pub mod revocation;
 pub mod admit;
 pub mod hear;
+pub mod explain;
 pub mod login;
 pub mod cursor;
 pub mod frame;

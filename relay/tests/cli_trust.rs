@@ -7,6 +7,8 @@ mod support;
 
 #[path = "cli_trust/ends.rs"]
 mod ends;
+#[path = "cli_trust/explain.rs"]
+mod explain;
 #[path = "cli_trust/list.rs"]
 mod list;
 #[path = "cli_trust/revoke.rs"]

@@ -18,7 +18,7 @@ use super::health::HealthListen;
 use super::journal::args::JournalCommand;
 use super::subscribe::After;
 use super::text::Lang;
-use super::trust::args::{TrustList, TrustRevoke, TrustRotate, TrustSend};
+use super::trust::args::{TrustExplain, TrustList, TrustRevoke, TrustRotate, TrustSend};
 use super::trust_root::args::RootCommand;
 
 #[derive(Debug, Parser)]
@@ -239,6 +239,7 @@ pub(super) struct IdentityShow {
 #[derive(Debug, Subcommand)]
 pub(super) enum TrustCommand {
     Grant(TrustGrant),
+    Explain(TrustExplain),
     List(TrustList),
     Rotate(TrustRotate),
     Revoke(TrustRevoke),
@@ -328,7 +329,7 @@ fn lang_parser() -> impl TypedValueParser<Value = Lang> {
     PossibleValuesParser::new(["fr", "en"]).map(|text| if text == "fr" { Lang::Fr } else { Lang::En })
 }
 
-fn severity_parser() -> impl TypedValueParser<Value = Severity> {
+pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
     PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).map(|text| {
         let given = Severity::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(&text));
         given.expect("the parser before this one took only these words")

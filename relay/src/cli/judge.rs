@@ -143,13 +143,20 @@ impl Judge {
         Ok(signed)
     }
 
+    /// The credentials that were given, in order.
+    pub(super) fn given(&self) -> Vec<CredentialId> {
+        let mut given: Vec<CredentialId> = self.credentials.keys().copied().collect();
+        given.sort();
+        given
+    }
+
     /// How many credentials something that was verified stands on, and how many were given besides.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.used.len() as u64, (self.credentials.len() - self.used.len()) as u64)
     }
 
     /// The chain that ends in this credential, put together from the links that were given.
-    fn chain(&mut self, leaf: CredentialId) -> Result<Arc<Chain>, Unfit> {
+    pub(super) fn chain(&mut self, leaf: CredentialId) -> Result<Arc<Chain>, Unfit> {
         if let Some(chain) = self.chains.get(&leaf) {
             return Ok(Arc::clone(chain));
         }

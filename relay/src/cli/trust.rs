@@ -2,6 +2,7 @@
 
 pub(super) mod args;
 mod carried;
+mod explain;
 mod former;
 mod kept;
 mod known;
@@ -40,6 +41,7 @@ pub(super) fn run(session: Session<'_>, command: &TrustCommand) -> Outcome {
     match command {
         TrustCommand::Grant(args) => issue(session, args),
         TrustCommand::Show(args) => show(session, args),
+        TrustCommand::Explain(args) => explain::run(session, args),
         TrustCommand::List(args) => list::run(session, args),
         TrustCommand::Rotate(args) => rotate::run(session, args),
         TrustCommand::Revoke(args) => revoke::revoke(session, args),

@@ -73,6 +73,50 @@ sentences! {
         "whether one of them is revoked was not looked up: --relay asks the relays, --config FILE reads a relay's journal here",
         "si l'une d'elles est révoquée n'a pas été cherché : --relay demande aux relais, --config FICHIER lit le journal \
          d'un relais ici";
+    explain_what() "explain what? an identity or chain file and a CHANNEL, or the id of a message",
+        "expliquer quoi ? une identité ou un fichier de chaîne et un CANAL, ou l'identifiant d'un message";
+    explain_which_journal()
+        "in which journal? --config FILE (settings of a relay on this machine) or --journal DIR; a relay tells nobody who hears",
+        "dans quel journal ? --config FICHIER (réglages d'un relais de cette machine) ou --journal DOSSIER ; un relais ne dit à \
+         personne qui entend";
+    explain_no_message(id) "the journal has no message {id}", "le journal n'a pas de message {id}";
+    explain_nobody_asked()
+        "whether a revocation meets it was not looked up: --relay lets the relay itself judge, --config FILE reads its journal",
+        "si une révocation la touche n'a pas été cherché : --relay laisse juger le relais lui-même, --config FICHIER lit son \
+         journal";
+    explain_needs_key() "--relay logs in as an identity of this context: name one in place of a chain file",
+        "--relay s'authentifie au nom d'une identité de ce contexte : nommez-en une au lieu d'un fichier de chaîne";
+    explain_no_answer() "no relay answered in time: what is said above was judged here alone",
+        "aucun relais n'a répondu à temps : ce qui est dit plus haut n'a été jugé qu'ici";
+    no_credential() "(no credential)", "(pas une accréditation)";
+    rule_holds() "HOLDS", "TENU";
+    rule_refuses() "REFUSES", "REFUSE";
+    rule_form() "it is a credential of sound form", "c'est une accréditation bien formée";
+    rule_parent() "it is a pinned root, or names the one above it", "c'est une racine épinglée, ou elle nomme celle au-dessus";
+    rule_key() "its key is not published", "sa clé n'est pas publiée";
+    rule_signature() "it is signed by the one above it", "elle est signée par celle au-dessus";
+    rule_attenuation() "it claims no more than the one above it", "elle ne revendique pas plus que celle au-dessus";
+    rule_root() "its root was handed to, and has not handed over", "sa racine a reçu la main et ne l'a pas passée";
+    rule_time() "it is good now", "elle est valable maintenant";
+    rule_revocation() "no known revocation meets it", "aucune révocation connue ne la touche";
+    rule_role() "it is not a relay's", "ce n'est pas celle d'un relais";
+    rule_plane() "live stays with live, exercise with exercise", "le réel reste au réel, l'exercice à l'exercice";
+    rule_grant() "it grants this flow, place and severity", "elle accorde ce flux, ce lieu et cette gravité";
+    rule_audience() "the message is for its organisation", "le message est pour son organisation";
+    may_publish(channel, severity) "publish {severity} on {channel}", "publier {severity} sur {channel}";
+    may_subscribe(channel) "subscribe to {channel}", "s'abonner à {channel}";
+    allowed() "ALLOWED", "PERMIS";
+    not_allowed() "NOT ALLOWED", "NON PERMIS";
+    relay_lets_in(count) "the relay lets it in; it has {count} revocation(s) of this plane, none of which meets it",
+        "le relais l'admet ; il a {count} révocation(s) de ce plan, aucune ne la touche";
+    relay_subscribes(count)
+        "the relay lets it in and takes the subscription; it has {count} revocation(s) of this plane, none of which meets it",
+        "le relais l'admet et prend l'abonnement ; il a {count} révocation(s) de ce plan, aucune ne la touche";
+    relay_refuses(why) "the relay refuses: {why}", "le relais refuse : {why}";
+    explained_message(channel, severity, label, id, seq) "{channel}  {severity}  {label}  sequence {seq}\n   {id}",
+        "{channel}  {severity}  {label}  séquence {seq}\n   {id}";
+    may_hear() "HEARS", "ENTEND";
+    may_not_hear() "DOES NOT HEAR", "N'ENTEND PAS";
     former_key(number, key, from) "former key {number}: {key}, credential of {from}",
         "ancienne clé {number} : {key}, accréditation du {from}";
     rotation_taken_up() "a rotation that was cut off is finished", "une rotation interrompue est achevée";

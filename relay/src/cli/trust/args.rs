@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use vigie_proto::revocation::Reason;
+use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::known::Sources;
-use crate::cli::args::DAYS_MAX;
+use crate::cli::args::{DAYS_MAX, severity_parser};
 use crate::cli::{duration, time};
 
 #[derive(Debug, Args)]
@@ -44,6 +45,20 @@ pub(in crate::cli) struct TrustSend {
     pub(in crate::cli) authority: Option<PathBuf>,
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     pub(in crate::cli) wait: Duration,
+    #[arg(long)]
+    pub(in crate::cli) exercise: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TrustExplain {
+    // An id may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
+    pub(in crate::cli) target: String,
+    pub(in crate::cli) channel: Option<String>,
+    #[arg(long, value_name = "SEVERITY", requires = "channel", value_parser = severity_parser(), ignore_case = true)]
+    pub(in crate::cli) publish: Option<Severity>,
+    #[command(flatten)]
+    pub(in crate::cli) sources: Sources,
     #[arg(long)]
     pub(in crate::cli) exercise: bool,
 }

@@ -31,18 +31,24 @@ pub(in crate::cli) struct Sources {
 
 impl Sources {
     /// Whether a journal was named; the settings alone name one too.
-    fn journal(&self) -> Option<(Option<&Path>, Option<&Path>)> {
+    pub(super) fn journal_of(&self) -> Option<(Option<&Path>, Option<&Path>)> {
         let (dir, config) = (self.journal.as_deref(), self.config.as_deref());
         (dir.is_some() || config.is_some()).then_some((dir, config))
     }
 
-    /// What they know as revoked, on these planes.
-    pub(super) fn revocations(&self, session: Session<'_>, planes: &[Plane]) -> Result<Known, Failure> {
+    /// What the journal knows as revoked, if one was named.
+    pub(super) fn of_journal(&self, session: Session<'_>) -> Result<Known, Failure> {
         let mut known = Known::default();
-        if let Some((dir, config)) = self.journal() {
+        if let Some((dir, config)) = self.journal_of() {
             known.is_asked = true;
             of_journal(session, dir, config, &mut known)?;
         }
+        Ok(known)
+    }
+
+    /// What they know as revoked, on these planes.
+    pub(super) fn revocations(&self, session: Session<'_>, planes: &[Plane]) -> Result<Known, Failure> {
+        let mut known = self.of_journal(session)?;
         if self.relay {
             known.is_asked = true;
             for plane in planes {

@@ -131,4 +131,41 @@ pub(super) const HELP: &[(&str, &str, &str)] = &[
     ),
     ("trust rotate [wait]", "How long to wait for the relays", "Combien de temps attendre les relais"),
     ("trust rotate [exercise]", "On the exercise plane", "Sur le plan d'exercice"),
+    (
+        "trust explain",
+        "Which credential allows it or which rule refuses it; of a message, who may hear it and what keeps others out",
+        "Quelle accréditation le permet ou quelle règle le refuse ; d'un message, qui peut l'entendre et ce qui en tient d'autres écartés",
+    ),
+    (
+        "trust explain [target]",
+        "An identity of this context or a chain file, with a channel; or the id of a message",
+        "Une identité de ce contexte ou un fichier de chaîne, avec un canal ; ou l'identifiant d'un message",
+    ),
+    (
+        "trust explain [channel]",
+        "What is asked for: alert/PLACE or signal/PLACE, with .** for all below",
+        "Ce qui est demandé : alert/LIEU ou signal/LIEU, avec .** pour tout ce qui est au-dessous",
+    ),
+    (
+        "trust explain [publish]",
+        "Publishing at this severity, in place of subscribing",
+        "Publier à cette gravité, au lieu de s'abonner",
+    ),
+    (
+        "trust explain [relay]",
+        "Log in and subscribe as the identity, so that the relay itself judges",
+        "S'authentifier et s'abonner au nom de l'identité, pour que le relais juge lui-même",
+    ),
+    (
+        "trust explain [journal]",
+        "Revocations and messages of this journal folder, beside a running relay or not",
+        "Révocations et messages de ce dossier de journal, à côté d'un relais en marche ou non",
+    ),
+    (
+        "trust explain [config]",
+        "The same, of the journal of a relay with these settings",
+        "De même, du journal d'un relais de ces réglages",
+    ),
+    ("trust explain [wait]", "How long to wait for the relay", "Combien de temps attendre le relais"),
+    ("trust explain [exercise]", "On the exercise plane", "Sur le plan d'exercice"),
 ];
