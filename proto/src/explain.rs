@@ -141,7 +141,7 @@ fn links(
         if is_test_key(link, roots) { Err(Refusal::from(Code::TestKey).by(link.id())) } else { Ok(()) };
     findings.push(Finding::of(Rule::Key, id, test_key));
     // Without the right signer the one above is asked, since somebody may have mixed up two chains.
-    let key = above.map_or(&link.claims().subject, |above| &above.claims().subject);
+    let key = above.map_or_else(|| &link.claims().subject, |above| &above.claims().subject);
     let signed = Token::parse(text, Kind::Credential).and_then(|token| token.check_signature(key));
     findings.push(Finding::of(Rule::Signature, id, signed.map_err(|refusal| refusal.by(link.id()))));
     if let Some(above) = above {
