@@ -6,6 +6,8 @@
 use crate::id::{MessageId, Sequence};
 use crate::refusal::{Code, Refusal};
 use crate::revocation::{Revocations, VerifiedRevocation};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::verify::VerifiedMessage;
 
@@ -49,7 +51,12 @@ pub fn admit(
     if let Some(stored) = known.find(&message.id()) {
         return Ok(Admission::Known(stored));
     }
-    if let Some(revoked) = revocations.revoked(message.chain()) {
+    let revoked = revocations.revoked(message.chain());
+    #[cfg(feature = "sabotage")]
+    let revoked = revoked.filter(|revoked| {
+        message.message().sent >= revoked.from() || !Sabotage::SentTrustedInRevocation.is_planted()
+    });
+    if let Some(revoked) = revoked {
         return Err(revoked.refusal());
     }
     message.judge_admitted(admitted)?;
@@ -83,7 +90,10 @@ pub fn admit_revocation(
     if let Some(revoked) = revocations.revoked(verified.chain()) {
         return Err(revoked.refusal());
     }
-    if let Some(last) = revocations.last_of(revocation.issuer())
+    let last = revocations.last_of(revocation.issuer());
+    #[cfg(feature = "sabotage")]
+    let last = last.filter(|_| !Sabotage::RevocationNumberNotChecked.is_planted());
+    if let Some(last) = last
         && revocation.statement().number <= last
     {
         let detail = format!("the last one has number {last}");

@@ -98,7 +98,11 @@ pub fn check(proof: &str, chain: &Chain, expected: &Expected<'_>, now: Timestamp
         | JsonError::Unknown(detail)
         | JsonError::Shape(detail) => invalid(detail),
     })?;
-    if payload.nonce != expected.nonce || now.since(expected.nonce_given) > NONCE_LIFETIME {
+    let nonce = payload.nonce;
+    #[cfg(feature = "sabotage")]
+    let nonce =
+        if crate::sabotage::Sabotage::LoginProofNonceReused.is_planted() { expected.nonce } else { nonce };
+    if nonce != expected.nonce || now.since(expected.nonce_given) > NONCE_LIFETIME {
         return Err(Code::ProofReplayed.into());
     }
     if !expected.relay_names.contains(&payload.relay) {

@@ -326,6 +326,10 @@ impl InForce {
         if self.meets_succession(chain.succession().before()) {
             return links.first();
         }
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RevocationTakesTheIssuer.is_planted() {
+            return links.iter().find(|link| link.id() == self.revocation.issuer);
+        }
         links.iter().enumerate().find_map(|(depth, link)| {
             let named = match self.revocation.statement.target {
                 Target::Credential(id) => link.id() == id,

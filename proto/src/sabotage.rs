@@ -11,6 +11,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::credential::Grant;
 use crate::hear::Said;
 use crate::label::Audience;
 
@@ -115,6 +116,42 @@ bugs! {
     /// A root goes on after the end that it stated.
     RootEndIgnored = "root-end-ignored",
 
+    // Authority: what a chain may, and what ends it.
+    /// A child may be of any organisation.
+    OrgNotAttenuated = "org-not-attenuated",
+    /// A child may publish more gravely than its parent.
+    SeverityNotAttenuated = "severity-not-attenuated",
+    /// A child may speak where its parent may not.
+    PlaceNotAttenuated = "place-not-attenuated",
+    /// A child may delegate as far down as it likes.
+    DelegateDepthIgnored = "delegate-depth-ignored",
+    /// A credential is good before it begins.
+    NotBeforeIgnored = "not-before-ignored",
+    /// The plane of a message is that of its channel, whatever its `typ` says.
+    PlaneFromChannelOnly = "plane-from-channel-only",
+    /// A good signature over a credential vouches for any other over the same claims.
+    VerdictCachedById = "verdict-cached-by-id",
+    /// The proof of one log-in serves for another.
+    LoginProofNonceReused = "login-proof-nonce-reused",
+    /// Sessions outlive their credential.
+    ExpiredSessionStays = "expired-session-stays",
+    /// A page of history has all that was read for it.
+    HistoryUnheard = "history-unheard",
+    /// What says that it was sent before a revocation is admitted after it.
+    SentTrustedInRevocation = "sent-trusted-in-revocation",
+    /// A revocation ends all below its issuer, and the issuer.
+    RevocationTakesTheIssuer = "revocation-takes-the-issuer",
+    /// Old revocations may be put in again.
+    RevocationNumberNotChecked = "revocation-number-not-checked",
+    /// A relay that starts again knows of no revocation.
+    RevocationNotKeptAtRestart = "revocation-not-kept-at-restart",
+    /// Sessions outlive the revocation of their credential.
+    RevokedSessionStays = "revoked-session-stays",
+    /// Readers are told of revocations when they log in, and not when they happen.
+    RevocationNotToldLive = "revocation-not-told-live",
+    /// Readers disown all of a revoked author's messages.
+    FromIgnoredInDisowned = "from-ignored-in-disowned",
+
     // The SDK.
     /// The cursor of a durable subscription is committed when a message is given, and not when it was dealt with.
     CursorCommittedTooEarly = "cursor-committed-too-early",
@@ -150,4 +187,19 @@ fn from_environment() -> Option<Sabotage> {
     let bug = Sabotage::ALL.iter().find(|bug| named == bug.name());
     let names = || Sabotage::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>().join(", ");
     Some(*bug.unwrap_or_else(|| panic!("{VARIABLE}: unknown sabotage {named:?}; there are {}", names())))
+}
+
+/// A grant without what a planted bug does not look at.
+pub(crate) fn narrowed(grant: &Grant, issuer: &Grant) -> Grant {
+    let mut grant = grant.clone();
+    if Sabotage::SeverityNotAttenuated.is_planted() {
+        grant.publish = grant.publish.min(issuer.publish);
+    }
+    if Sabotage::PlaceNotAttenuated.is_planted() {
+        grant.at = issuer.at.clone();
+    }
+    if Sabotage::DelegateDepthIgnored.is_planted() {
+        grant.delegate = grant.delegate.min(issuer.delegate.saturating_sub(1));
+    }
+    grant
 }

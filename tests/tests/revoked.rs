@@ -93,7 +93,7 @@ async fn who_is_revoked_is_out_within_a_second_and_says_nothing_more() {
     assert_eq!(answer["op"], "revoked", "{answer}");
     for session in [&mut target, &mut child] {
         loop {
-            match session.next().await {
+            match soon(session.next()).await {
                 Came::Closed(number, reason) => {
                     assert_eq!((number, &*reason), (1008, Code::SessionRevoked.as_str()));
                     break;

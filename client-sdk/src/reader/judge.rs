@@ -11,6 +11,8 @@ use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{self, InForce, Revocations};
 use vigie_proto::rotation::Rotation;
+#[cfg(feature = "sabotage")]
+use vigie_proto::sabotage::Sabotage;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::{self, VerifiedMessage};
 
@@ -94,7 +96,12 @@ impl<P: OnPlane> Judge<P> {
         admitted: Timestamp,
         cursor: Cursor,
     ) -> Option<Disowned> {
-        let revoked = self.revocations.revoked(chain).filter(|revoked| admitted >= revoked.from())?;
+        let revoked = self.revocations.revoked(chain)?;
+        #[cfg(feature = "sabotage")]
+        let admitted = if Sabotage::FromIgnoredInDisowned.is_planted() { revoked.from() } else { admitted };
+        if admitted < revoked.from() {
+            return None;
+        }
         Some(Disowned {
             id,
             admitted,

@@ -68,6 +68,10 @@ impl Revoking {
             stored: Arc::default(),
             alone: VecDeque::new(),
         };
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RevocationNotKeptAtRestart.is_planted() {
+            records.clear();
+        }
         records.sort_by_key(|record| record.count);
         let twice: HashSet<u64> =
             records.windows(2).filter(|two| two[0].count == two[1].count).map(|two| two[0].count).collect();

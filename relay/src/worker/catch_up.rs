@@ -228,7 +228,10 @@ impl Worker {
             let said = Said::from(record);
             #[cfg(feature = "sabotage")]
             let said = Sabotage::LabelNotLookedAtInHistory.unlabelled(said);
-            if may_hear(reader, said) {
+            let hears = may_hear(reader, said);
+            #[cfg(feature = "sabotage")]
+            let hears = hears || Sabotage::HistoryUnheard.is_planted();
+            if hears {
                 self.push_past(id, re, record);
                 given += 1;
             }

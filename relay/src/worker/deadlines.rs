@@ -63,6 +63,8 @@ impl Worker {
         #[cfg(feature = "sabotage")]
         let last_heard = if Sabotage::HalfOpenKept.is_planted() { now } else { last_heard };
         let (ends, interval) = (state.ends(), state.mark_interval());
+        #[cfg(feature = "sabotage")]
+        let ends = if Sabotage::ExpiredSessionStays.is_planted() { Timestamp::FAR_FUTURE } else { ends };
         if now >= ends {
             return self.end(id, Code::SessionExpired);
         }

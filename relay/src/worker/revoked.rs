@@ -17,6 +17,8 @@ use super::session::Stage;
 use super::{SessionId, Worker};
 use crate::chains::StoredChains;
 use crate::revocations::{StoredRevocation, StoredRevocations};
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 /// From a revocation to the end of the connections that it ends, also of those that do not read: with what goes before
 /// and after, under a second.
@@ -59,6 +61,8 @@ impl Worker {
                 }
             }
             let met = met.and_then(|met| Some((met.revocation().id(), met.meets(state.chain())?.id())));
+            #[cfg(feature = "sabotage")]
+            let met = met.filter(|_| !Sabotage::RevokedSessionStays.is_planted());
             self.give_revocations(id, plane);
             if let Some((revocation, link)) = met {
                 let detail = format!("by revocation {revocation}");
@@ -85,6 +89,12 @@ impl Worker {
         let through = self.revocations.last(plane);
         let Some(session) = self.session(id) else { return };
         let after = session.revocations_given;
+        #[cfg(feature = "sabotage")]
+        let through = if session.subscription.is_some() && Sabotage::RevocationNotToldLive.is_planted() {
+            after
+        } else {
+            through
+        };
         if after < through {
             session.revocations_given = through;
             session.outbox.push_revocations(plane, after, through);

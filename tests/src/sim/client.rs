@@ -199,7 +199,8 @@ impl Client {
         match login.handle_frame(text) {
             Ok(Step::Send(frame)) => {
                 let reader = if let Work::Reads(reader) = &self.work { Some(reader.id()) } else { None };
-                around.history.note(Did::LogsIn { link, reader, chain: ranks(&self.under) });
+                let (chain, until) = (ranks(&self.under), self.under.window().until);
+                around.history.note(Did::LogsIn { link, reader, chain, until });
                 Reaction { send: vec![frame], hang_up: false }
             }
             Ok(Step::Wait) => Reaction::default(),

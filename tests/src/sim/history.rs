@@ -183,6 +183,8 @@ pub enum Did {
         reader: Option<ReaderId>,
         /// Under which chain.
         chain: Ranks,
+        /// When that ends.
+        until: Timestamp,
     },
     /// It was welcome.
     Opened {

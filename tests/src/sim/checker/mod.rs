@@ -74,6 +74,8 @@ pub enum Promise {
     NothingAfterRevocation,
     /// Sessions of the target and below end soon, and none begins after.
     RevokedAreOut,
+    /// A session ends when a credential of its chain does.
+    ExpiredAreOut,
     /// Nobody else is taken for revoked.
     NobodyElse,
     /// One issuer's revocations count up along the log, and each has one place there.

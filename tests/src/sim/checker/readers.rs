@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie_proto::channel::Plane;
 use vigie_proto::cursor::Cursor;
@@ -19,6 +20,10 @@ use super::gaps::Told;
 use super::pages::Pages;
 use super::{Checker, Promise};
 use crate::sim::history::{Did, ReaderId};
+
+/// Nothing that was sent so much later is given to a session whose credential has ended: clocks follow each other by 1 in
+/// 100 for a minute, and a letter to a worker waits as long in virtual time.
+const EXPIRED_WITHIN: Duration = Duration::from_secs(6);
 
 /// What a session was given, from one place of a log on.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub(super) struct View {
     /// Given without the chain that would prove it.
     pub(super) without_chain: BTreeSet<Arc<str>>,
     pub(super) learned: Learned,
+    /// When the credential of the session ends.
+    pub(super) session_until: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +88,7 @@ impl Checker {
                 given: BTreeSet::new(),
                 without_chain: BTreeSet::new(),
                 learned: Learned::default(),
+                session_until: Timestamp::FAR_FUTURE,
             };
             self.readers.views.insert(*reader, view);
             return;
@@ -235,6 +243,10 @@ impl Checker {
         let name = self.name(token);
         let filters = view.stretches.last().map_or(&[][..], |stretch| &stretch.filters);
         let mut broken = self.judge_giving((view.plane, &view.org), filters, token);
+        let sent = self.signed.get(token).and_then(|signed| signed.first_sent);
+        if sent.is_some_and(|sent| sent > view.session_until.plus(EXPIRED_WITHIN)) {
+            broken.push((Promise::ExpiredAreOut, format!("was given {name} on a session that had expired")));
+        }
         let Some(stretch) = view.stretches.last_mut().filter(|_| view.open) else {
             broken.push((Promise::Order, format!("was given {name} before `subscribed`")));
             return broken;

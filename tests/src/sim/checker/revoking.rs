@@ -64,6 +64,7 @@ impl InLog {
 struct Session {
     reader: Option<ReaderId>,
     chain: Ranks,
+    until: Timestamp,
     asked: Timestamp,
     /// In which log, since when.
     opened: Option<(LogId, Timestamp)>,
@@ -130,9 +131,9 @@ impl Checker {
             }
             Did::Revoked { token, log, admitted } => self.revocation_is_known(*log, token, *admitted),
             Did::RevocationRefused { token, code } => self.handle_revocation_refused(token, *code),
-            Did::LogsIn { link, reader, chain } => {
-                let (chain, asked) = (Arc::clone(chain), self.now);
-                let session = Session { reader: *reader, chain, asked, opened: None, is_over: false };
+            Did::LogsIn { link, reader, chain, until } => {
+                let (chain, asked, until) = (Arc::clone(chain), self.now, *until);
+                let session = Session { reader: *reader, chain, until, asked, opened: None, is_over: false };
                 self.revoking.sessions.insert(*link, session);
             }
             Did::TurnedAway { link, code } => self.handle_turned_away(*link, *code),
@@ -171,11 +172,13 @@ impl Checker {
         let (Some(log), now) = (self.running, self.now) else { return };
         let Some(session) = self.revoking.sessions.get_mut(&link) else { return };
         session.opened = Some((log, now));
-        let (reader, asked, chain) = (session.reader, session.asked, Arc::clone(&session.chain));
+        let (reader, asked, until) = (session.reader, session.asked, session.until);
+        let chain = Arc::clone(&session.chain);
         if let Some(reader) = reader {
             self.revoking.out.remove(&reader);
             if let Some(view) = self.readers.views.get_mut(&reader) {
                 view.learned.handle_session(log, held);
+                view.session_until = until;
             }
         }
         let too_late = self.revoking.known_meeting(log, &chain).any(|(_, since)| since < asked);
