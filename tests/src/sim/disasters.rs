@@ -270,7 +270,8 @@ impl Sim {
             Ok(mut relay) => {
                 let keeps = Keeps { age: self.bounds.retain_age, bytes: self.bounds.retain_bytes };
                 let (log, head, first) = (relay.log(), relay.head().seq, relay.first());
-                self.history.note(Did::Started { log, head, first, keeps });
+                let wrong_by = self.time.wrong_by();
+                self.history.note(Did::Started { log, head, first, keeps, wrong_by });
                 relay.plant = self.plant;
                 relay.note_start(!self.sound.is_empty(), &mut self.tally);
                 self.cast.clients.iter_mut().for_each(Client::handle_start);

@@ -365,6 +365,8 @@ pub enum Did {
         first: Sequence,
         /// What retention may take.
         keeps: Keeps,
+        /// How far from true time its clock was, which it believes for as long as it runs.
+        wrong_by: Duration,
     },
     /// A journal was made of a copy of another: it has nothing before this place.
     Imported {

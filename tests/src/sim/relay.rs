@@ -57,6 +57,11 @@ impl MachineTime {
         self.monotonic_ms.store(millis, Ordering::Relaxed);
     }
 
+    /// How far the wall clock is from true time.
+    pub fn wrong_by(&self) -> Duration {
+        Duration::from_millis(self.wall_offset_ms.load(Ordering::Relaxed).unsigned_abs())
+    }
+
     /// Moves the wall clock so far from true time.
     pub fn set_offset(&self, millis: i64) {
         self.wall_offset_ms.store(millis, Ordering::Relaxed);

@@ -22,6 +22,7 @@ mod disowning;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie_proto::channel::Channel;
 use vigie_proto::id::{LogId, Sequence};
@@ -138,6 +139,8 @@ pub struct Checker {
     readers: readers::Readers,
     revoking: revoking::Revoking,
     running: Option<LogId>,
+    /// How far from true time the clock is that it believes.
+    wrong_by: Duration,
     lost: bool,
 }
 
@@ -182,8 +185,9 @@ impl Checker {
             }
             Did::Receipt { author, token, id, cursor } => self.handle_receipt(*author, token, *id, *cursor),
             Did::Refused { token, code, .. } => self.handle_refusal(token, *code),
-            Did::Started { log, head, first, keeps } => {
+            Did::Started { log, head, first, keeps, wrong_by } => {
                 self.handle_start(*log, *head);
+                self.wrong_by = *wrong_by;
                 self.logs.entry(*log).or_default().kept.handle_start(*first, *keeps);
             }
             Did::Imported { log, first } => self.logs.entry(*log).or_default().kept.handle_import(*first),

@@ -169,7 +169,7 @@ impl Checker {
     }
 
     pub(super) fn handle_opened(&mut self, link: LinkId, held: Option<HeldRevocations>) {
-        let (Some(log), now) = (self.running, self.now) else { return };
+        let (Some(log), now, wrong_by) = (self.running, self.now, self.wrong_by) else { return };
         let Some(session) = self.revoking.sessions.get_mut(&link) else { return };
         session.opened = Some((log, now));
         let (reader, asked, until) = (session.reader, session.asked, session.until);
@@ -178,7 +178,7 @@ impl Checker {
             self.revoking.out.remove(&reader);
             if let Some(view) = self.readers.views.get_mut(&reader) {
                 view.learned.handle_session(log, held);
-                view.session_until = until;
+                view.session_until = until.plus(wrong_by);
             }
         }
         let too_late = self.revoking.known_meeting(log, &chain).any(|(_, since)| since < asked);
