@@ -37,10 +37,24 @@ pub enum Admission {
     Fresh,
 }
 
+/// Every refusal that [`admit`] can give: the rows of the table of entries in PROTOCOL.md. A test goes through times,
+/// windows and revocations, and holds it against what comes out.
+pub const REFUSALS: [Code; 5] =
+    [Code::Revoked, Code::SentInFuture, Code::Expired, Code::CredentialNotYetValid, Code::CredentialExpired];
+
+/// Every refusal that [`admit_revocation`] can give, as [`REFUSALS`].
+pub const REVOCATION_REFUSALS: [Code; 5] = [
+    Code::Revoked,
+    Code::RevocationOutOfOrder,
+    Code::SentInFuture,
+    Code::CredentialNotYetValid,
+    Code::CredentialExpired,
+];
+
 /// Decides on one message. A revocation that stands before it in the log ends its chain, whatever `sent` says.
 ///
 /// # Errors
-/// `revoked`, by the credential that is; `sent_in_future`, `expired`, `credential_not_yet_valid` or
+/// One of [`REFUSALS`]: `revoked`, by the credential that is; `sent_in_future`, `expired`, `credential_not_yet_valid` or
 /// `credential_expired`, at `admitted`.
 pub fn admit(
     message: &VerifiedMessage,
@@ -76,7 +90,7 @@ pub enum RevocationAdmission {
 /// Decides on one revocation. Whom it meets is judged where it is applied.
 ///
 /// # Errors
-/// `revoked` when its issuer is; `revocation_out_of_order` when its number is not above that of the last one under the
+/// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `revocation_out_of_order` when its number is not above that of the last one under the
 /// same credential; `sent_in_future`, `credential_not_yet_valid` or `credential_expired`, at `admitted`.
 pub fn admit_revocation(
     verified: &VerifiedRevocation,

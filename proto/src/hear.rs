@@ -88,3 +88,55 @@ pub fn may_hear(reader: &Reader, said: Said<'_>) -> bool {
         && reader.filters.iter().any(|filter| filter.takes(said.channel, said.severity))
         && said.audience.takes(&reader.org)
 }
+
+/// Why a reader does not hear a message: the columns of the table of exits in PROTOCOL.md. For those who explain and those
+/// who test; deliveries ask [`may_hear`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Barred {
+    /// It is of the other plane.
+    Plane,
+    /// It asked for no channel of this flow.
+    Flow,
+    /// It would not hear it at any severity: the place is beside or below what it asked for.
+    Place,
+    /// From the place it would hear what is graver.
+    Severity,
+    /// Its organisation is not named.
+    Audience,
+}
+
+impl Barred {
+    /// All of them, in the order in which they are told: of several the first.
+    pub const ALL: [Self; 5] = [Self::Plane, Self::Flow, Self::Place, Self::Severity, Self::Audience];
+
+    /// The word of the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plane => "plane",
+            Self::Flow => "flow",
+            Self::Place => "place",
+            Self::Severity => "severity",
+            Self::Audience => "audience",
+        }
+    }
+}
+
+/// Why the reader does not hear a message; `None` exactly when it [may](may_hear).
+pub fn barred(reader: &Reader, said: Said<'_>) -> Option<Barred> {
+    if may_hear(reader, said) {
+        return None;
+    }
+    let takes = |severity| reader.filters.iter().any(|filter| filter.takes(said.channel, severity));
+    Some(if reader.plane != said.channel.plane {
+        Barred::Plane
+    } else if !reader.filters.iter().any(|filter| filter.channel.flow == said.channel.flow) {
+        Barred::Flow
+    } else if !takes(Severity::Extreme) {
+        Barred::Place
+    } else if !takes(said.severity) {
+        Barred::Severity
+    } else {
+        Barred::Audience
+    })
+}

@@ -13,21 +13,27 @@
 //! All or nothing, also when it is killed: see [`FreshFolder`]. The first record that is refused ends it, or is left out
 //! and listed when that was asked for.
 
-use std::collections::{HashMap, HashSet};
+mod known;
+mod waiting;
+
+use std::collections::HashSet;
 use std::path::Path;
 
 use bytes::Bytes;
 use serde::Serialize;
-use vigie_proto::admit::{Admission, KnownIds, Stored, admit, admit_revocation};
+use vigie_proto::admit::{Admission, Stored, admit, admit_revocation};
 use vigie_proto::chain::Chain;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
-use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::id::{CredentialId, LogId, Sequence};
 use vigie_proto::limits::{CLOCK_SKEW_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{InForce, Revocations, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
+
+use known::Known;
+use waiting::Waiting;
 
 use super::args::JournalImport;
 use super::lines::{self, Line};
@@ -49,9 +55,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Messages in one sync. Each may bring a whole chain: 5 MiB at the worst.
 const BATCH_MESSAGES: usize = 512;
-
-/// Ids are looked through for those that are out of force when there are so many, and twice as many as last time.
-const PRUNE_FIRST_AT: usize = 4_096;
 
 pub(super) fn run(session: Session<'_>, args: &JournalImport) -> Outcome {
     let screen = session.screen;
@@ -138,8 +141,10 @@ struct Import<'a> {
     journal: Journal<DirStorage>,
     known: Known,
     stored: HashSet<CredentialId>,
-    /// Those met so far: what follows them is held against them.
+    /// Those that came in so far: what follows them is held against them.
     revocations: Revocations,
+    /// Those that have not had their place yet.
+    waiting: Waiting,
     /// The last place that came in.
     at: Stored,
     batch: Vec<Record>,
@@ -175,6 +180,7 @@ impl<'a> Import<'a> {
             known: Known::default(),
             stored: HashSet::new(),
             revocations: Revocations::default(),
+            waiting: Waiting::default(),
             at,
             batch: Vec::new(),
             batch_messages: 0,
@@ -191,8 +197,10 @@ impl<'a> Import<'a> {
         let lang = self.screen.lang;
         let (_, survey) = survey(lang, dir)?;
         self.judge.learn(&survey).map_err(|error| failed(lang, dir, &error))?;
+        self.waiting = Waiting::of(&survey, lang).map_err(|error| failed(lang, dir, &error))?;
         survey
             .walk::<Stopped>(&mut |met| self.met(met))
+            .and_then(|()| self.revoke_before(Sequence::new(u64::MAX)))
             .map_err(|stopped| stopped.into_failure(lang, dir))?;
         Ok(ForkedFrom { log: survey.log(), seq: survey.last_seq(), admitted: survey.last_admitted() })
     }
@@ -220,19 +228,11 @@ impl<'a> Import<'a> {
                 let judged = self.judge.message(&record.jws);
                 let judged = judged.and_then(|signed| same(&record, &signed).map(|()| signed));
                 let place = lang.record_at(lang.message_at(record.seq), segment, offset);
+                self.revoke_before(record.seq)?;
                 self.message(&place, stored, judged)
             }
-            Record::Revocation(record) => {
-                let place = lang.record_at(lang.a_revocation(), segment, offset);
-                let judged = self.judge.revocation(&record).map_err(Refusal::from);
-                let judged = judged.and_then(|verified| {
-                    admit_revocation(&verified, record.admitted, &self.revocations).map(|_| verified)
-                });
-                match judged {
-                    Ok(verified) => self.revoke(&verified, record),
-                    Err(refusal) => Ok(self.refuse(&place, None, &refusal)?),
-                }
-            }
+            // Each has its turn at its own place, wherever it stands.
+            Record::Revocation(_) => Ok(()),
             Record::Carried(carried) => self.carry(carried),
             Record::Forked(from) => self.put(Record::Forked(from), 0),
         }
@@ -335,10 +335,26 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// A revocation holds for what follows, as it did in the old log.
-    fn revoke(&mut self, verified: &VerifiedRevocation, record: RevocationRecord) -> Result<(), Stopped> {
+    /// Lets in the revocations that hold before this place: for what follows, as they did in the old log.
+    fn revoke_before(&mut self, seq: Sequence) -> Result<(), Stopped> {
+        while let Some((place, record)) = self.waiting.before(seq) {
+            let judged = self.judge.revocation(&record).map_err(Refusal::from);
+            let judged = judged.and_then(|verified| {
+                admit_revocation(&verified, record.admitted, &self.revocations).map(|_| verified)
+            });
+            match judged {
+                Ok(verified) => self.revoke(&verified, record)?,
+                Err(refusal) => self.refuse(&place, None, &refusal)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, verified: &VerifiedRevocation, mut record: RevocationRecord) -> Result<(), Stopped> {
         self.store_chain(verified.chain())?;
         self.revocations.insert(InForce::from(verified));
+        // Counted anew: it is another log, and a count that stands there twice would hide one.
+        record.count = self.revocations.len() as u64;
         self.put(Record::Revocation(record), 0)
     }
 
@@ -450,34 +466,6 @@ impl<'a> Import<'a> {
             refused: self.refused,
             left_out: self.whole.map(|whole| whole.saturating_sub(self.messages)),
         })
-    }
-}
-
-/// The ids that were in force at the place of the log that is judged.
-#[derive(Debug)]
-struct Known {
-    in_force: HashMap<MessageId, (Stored, Timestamp)>,
-    prune_at: usize,
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        Self { in_force: HashMap::new(), prune_at: PRUNE_FIRST_AT }
-    }
-}
-
-impl Known {
-    fn prune(&mut self, now: Timestamp) {
-        if self.in_force.len() >= self.prune_at {
-            self.in_force.retain(|_, (_, expires)| now < expires.plus(CLOCK_SKEW_MAX));
-            self.prune_at = (self.in_force.len() * 2).max(PRUNE_FIRST_AT);
-        }
-    }
-}
-
-impl KnownIds for Known {
-    fn find(&self, id: &MessageId) -> Option<Stored> {
-        self.in_force.get(id).map(|(stored, _)| *stored)
     }
 }
 

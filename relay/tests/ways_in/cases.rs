@@ -1,0 +1,127 @@
+//! For each entry and each refusal: what comes in before, what is then refused, and the twin that is not.
+//!
+//! A case is signed bytes and the moments at which they come; the same ones are tried on a relay and in an import.
+
+use vigie_proto::time::Timestamp;
+
+use crate::people::{HOUR, MS, NOW, People, SECOND, SKEW, Said};
+
+/// The row that is no refusal: the same bytes are in the log.
+pub(crate) const KNOWN: &str = "known";
+
+/// A way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Publish,
+    Revoke,
+    MessageOfFolder,
+    RevocationOfFolder,
+    MessageOfExport,
+}
+
+impl Entry {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Publish, Self::Revoke, Self::MessageOfFolder, Self::RevocationOfFolder, Self::MessageOfExport];
+
+    /// The column of the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Revoke => "revoke",
+            Self::MessageOfFolder => "folder: message",
+            Self::RevocationOfFolder => "folder: revocation",
+            Self::MessageOfExport => "export: message",
+        }
+    }
+}
+
+/// What comes in, and when.
+pub(crate) type Step = (Said, Timestamp);
+
+/// The last step of `bad` is the one that is judged; that of `twin` differs from it in one thing, or what comes before does.
+pub(crate) struct Case {
+    pub(crate) bad: Vec<Step>,
+    pub(crate) twin: Vec<Step>,
+}
+
+/// The case of a cell; `None` when there is none.
+pub(crate) fn case(people: &People, entry: Entry, row: &str) -> Option<Case> {
+    match entry {
+        Entry::Publish | Entry::MessageOfFolder => message(people, row),
+        Entry::Revoke | Entry::RevocationOfFolder => revocation(people, row),
+        // An export holds no revocations: what they refused comes in.
+        Entry::MessageOfExport => message(people, row).filter(|_| row != "revoked"),
+    }
+}
+
+fn message(people: &People, row: &str) -> Option<Case> {
+    let People { nation, author, other, late, brief, .. } = people;
+    let said = |text: &str| Said::Message(author.say(text, NOW));
+    let one = |bad: Step, twin: Step| Some(Case { bad: vec![bad], twin: vec![twin] });
+    match row {
+        KNOWN => Some(Case {
+            bad: vec![(said("un"), NOW), (said("un"), NOW.plus(SECOND))],
+            twin: vec![(said("un"), NOW), (said("deux"), NOW.plus(SECOND))],
+        }),
+        "revoked" => {
+            let after = |whose| {
+                let revocation = Said::Revocation(nation.revoke(whose, NOW, 1));
+                vec![(revocation, NOW), (said("après"), NOW.plus(SECOND))]
+            };
+            Some(Case { bad: after(author), twin: after(other) })
+        }
+        "sent_in_future" => {
+            let sent = |sent| Said::Message(author.say("demain", sent));
+            one((sent(NOW.plus(SKEW + MS)), NOW), (sent(NOW.plus(SKEW)), NOW))
+        }
+        "expired" => {
+            let brief = Said::Message(author.say_until("court", NOW, NOW.plus(SECOND)));
+            one((brief.clone(), NOW.plus(SECOND)), (brief, NOW.plus(SECOND - MS)))
+        }
+        "credential_not_yet_valid" => {
+            let early = Said::Message(late.say("tôt", NOW));
+            one((early.clone(), NOW.minus(MS)), (early, NOW))
+        }
+        "credential_expired" => {
+            let last = Said::Message(brief.say("tard", NOW));
+            one((last.clone(), NOW.plus(SECOND * 10)), (last, NOW.plus(SECOND * 10 - MS)))
+        }
+        _ => None,
+    }
+}
+
+fn revocation(people: &People, row: &str) -> Option<Case> {
+    let People { root, nation, author, other, late, brief, .. } = people;
+    let of = |number| Said::Revocation(nation.revoke(author, NOW, number));
+    let one = |bad: Step, twin: Step| Some(Case { bad: vec![bad], twin: vec![twin] });
+    match row {
+        KNOWN => Some(Case {
+            bad: vec![(of(1), NOW), (of(1), NOW.plus(SECOND))],
+            twin: vec![(of(1), NOW), (of(2), NOW.plus(SECOND))],
+        }),
+        "revoked" => {
+            let after = |whose| {
+                let first = Said::Revocation(root.revoke(whose, NOW, 1));
+                vec![(first, NOW), (of(1), NOW.plus(SECOND))]
+            };
+            Some(Case { bad: after(nation), twin: after(other) })
+        }
+        "revocation_out_of_order" => {
+            let behind = |number| vec![(of(2), NOW), (of(number), NOW.plus(SECOND))];
+            Some(Case { bad: behind(1), twin: behind(3) })
+        }
+        "sent_in_future" => {
+            let from = |from| Said::Revocation(nation.revoke(author, from, 1));
+            one((from(NOW.plus(SKEW + MS)), NOW), (from(NOW.plus(SKEW)), NOW))
+        }
+        "credential_not_yet_valid" => {
+            let early = Said::Revocation(late.revoke(author, NOW.minus(HOUR), 1));
+            one((early.clone(), NOW.minus(MS)), (early, NOW))
+        }
+        "credential_expired" => {
+            let last = Said::Revocation(brief.revoke(author, NOW, 1));
+            one((last.clone(), NOW.plus(SECOND * 10)), (last, NOW.plus(SECOND * 10 - MS)))
+        }
+        _ => None,
+    }
+}

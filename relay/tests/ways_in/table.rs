@@ -1,0 +1,70 @@
+//! The table of entries, as it stands in PROTOCOL.md.
+
+use std::path::Path;
+
+/// What a cell says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// Answered with the code of the row.
+    Refused,
+    /// Not taken over; told with this code.
+    LeftOut(String),
+    /// Answered with the receipt of the first, or passed over since the first stands.
+    FirstStands,
+    /// There is no such case; the reason stands below the table.
+    CannotOccur,
+}
+
+/// Rows and columns.
+pub(crate) struct Table {
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<(String, Vec<Cell>)>,
+}
+
+impl Table {
+    pub(crate) fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/PROTOCOL.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = document.split_once("<!-- table: entries -->\n").unwrap();
+        let (table, below) = rest.split_once("<!-- end -->\n").unwrap();
+        let mut lines = table.lines().map(|line| -> Vec<&str> {
+            line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect()
+        });
+        let head = lines.next().unwrap();
+        lines.next().unwrap();
+        let columns: Vec<String> = head[1..].iter().map(|&column| column.to_owned()).collect();
+        let rows: Vec<(String, Vec<Cell>)> = lines
+            .map(|row| {
+                let cells: Vec<Cell> = row[1..].iter().map(|cell| parse(cell, row[0])).collect();
+                assert_eq!(cells.len(), columns.len(), "{}", row[0]);
+                (row[0].to_owned(), cells)
+            })
+            .collect();
+        for (row, cells) in &rows {
+            for (column, _) in columns.iter().zip(cells).filter(|(_, cell)| **cell == Cell::CannotOccur) {
+                let reason = format!("- `{row}`, {column}: ");
+                assert!(below.contains(&reason), "the reason is missing below the table: {reason}");
+            }
+        }
+        Self { columns, rows }
+    }
+
+    /// Each row with its cell in this column.
+    pub(crate) fn column(self, name: &str) -> Vec<(String, Cell)> {
+        let at = self.columns.iter().position(|column| column == name).unwrap();
+        self.rows.into_iter().map(|(row, mut cells)| (row, cells.swap_remove(at))).collect()
+    }
+}
+
+fn parse(cell: &str, row: &str) -> Cell {
+    match cell {
+        "refused" => Cell::Refused,
+        "left out" => Cell::LeftOut(row.to_owned()),
+        "the first stands" => Cell::FirstStands,
+        "–" => Cell::CannotOccur,
+        other => match other.strip_prefix("left out as `") {
+            Some(code) => Cell::LeftOut(code.trim_matches('`').to_owned()),
+            None => panic!("{row}: what does {other:?} mean?"),
+        },
+    }
+}
