@@ -333,7 +333,7 @@ class Rotations(Cases):
 
 
 CLIENT_FRAMES = {
-    "login": "chain# proof mark_ms:number? revocations:held?", "revoke": "n:number jws", "subscribe": "n:number channels# after?", "publish": "n:number jws",
+    "login": "chain# proof mark_ms:number? revocations:held?", "revoke": "n:number jws chain#?", "subscribe": "n:number channels# after?", "publish": "n:number jws",
     "chain": "n:number chain#", "history": "n:number channels# after limit:number", "credential": "n:number id:id"}
 
 RELAY_FRAMES = vigie.FRAMES | {  # with those that answer what the client never asks

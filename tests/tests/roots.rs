@@ -121,6 +121,20 @@ async fn given(subscription: &mut Subscription<Live>) -> Vec<String> {
     }
 }
 
+/// How a session ends, whatever is given before.
+async fn closed(session: &mut Raw) -> (u16, String) {
+    let end = async {
+        loop {
+            match session.next().await {
+                Came::Closed(number, reason) => return (number, reason.to_string()),
+                Came::Frame(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    soon(end).await
+}
+
 #[tokio::test]
 async fn authors_under_both_roots_are_heard_by_who_pinned_the_old_one_or_both() {
     let overlap = Overlap::new();
@@ -172,16 +186,7 @@ async fn after_the_overlap_the_old_root_says_nothing_new_and_what_it_said_stays(
     let mut session = Raw::log_in(&overlap.world, at, &old.town).await;
     let late = old.town.say(PARIS, "trop tard", Minor);
     // Sessions under the old root end with it.
-    loop {
-        match session.next().await {
-            Came::Closed(number, reason) => {
-                assert_eq!((number, &*reason), (1008, Code::SessionExpired.as_str()));
-                break;
-            }
-            Came::Frame(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
+    assert_eq!(closed(&mut session).await, (1008, Code::SessionExpired.to_string()));
     assert!(now() >= ends);
     assert_eq!(overlap.knock(at, &old.town).await, "root_ended");
     relay.stop(Duration::ZERO).unwrap();
@@ -317,16 +322,7 @@ async fn what_a_revoked_root_has_handed_over_ends_with_it_unless_it_is_pinned() 
     let mut root = Raw::log_in(&overlap.world, at, &old.root).await;
     root.send(&json!({"op": "revoke", "n": 9, "jws": jws}).to_string()).await;
     assert_eq!(root.answer(9).await["op"], "revoked");
-    loop {
-        match heard.next().await {
-            Came::Closed(_, reason) => {
-                assert_eq!(&*reason, Code::SessionRevoked.as_str());
-                break;
-            }
-            Came::Frame(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
+    assert_eq!(closed(&mut heard).await, (1008, Code::SessionRevoked.to_string()));
     for person in [&old.town, &new.town] {
         assert_eq!(overlap.knock(at, person).await, "revoked");
     }
