@@ -47,7 +47,8 @@ def identity(folder: pathlib.Path, name: str, plane: str = "live") -> vigie.Iden
                           frozenset(roots))
 
 
-def message(author: vigie.Identity, channel: str, headline: str, severity: str = "Severe") -> str:
+def message(author: vigie.Identity, channel: str, headline: str, severity: str = "Severe", tlp: str = "TLP:GREEN",
+            *audience: str) -> str:
     now = time.time_ns() // 1_000_000
     status = "Actual" if author.plane == "live" else "Exercise"
     written = time.strftime("%Y-%m-%dT%H:%M:%S-00:00", time.gmtime())
@@ -57,7 +58,7 @@ def message(author: vigie.Identity, channel: str, headline: str, severity: str =
            "msgType": "Alert", "scope": "Public", "info": [info]}
     return vigie.sign(author.key, vigie.token_id(author.chain[-1]), f"vigie-message-{author.plane}-v1",
                       {"channel": channel, "sent": now, "expires": now + 3_600_000, "severity": severity,
-                       "label": {"tlp": "TLP:GREEN"}, "content": {"cap": cap}})
+                       "label": {"tlp": tlp, **({"audience": audience} if audience else {})}, "content": {"cap": cap}})
 
 
 class Relay:
@@ -292,6 +293,18 @@ class Honest(WithRelay):
                           if one.what == "verified"], [False, True])
         wrong = message(trainer, "exercise/alert/fr", "on the wrong line")
         self.assertIn(await self.refusal((await self.session(self.nation)).publish(wrong)), ("not_author", "wrong_plane"))
+
+    async def test_a_label_is_for_those_it_names(self) -> None:
+        town, region = await self.session(self.town), await self.session(identity(self.folder, "region"))
+        await town.subscribe(["alert/fr.idf.75.paris"])
+        await region.subscribe(["alert/fr.idf"])
+        nation = await self.session(self.nation)
+        for headline, *label in (("below too", "TLP:AMBER", "fr.interieur.idf"),
+                                 ("strict", "TLP:AMBER+STRICT", "fr.interieur.idf"), ("for all", "TLP:GREEN")):
+            last = await nation.publish(message(self.nation, "alert/fr", headline, "Severe", *label))
+        in_town, in_region = await until(town, caught_up(last["seq"])), await until(region, caught_up(last["seq"]))
+        self.assertEqual(headlines(in_town), ["below too", "for all"])
+        self.assertEqual(headlines(in_region), ["below too", "strict", "for all"])
 
 
 class Lying(WithRelay):
