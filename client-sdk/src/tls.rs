@@ -46,9 +46,15 @@ pub struct TlsCertificateError {
     pub why: String,
 }
 
-/// What does the arithmetic of TLS.
+/// What does the arithmetic of TLS: *ring*, and with the feature `pq` the hybrid key exchange X25519MLKEM768 of aws-lc before
+/// those of *ring*, for what is recorded today and broken in years. It is always named: with two providers in a program, the
+/// default panics.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    #[cfg_attr(not(feature = "pq"), expect(unused_mut, reason = "nothing is added"))]
+    let mut provider = rustls::crypto::ring::default_provider();
+    #[cfg(feature = "pq")]
+    provider.kx_groups.insert(0, rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768);
+    Arc::new(provider)
 }
 
 impl TlsRoots {

@@ -22,8 +22,6 @@ const FLOORS: &[(&str, [u64; 3], &str)] = &[
 const BANNED: &[(&str, &str)] = &[
     ("openssl-sys", "TLS is rustls, with ring"),
     ("native-tls", "TLS is rustls, with ring"),
-    ("aws-lc-rs", "a second provider of rustls panics at run time"),
-    ("aws-lc-sys", "a second provider of rustls panics at run time"),
     ("chrono", "time is jiff"),
     ("h2", "the relay speaks HTTP/1.1 only"),
 ];
@@ -81,6 +79,23 @@ fn no_banned_crate_and_no_second_stack() {
     for name in ONCE {
         assert_eq!(count(name), 1, "{name}");
     }
+}
+
+/// aws-lc is a second provider of rustls: only the feature `pq` brings it, for one key exchange.
+#[test]
+fn a_second_provider_comes_with_its_feature_alone() {
+    let tree = |features: &[&str]| {
+        let tree = Command::new(env!("CARGO"))
+            .args(["tree", "--workspace", "--locked", "--offline", "--prefix=none", "--edges=normal,build"])
+            .args(features)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        String::from_utf8(tree.stdout).unwrap()
+    };
+    assert!(tree(&[]).contains("ring v"), "the tree was not understood");
+    assert!(!tree(&[]).contains("aws-lc"));
 }
 
 #[test]

@@ -156,9 +156,15 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// What does the arithmetic of TLS. It is always named: with two of them in a program, the default panics.
+/// What does the arithmetic of TLS: *ring*, and with the feature `pq` the hybrid key exchange X25519MLKEM768 of aws-lc before
+/// those of *ring*, for what is recorded today and broken in years. It is always named: with two providers in a program, the
+/// default panics.
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    #[cfg_attr(not(feature = "pq"), expect(unused_mut, reason = "nothing is added"))]
+    let mut provider = rustls::crypto::ring::default_provider();
+    #[cfg(feature = "pq")]
+    provider.kx_groups.insert(0, rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768);
+    Arc::new(provider)
 }
 
 /// Makes the TLS configuration.
