@@ -105,7 +105,7 @@ async fn listen(mut line: Line, published: Published, arrivals: mpsc::Sender<(u6
 
 impl Side {
     async fn start(name: &str) -> (Self, Tls, Context) {
-        let relay = Relay::start(name, RING_BYTES);
+        let relay = Relay::start(name, &format!("ring_bytes_max = {RING_BYTES}"));
         let context = relay.context();
         let tls = Tls::new(&relay.place().join("tls/ca.pem"));
         let nation = context.identity("nation", Plane::Live).unwrap();

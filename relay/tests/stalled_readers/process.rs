@@ -33,18 +33,15 @@ impl Drop for Relay {
 }
 
 impl Relay {
-    pub(crate) fn start(name: &str, ring_bytes: usize) -> Self {
+    /// With more settings than those of `vigie init`.
+    pub(crate) fn start(name: &str, more: &str) -> Self {
         let folder = tempfile::Builder::new().prefix(name).tempdir().unwrap();
         let place = folder.path().join("essai");
         let made = Command::new(env!("CARGO_BIN_EXE_vigie")).arg("init").arg(&place).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let settings = place.join("vigie.toml");
         let text = std::fs::read_to_string(&settings).unwrap();
-        std::fs::write(
-            &settings,
-            format!("{text}\nring_bytes_max = {ring_bytes}\npublishes_per_credential_max = 1000\n"),
-        )
-        .unwrap();
+        std::fs::write(&settings, format!("{text}\npublishes_per_credential_max = 1000\n{more}\n")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_vigie"))
             .args(["relay", "run", "--listen", "127.0.0.1:0", "--config"])
             .arg(&settings)

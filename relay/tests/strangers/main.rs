@@ -1,0 +1,282 @@
+//! No stranger can exhaust the relay: what one costs in memory and processor time, at each stage of a log-in that it does
+//! not finish and for each attack, and how long those who come to log in wait beside them.
+//!
+//! The relay is the binary, and what it uses is what the system says of the process (`/proc`): no allocator is replaced.
+//! Half-open strangers come from many addresses of loopback. For ten thousand at each stage:
+//!
+//! ```sh
+//! VIGIE_STRANGERS=10000 cargo test --release -p vigie-relay --test strangers -- --nocapture
+//! ```
+#![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+#![cfg(target_os = "linux")]
+
+#[path = "../stalled_readers/process.rs"]
+#[allow(dead_code, reason = "each suite of tests uses a part of it")]
+mod process;
+
+mod attacks;
+mod peer;
+
+use std::time::{Duration, Instant};
+
+use attacks::{ATTACKS, Given, spoilt};
+use futures_util::StreamExt as _;
+use peer::{Peer, UPGRADE, Way, frame};
+use process::Relay;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use vigie_client::Identity;
+use vigie_client::proto::cap::Urgency;
+use vigie_client::proto::channel::Plane;
+use vigie_client::proto::severity::Severity;
+use vigie_client::{Draft, Live};
+
+/// What is promised of one who has not logged in.
+const STRANGER_BYTES: u64 = 48 * 1024;
+/// What the allocator and the tables may keep beside that.
+const SLACK_BYTES: u64 = 16 * 1024 * 1024;
+/// What is promised of the processor time of a stranger, from its first byte to its end.
+const STRANGER_CPU: Duration = Duration::from_millis(5);
+/// What is promised of a log-in beside them is a second; ten times that on a busy machine.
+const LOG_IN_WITHIN: Duration = Duration::from_secs(10);
+/// From accept to the end of a stranger: 10 s to log in, 2 s to take its leave, and what a busy machine takes.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
+
+/// Attacks of each kind.
+const REPEATED: usize = 100;
+
+fn strangers() -> usize {
+    std::env::var("VIGIE_STRANGERS").map_or(2_000, |count| count.parse().unwrap())
+}
+
+struct Stage {
+    relay: Relay,
+    way: Way,
+    town: Identity,
+}
+
+impl Stage {
+    fn new(name: &str) -> Self {
+        let room = strangers() + 1_000;
+        let settings = format!("strangers_max = {room}\nconnections_max = {}", 2 * room);
+        let relay = Relay::start(name, &settings);
+        let way = Way::new(relay.address(), &relay.place().join("tls/ca.pem"));
+        let town = relay.context().identity("town", Plane::Live).unwrap();
+        Self { relay, way, town }
+    }
+
+    fn cpu(&self) -> Duration {
+        self.relay.usage().cpu
+    }
+
+    /// What an honest log-in costs the relay.
+    async fn honest(&self) -> Duration {
+        let before = self.cpu();
+        for _ in 0..REPEATED {
+            drop(self.way.logged_in(0, &self.town).await);
+        }
+        (self.cpu() - before) / u32::try_from(REPEATED).unwrap()
+    }
+
+    /// New clients log in; the slowest and the one in the middle.
+    async fn newcomers(&self, count: usize) -> (Duration, Duration) {
+        let mut took = Vec::new();
+        for _ in 0..count {
+            let begun = Instant::now();
+            drop(self.way.logged_in(0, &self.town).await);
+            took.push(begun.elapsed());
+        }
+        took.sort_unstable();
+        (took[count / 2], took[count - 1])
+    }
+}
+
+/// Where a stranger stops.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    Tcp,
+    HalfHello,
+    Tls,
+    HalfRequest,
+    Upgraded,
+    HalfLogin,
+}
+
+const STOPS: [Stop; 6] =
+    [Stop::Tcp, Stop::HalfHello, Stop::Tls, Stop::HalfRequest, Stop::Upgraded, Stop::HalfLogin];
+
+/// One that goes so far and waits.
+enum Waiting {
+    Plain(tokio::net::TcpStream),
+    Tls(Box<Peer>),
+}
+
+impl Waiting {
+    async fn new(stage: &Stage, stop: Stop, number: usize) -> Self {
+        let way = &stage.way;
+        let plain = async |bytes: &[u8]| {
+            let mut stream = way.tcp(number).await;
+            stream.write_all(bytes).await.unwrap();
+            Self::Plain(stream)
+        };
+        let over_tls = async |request: &str| {
+            let mut stream = way.tls(number).await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            Self::Tls(Box::new(Peer { stream }))
+        };
+        match stop {
+            Stop::Tcp => plain(b"").await,
+            // A record of 512 bytes, and half of it.
+            Stop::HalfHello => {
+                plain(&[&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 250]].concat()).await
+            }
+            Stop::Tls => over_tls("").await,
+            Stop::HalfRequest => over_tls(&UPGRADE[..UPGRADE.len() / 2]).await,
+            Stop::Upgraded => Self::Tls(Box::new(way.upgraded(number).await)),
+            Stop::HalfLogin => {
+                let mut peer = way.upgraded(number).await;
+                let login = peer.login(&stage.town).await;
+                let whole = frame(0x81, login.as_bytes());
+                peer.send(&whole[..whole.len() / 2]).await;
+                Self::Tls(Box::new(peer))
+            }
+        }
+    }
+
+    async fn ended(&mut self) {
+        match self {
+            Self::Plain(stream) => while stream.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {},
+            Self::Tls(peer) => {
+                let mut buffer = [0; 4096];
+                while peer.stream.read(&mut buffer).await.is_ok_and(|bytes| bytes > 0) {}
+            }
+        }
+    }
+}
+
+/// Each stage at a relay of its own: what one has freed, the next would take without growing.
+#[tokio::test]
+async fn half_open_strangers_cost_little_and_keep_nobody_waiting() {
+    let count = strangers();
+    for stop in STOPS {
+        let stage = Stage::new("strangers");
+        let honest = stage.honest().await;
+        let before = stage.relay.usage();
+        let begun = Instant::now();
+        let waiting: Vec<_> = futures_util::stream::iter(0..count)
+            .map(|number| Waiting::new(&stage, stop, 60 + number))
+            .buffer_unordered(16)
+            .collect()
+            .await;
+        let came = begun.elapsed();
+        let after = stage.relay.usage();
+        let (middle, slowest) = stage.newcomers(20).await;
+        let bytes = after.resident.saturating_sub(before.resident);
+        let cpu = (after.cpu - before.cpu) / u32::try_from(count).unwrap();
+        println!(
+            "{stop:?}: {count} came in {came:?}; {} bytes and {cpu:?} each (an honest log-in {honest:?}); log-ins beside them \
+             {middle:?}, slowest {slowest:?}",
+            bytes / count as u64
+        );
+        assert!(bytes <= count as u64 * STRANGER_BYTES + SLACK_BYTES, "{stop:?}: {bytes} bytes");
+        assert!(cpu <= STRANGER_CPU, "{stop:?}: {cpu:?}");
+        assert!(slowest <= LOG_IN_WITHIN, "{stop:?}: {slowest:?}");
+        drop(waiting);
+    }
+}
+
+#[tokio::test]
+async fn no_stranger_is_kept_past_its_time_wherever_it_stopped() {
+    let stage = Stage::new("gone");
+    let begun = Instant::now();
+    let mut waiting = Vec::new();
+    for number in 0..300 {
+        waiting.push(Waiting::new(&stage, STOPS[number % STOPS.len()], 60 + number).await);
+    }
+    let came = begun.elapsed();
+    for stranger in &mut waiting {
+        tokio::time::timeout(GONE_WITHIN, stranger.ended()).await.expect("it is gone");
+    }
+    println!("300 at all stages came in {came:?} and were gone {:?} after the first", begun.elapsed());
+    assert!(begun.elapsed() <= came + GONE_WITHIN, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_attack_costs_the_relay_no_more_than_a_few_honest_log_ins() {
+    let stage = Stage::new("attacks");
+    let honest = stage.honest().await;
+    println!("an honest log-in costs {honest:?} of processor time");
+    let before = stage.relay.usage().resident;
+    for (number, (what, attack)) in ATTACKS.iter().enumerate() {
+        let begun = stage.cpu();
+        for turn in 0..REPEATED {
+            // Each from another address than the one before, as a flood comes.
+            let number = 60 * (1 + number) + turn % 60;
+            attack(Given { way: &stage.way, number, who: &stage.town }).await;
+        }
+        let each = (stage.cpu() - begun) / u32::try_from(REPEATED).unwrap();
+        let (_, slowest) = stage.newcomers(3).await;
+        println!("{what}: {each:?} each; a log-in beside it {slowest:?}");
+        assert!(each <= STRANGER_CPU, "{what}: {each:?}");
+        assert!(each <= honest * 4 + Duration::from_micros(500), "{what}: {each:?}, honest {honest:?}");
+        assert!(slowest <= LOG_IN_WITHIN, "{what}: {slowest:?}");
+    }
+    let grown = stage.relay.usage().resident.saturating_sub(before);
+    println!("grown by {grown} bytes over {} attacks", ATTACKS.len() * REPEATED);
+    assert!(grown <= SLACK_BYTES, "{grown}");
+}
+
+/// One who may log in, and floods.
+#[tokio::test]
+async fn bad_signatures_at_full_speed_leave_others_theirs() {
+    const BAD: usize = 5_000;
+    const HONEST: usize = 100;
+    let stage = Stage::new("signatures");
+    let honest_log_in = stage.honest().await;
+    let client = stage.relay.context().client::<Live>("nation").unwrap();
+    let signed = |text: String| {
+        let channel = "alert/fr".parse().unwrap();
+        let draft = Draft::line(channel, Severity::Moderate, text, "fr-FR", Urgency::Expected);
+        client.sign(draft).unwrap().token().to_string()
+    };
+    let nation = stage.relay.context().identity("nation", Plane::Live).unwrap();
+    let mut author = stage.way.logged_in(0, &nation).await;
+    let mut flooder = stage.way.logged_in(0, &nation).await;
+    let bad = spoilt(&signed("mauvaise signature".to_owned()));
+    let before = stage.relay.usage();
+    let flood = tokio::spawn(async move {
+        // A hundred are said before the answers are read: the relay reads no more of one who does not read.
+        for hundred in 0..BAD / 100 {
+            for number in 0..100 {
+                let n = hundred * 100 + number;
+                flooder.say(&format!(r#"{{"op":"publish","n":{n},"jws":"{bad}"}}"#)).await;
+            }
+            for number in 0..100 {
+                let n = (hundred * 100 + number) as u64;
+                assert_eq!(flooder.answer(n).await["code"], "bad_signature");
+            }
+        }
+    });
+    let mut took = Vec::new();
+    for n in 0..HONEST {
+        let jws = signed(format!("n° {n}"));
+        let begun = Instant::now();
+        author.say(&format!(r#"{{"op":"publish","n":{n},"jws":"{jws}"}}"#)).await;
+        assert_eq!(author.answer(n as u64).await["op"], "receipt");
+        took.push(begun.elapsed());
+    }
+    flood.await.unwrap();
+    let after = stage.relay.usage();
+    took.sort_unstable();
+    let each = (after.cpu - before.cpu) / u32::try_from(BAD + HONEST).unwrap();
+    let grown = after.resident.saturating_sub(before.resident);
+    println!(
+        "{BAD} bad signatures: {each:?} each (an honest log-in {honest_log_in:?}); receipts beside them {:?}, slowest {:?}; \
+         grown by {grown} bytes",
+        took[HONEST / 2],
+        took[HONEST - 1]
+    );
+    assert!(each <= honest_log_in * 2 + Duration::from_micros(500), "{each:?}");
+    assert!(took[HONEST - 1] <= LOG_IN_WITHIN, "{:?}", took[HONEST - 1]);
+    assert!(grown <= SLACK_BYTES, "{grown}");
+}
