@@ -13,6 +13,11 @@ use crate::server::inbox::{Inbox, Letter};
 /// After a failed accept (no descriptors left, say): the next try comes this much later, not at once and for ever.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that the system has taken and this thread has not. A relay that was away gets its clients back within a
+/// second, and without room here the first packet of a newcomer is dropped and comes again a second later: the 128 of the
+/// standard library are gone in a moment. The system has a bound of its own (`net.core.somaxconn`, 4,096).
+const BACKLOG: i32 = 4_096;
+
 /// A connection that was just accepted.
 #[derive(Debug)]
 pub(crate) struct Newcomer {
@@ -34,6 +39,7 @@ pub(crate) async fn accept(
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
+    socket2::SockRef::from(&listener).listen(BACKLOG)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut turn = 0;
     loop {

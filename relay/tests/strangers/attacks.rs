@@ -78,7 +78,8 @@ async fn says(it: Given<'_>, writes: Vec<Vec<u8>>) {
         }
     }
     // What does not end by itself is left: the deadline would.
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(200), peer.ended()).await;
+    let told = async { while peer.next().await.is_some() {} };
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(100), told).await;
 }
 
 fn drops() -> Vec<Vec<u8>> {
@@ -103,7 +104,7 @@ async fn logs_in(it: Given<'_>, change: fn(Vec<String>) -> Vec<String>) {
     let login = peer.login_with(it.who, &change(links)).await;
     peer.say(&login).await;
     assert_eq!(peer.next().await.expect("a refusal")["op"], "refused");
-    peer.ended().await;
+    assert!(peer.next().await.is_none());
 }
 
 async fn bad_proof(it: Given<'_>) {
@@ -113,5 +114,5 @@ async fn bad_proof(it: Given<'_>) {
     let (proof, after) = proof.split_once('"').unwrap();
     peer.say(&format!("{before}\"proof\":\"{}\"{after}", spoilt(proof))).await;
     assert_eq!(peer.next().await.expect("a refusal")["op"], "refused");
-    peer.ended().await;
+    assert!(peer.next().await.is_none());
 }

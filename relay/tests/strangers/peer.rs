@@ -139,7 +139,11 @@ impl Peer {
             soon(self.stream.read_exact(&mut payload)).await.ok()?;
             match head[0] {
                 0x81 => return serde_json::from_slice(&payload).ok(),
-                0x88 => return None,
+                0x88 => {
+                    // Answered, or the relay would wait for it.
+                    self.send(&frame(0x88, &payload)).await;
+                    return None;
+                }
                 // Pings of the relay are answered, or it would take this for gone.
                 0x89 => self.send(&frame(0x8a, &payload)).await,
                 _ => true,
