@@ -128,7 +128,7 @@ impl Chain {
 
     pub(crate) fn root_window(&self) -> Window {
         #[cfg(feature = "sabotage")]
-        if crate::sabotage::Sabotage::RootEndIgnored.is_planted() {
+        if Sabotage::RootEndIgnored.is_planted() {
             return Window { until: Timestamp::FAR_FUTURE, ..self.succession.window() };
         }
         self.succession.window()
