@@ -105,6 +105,8 @@ bugs! {
     LabelNotLookedAtCatchUp = "label-not-looked-at-catch-up",
     /// A page of history has what is labelled for others.
     LabelNotLookedAtInHistory = "label-not-looked-at-in-history",
+    /// Whoever asks for a chain by the id of its credential is given it.
+    CredentialByIdToAll = "credential-by-id-to-all",
     /// `TLP:AMBER+STRICT` and `TLP:RED` reach those below the organisations named.
     StrictAsAmber = "strict-as-amber",
     /// A rotation counts whoever has signed it.

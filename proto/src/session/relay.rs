@@ -229,6 +229,10 @@ impl LoggedIn {
     /// Whether the session has the chain of this credential, or was just given it: its own, or that of a message that it
     /// was given.
     fn was_given(&self, credential: CredentialId) -> bool {
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::CredentialByIdToAll.is_planted() {
+            return true;
+        }
         self.given.contains(credential) || self.chain.links().iter().any(|link| link.id() == credential)
     }
 
