@@ -126,7 +126,7 @@ async fn closed(session: &mut Raw) -> (u16, String) {
     let end = async {
         loop {
             match session.next().await {
-                Came::Closed(number, reason) => return (number, reason.to_string()),
+                Came::Closed(number, reason) => return (number, reason),
                 Came::Frame(_) => {}
                 other => panic!("{other:?}"),
             }
