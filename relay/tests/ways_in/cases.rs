@@ -66,7 +66,9 @@ fn message(people: &People, row: &str) -> Option<Case> {
         "revoked" => {
             let after = |whose| {
                 let revocation = Said::Revocation(nation.revoke(whose, NOW, 1));
-                vec![(revocation, NOW), (said("après"), NOW.plus(SECOND))]
+                // That it says to be older than the revocation changes nothing.
+                let older = Said::Message(author.say("après", NOW.minus(SECOND)));
+                vec![(revocation, NOW), (older, NOW.plus(SECOND))]
             };
             Some(Case { bad: after(author), twin: after(other) })
         }
