@@ -236,13 +236,28 @@ impl<S: Storage> Sequencer<S> {
             Ok(()) => Ok(self.settle(plan, answers)),
             Err(JournalError::Full { .. }) => {
                 self.withdraw(&plan);
-                for answer in answers.iter_mut().filter(|answer| plan.ids.contains(&answer.id)) {
-                    answer.outcome = Err(Code::Full.into());
+                for (answer, submission) in answers.iter_mut().zip(submissions) {
+                    if plan.ids.contains(&answer.id) || !self.stands(answer, submission, now) {
+                        answer.outcome = Err(Code::Full.into());
+                    }
                 }
                 Ok(Committed { answers, revocations: None, batch: None })
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a refusal holds without what was withdrawn: whoever was revoked, or out of order, by a revocation that found
+    /// no room is not refused for good.
+    fn stands(&mut self, answer: &Answer, submission: &Submission, now: &Result<Timestamp, Refusal>) -> bool {
+        let Err(refusal) = &answer.outcome else { return true };
+        if !matches!(refusal.code, Code::Revoked | Code::RevocationOutOfOrder) {
+            return true;
+        }
+        let mut alone = Plan::default();
+        let again = self.decide(submission, now, &mut alone);
+        self.withdraw(&alone);
+        again.outcome.is_err_and(|again| again.code == refusal.code)
     }
 
     /// Nothing waits: proves the last batch on disk, makes the reserve whole, and prepares the next segment before it is

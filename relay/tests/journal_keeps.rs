@@ -316,6 +316,34 @@ fn on_a_full_disk_what_takes_back_corrects_or_is_urgent_goes_through() {
     assert!(!is_full(&desk.publish(&[&usual], START)[0]));
 }
 
+/// A revocation that finds no room has not happened: nobody is refused for good because of it.
+#[test]
+fn who_was_revoked_by_what_found_no_room_is_not_refused_for_good() {
+    let disk = SimDisk::new();
+    let [author, other] = <[Author; 2]>::try_from(authors(2)).ok().unwrap();
+    let mut desk = Desk::open(&disk, DAY, START);
+    desk.sequencer.rest().unwrap();
+    desk.disk.set_room(Some(4 * SEGMENT_BYTES));
+    desk.fill(&other);
+    // The reserve too.
+    let urgent = |number: usize| {
+        other.message(&format!("urgence {number}"), START, |message| {
+            message.severity = Severity::Severe;
+            message.content.cap.info[0].urgency = Urgency::Expected;
+        })
+    };
+    assert!((0..100_000).any(|number| is_full(&desk.publish(&[&urgent(number)], START)[0])));
+    let message = author.message("encore là", START, |_| {});
+    let ticket = Ticket { worker: 0, session: desk.session, re: 1 };
+    let batch = [2, 1].map(|number| author.revokes_itself(number)).into_iter();
+    let batch = batch.chain([Statement::Message(message.clone())]);
+    let batch = batch.map(|statement| Submission { ticket, statement }).collect();
+    let answers = desk.sequencer.commit(batch, Ok(START)).unwrap().answers;
+    assert!(answers.iter().all(is_full), "{answers:?}");
+    desk.disk.set_room(None);
+    assert!(desk.publish(&[&message], START)[0].outcome.is_ok());
+}
+
 #[test]
 fn rest_and_close_on_a_full_disk_are_no_failure() {
     let disk = SimDisk::new();

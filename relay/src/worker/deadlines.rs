@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vigie_proto::frame::ServerFrame;
 use vigie_proto::limits::STALE_MARK_INTERVALS_TENTHS;
-use vigie_proto::refusal::Code;
+use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 
 use super::session::Stage;
@@ -66,7 +66,8 @@ impl Worker {
         #[cfg(feature = "sabotage")]
         let ends = if Sabotage::ExpiredSessionStays.is_planted() { Timestamp::FAR_FUTURE } else { ends };
         if now >= ends {
-            return self.end(id, Code::SessionExpired);
+            // As by a revocation: what waits is not for one whose time is over.
+            return self.end_at_once(id, &Refusal::from(Code::SessionExpired));
         }
         let silent_from = last_heard.plus(may_be_silent_for(interval, on_its_way));
         if now > silent_from {

@@ -66,7 +66,7 @@ impl Worker {
             self.give_revocations(id, plane);
             if let Some((revocation, link)) = met {
                 let detail = format!("by revocation {revocation}");
-                self.end_revoked(id, &Refusal::new(Code::SessionRevoked, detail).by(link));
+                self.end_at_once(id, &Refusal::new(Code::SessionRevoked, detail).by(link));
             }
         }
     }
@@ -103,14 +103,15 @@ impl Worker {
     }
 
     /// The session ends at once: it is given nothing of what waits but the answers, and is dropped when it does not read
-    /// them soon.
-    fn end_revoked(&mut self, id: SessionId, refusal: &Refusal) {
+    /// them soon. Gives when.
+    pub(super) fn end_at_once(&mut self, id: SessionId, refusal: &Refusal) -> Timestamp {
         if let Some(session) = self.session(id) {
             session.outbox.drop_events();
         }
         self.reject(id, &Rejection::from(refusal.clone()));
         let by = self.last_now.plus(END_WITHIN);
         self.set_deadline(id, by);
+        by
     }
 
     /// The journal thread has decided on a revocation.
