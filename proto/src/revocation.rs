@@ -1,11 +1,9 @@
 //! A revocation: this credential, or this key, ends.
 //!
 //! A token of its own `typ`, signed under the issuer's credential. Whether the issuer may is judged where it is applied:
-//! a revocation meets a chain when one of the links is its target, and its issuer's credential stands above that link in
-//! the same chain, or the link's key is the issuer's. So a chain and a revocation are all that is needed, and nobody can
-//! revoke beside or above himself: such a statement meets nothing. The roots by which the root of a chain is trusted
-//! ([`Succession`](crate::roots::Succession)) count as standing above it: they can take back what they handed over, and
-//! what they handed over ends with them.
+//! a revocation meets a chain when one of the links is its target, and the issuer's key is that of this link or of one
+//! above it in the same chain. So a chain and a revocation are all that is needed, and nobody can revoke beside or above
+//! himself: such a statement meets nothing.
 //!
 //! The order of the log decides, never `sent`: after a revocation nothing under a chain that it meets is admitted. What
 //! was admitted before `from` stays valid; what was admitted since is disowned by readers.
@@ -303,7 +301,11 @@ impl InForce {
         // To the end of the root, and not of the issuer: its key may live on in another credential, and what was
         // admitted since `from` is given by relays as long as they keep it.
         let root = chain.first().filter(|_| issuer.is_some());
-        let until = root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until);
+        let until = match revocation.statement.target {
+            // A key may be certified again by whoever has not heard, and a root is pinned by its key: it ends for good.
+            Target::Key(_) => Timestamp::FAR_FUTURE,
+            Target::Credential(_) => root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until),
+        };
         Self { revocation, issuer_key, by_root: issuer.is_some() && chain.len() == 1, until }
     }
 
@@ -312,12 +314,15 @@ impl InForce {
         &self.revocation
     }
 
-    /// When it need not be remembered any more: the root above its issuer ends.
+    /// When it need not be remembered any more: that of a key never, that of a credential when the root above its issuer
+    /// ends.
     pub const fn until(&self) -> Timestamp {
         self.until
     }
 
-    /// The link of this chain that it ends, if it may: its issuer's credential stands above that link, or holds its key.
+    /// The link of this chain that it ends, if it may: its issuer holds the key of that link, or of one above it. The key
+    /// counts, not the credential under which it was signed: an issuer whose own was renewed still ends what stands under
+    /// the old one.
     pub fn meets<'c>(&self, chain: &'c Chain) -> Option<&'c Arc<Credential>> {
         if self.revocation.plane != chain.plane() {
             return None;
@@ -335,7 +340,11 @@ impl InForce {
                 Target::Credential(id) => link.id() == id,
                 Target::Key(key) => link.key_id() == key,
             };
-            let above = || links[..depth].iter().any(|above| above.id() == self.revocation.issuer);
+            let above = || {
+                links[..depth].iter().any(|above| {
+                    above.id() == self.revocation.issuer || Some(above.key_id()) == self.issuer_key
+                })
+            };
             let by_root_before = || {
                 self.by_root && self.issuer_key.is_some_and(|key| chain.succession().before().contains(&key))
             };

@@ -400,6 +400,9 @@ impl<S: Storage> Sequencer<S> {
         now: Timestamp,
         plan: &mut Plan,
     ) -> Result<Stored, Refusal> {
+        if let Some(stored) = self.revoking.find(&new.revocation().id()) {
+            return Ok(stored);
+        }
         let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
         if !self.chains.has_room(new.chain(), plan.credentials.len(), true) {
             return Err(Code::Full.into());

@@ -68,7 +68,8 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
         Ok(()) = &mut must_go => return local.count_refusal(Code::TooManyStrangers),
         opened = opening => opened,
     };
-    let Ok(Some(Opened { socket, binding, guest })) = opened else { return };
+    let Ok(opened) = opened else { return local.count_refusal(Code::LoginTimeout) };
+    let Some(Opened { socket, binding, guest }) = opened else { return };
     place.note_stage();
     let Some(id) = local.open_session(binding, accepted) else { return };
     let _guard = SessionGuard { local: &local, id };
@@ -102,7 +103,7 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
     let closed = match closed {
         Some(closed) => closed,
         None => {
-            local.handle_violation(id, Code::ClientCertificateRefused);
+            local.handle_unborne(id);
             std::future::poll_fn(|cx| driver.poll(cx, false)).await
         }
     };

@@ -298,6 +298,11 @@ impl Local {
         self.with(|worker| worker.handle_violation(id, code));
     }
 
+    pub(crate) fn handle_unborne(&self, id: SessionId) {
+        let now = self.clock.steady();
+        self.with(|worker| worker.handle_unborne(id, now));
+    }
+
     /// Something was refused outside of a session.
     pub(crate) fn count_refusal(&self, code: Code) {
         self.worker.borrow_mut().count_refusal(code);

@@ -252,7 +252,8 @@ impl Worker {
         }
         let jws = String::from_utf8_lossy(&record.jws);
         let past = ServerFrame::Past { re, seq: record.seq, admitted: record.admitted, jws };
-        self.push_text(id, past.to_text());
+        self.sessions[id.index].outbox.push_past(past.to_text().into());
+        self.wake(id);
     }
 
     /// Refuses a read that could not be handed on: too many are waiting. The client may ask again.

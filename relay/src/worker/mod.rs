@@ -180,6 +180,12 @@ impl Worker {
         self.reject(id, &vigie_proto::refusal::Refusal::from(code).into());
     }
 
+    /// The client's certificate is good no more: it is told and closed, and given nothing of what waits.
+    pub fn handle_unborne(&mut self, id: SessionId, now: Timestamp) {
+        self.last_now = now;
+        self.end_at_once(id, &vigie_proto::refusal::Refusal::from(Code::ClientCertificateRefused));
+    }
+
     /// Whether log-in is done: the driver then allows larger frames.
     pub fn is_logged_in(&self, id: SessionId) -> bool {
         self.sessions.get(id.index).is_some_and(|session| {

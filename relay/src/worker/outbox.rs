@@ -28,6 +28,8 @@ enum Waiting {
     /// It says that all before it was given: it must not outlive them.
     Mark(Bytes),
     Text(Bytes),
+    /// A message of a page of history.
+    Past(Bytes),
     /// Revocations after one count, up to another: read when they are taken, so that however many there are, they take
     /// no room here. With the issuer of the one before, whose chain need not be given again.
     Revocations {
@@ -91,6 +93,11 @@ impl Outbox {
         self.push(Waiting::Text(text));
     }
 
+    pub(super) fn push_past(&mut self, past: Bytes) {
+        self.bytes += past.len();
+        self.push(Waiting::Past(past));
+    }
+
     pub(super) fn push_mark(&mut self, mark: Bytes) {
         self.bytes += mark.len();
         self.push(Waiting::Mark(mark));
@@ -107,7 +114,7 @@ impl Outbox {
         self.push(Waiting::Revocations { plane, after, through, chain_given: None });
     }
 
-    /// Drops the events that wait: they are not for this peer any more. The marks too: one behind a dropped event would
+    /// Drops the events that wait, and pages of history: they are not for this peer any more. The marks too: one behind a dropped event would
     /// move the cursor past it, and should the peer come back under another credential, it would never be given.
     pub(super) fn drop_events(&mut self) {
         let bytes = &mut self.bytes;
@@ -116,8 +123,8 @@ impl Outbox {
                 *bytes -= event.frame().len();
                 false
             }
-            Waiting::Mark(mark) => {
-                *bytes -= mark.len();
+            Waiting::Mark(text) | Waiting::Past(text) => {
+                *bytes -= text.len();
                 false
             }
             Waiting::Text(_) | Waiting::Revocations { .. } | Waiting::Ping | Waiting::Close(_) => true,
@@ -160,7 +167,7 @@ impl Outbox {
                     self.events_given += 1;
                     event.frame().clone()
                 }
-                Waiting::Mark(text) | Waiting::Text(text) => text,
+                Waiting::Mark(text) | Waiting::Text(text) | Waiting::Past(text) => text,
                 Waiting::Revocations { plane, after, through, chain_given } => {
                     bytes +=
                         self.take_revocation(plane, after, through, chain_given, revocations, &mut taken);

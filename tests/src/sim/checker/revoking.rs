@@ -2,7 +2,7 @@
 //! nobody else is touched.
 //!
 //! Whom a revocation meets is written anew here, from the sentence of the protocol: a link of a chain is revoked by one that
-//! stands above it in the same chain, or by who holds its key. When a revocation holds is taken from what anyone was told
+//! stands above it by its key in the same chain, or by who holds its key. When a revocation holds is taken from what anyone was told
 //! of it: its issuer by an answer, readers with its place.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ pub(super) fn meets(stated: &Stated, chain: &[Rank]) -> bool {
             Target::Credential(id) => rank.credential == id,
             Target::Key(id) => rank.key == id,
         };
-        let issuer_is_above = chain[..depth].iter().any(|above| above.credential == issuer.credential);
+        let issuer_is_above = chain[..depth].iter().any(|above| above.key == issuer.key);
         is_target && (issuer_is_above || rank.key == issuer.key)
     })
 }
