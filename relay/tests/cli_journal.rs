@@ -19,5 +19,7 @@ mod import;
 mod labels;
 #[path = "cli_journal/moved.rs"]
 mod moved;
+#[path = "cli_journal/revocations.rs"]
+mod revocations;
 #[path = "cli_journal/verify.rs"]
 mod verify;

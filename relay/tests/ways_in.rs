@@ -64,7 +64,7 @@ fn try_on(entry: Entry, people: &People, case: &Case, row: &str, cell: &Cell) {
     match entry {
         Entry::Publish | Entry::Revoke => line::try_on(people, case, row, cell),
         Entry::MessageOfFolder | Entry::RevocationOfFolder => import::from_folder(people, case, row, cell),
-        Entry::MessageOfExport => import::from_export(people, case, row, cell),
+        Entry::MessageOfExport | Entry::RevocationOfExport => import::from_export(people, case, row, cell),
     }
 }
 
@@ -91,6 +91,11 @@ fn revocations_of_a_folder_go_as_the_table_says() {
 #[test]
 fn messages_of_an_export_go_as_the_table_says() {
     goes_as_the_table_says(Entry::MessageOfExport);
+}
+
+#[test]
+fn revocations_of_an_export_go_as_the_table_says() {
+    goes_as_the_table_says(Entry::RevocationOfExport);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use serde::Serialize;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use vigie_client::{Disowned, Gap, OnPlane, Suspect, Verified};
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::{Channel, Jurisdiction, Plane};
@@ -12,13 +13,14 @@ use vigie_proto::id::{CredentialId, LogId, MessageId, RevocationId, Sequence};
 use vigie_proto::label::Label;
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Code;
-use vigie_proto::revocation::Reason;
+use vigie_proto::revocation::{Reason, VerifiedRevocation};
 use vigie_proto::rotation::Rotation;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::exit::Outcome;
 use super::screen::Screen;
+use crate::journal::RevocationRecord;
 
 /// Credentials that are remembered as printed. One that was forgotten is printed again, which is harmless.
 const PRINTED_MAX: usize = 4_096;
@@ -100,6 +102,27 @@ struct DisownedLine {
     reason: Option<Reason>,
 }
 
+/// A revocation at its place in a log: what the journal notes beside the signed bytes, and these.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevocationLine {
+    r#type: String,
+    id: RevocationId,
+    issuer: CredentialId,
+    count: u64,
+    seq: Sequence,
+    admitted: Timestamp,
+    jws: String,
+}
+
+impl RevocationLine {
+    /// As a journal has it. Nothing in it is believed yet.
+    pub(super) fn into_record(self) -> RevocationRecord {
+        let Self { id, issuer, count, seq, admitted, jws, .. } = self;
+        RevocationRecord { count, seq, admitted, id, issuer, jws: Bytes::from(jws) }
+    }
+}
+
 #[derive(Serialize)]
 struct GapLine {
     r#type: &'static str,
@@ -151,11 +174,7 @@ impl Export {
 
     /// A message, after those of its credentials that were not given yet.
     pub(super) fn put(&mut self, sink: &mut impl Sink, shown: &Shown<'_>) -> Outcome {
-        for link in shown.chain.links() {
-            if self.is_new(link.id()) {
-                sink.object(&CredentialLine { r#type: "credential", id: link.id(), jws: link.token() })?;
-            }
-        }
+        self.put_links(sink, shown.chain)?;
         let (message, cursor) = (shown.message, &shown.cursor);
         sink.object(&MessageLine {
             r#type: "message",
@@ -174,6 +193,34 @@ impl Export {
             expired: shown.expired,
             content: &message.content,
             jws: shown.token,
+        })
+    }
+
+    fn put_links(&mut self, sink: &mut impl Sink, chain: &Chain) -> Outcome {
+        for link in chain.links() {
+            if self.is_new(link.id()) {
+                sink.object(&CredentialLine { r#type: "credential", id: link.id(), jws: link.token() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A revocation as it stands in a journal, after those of its issuer's credentials that were not given yet.
+    pub(super) fn put_revocation(
+        &mut self,
+        sink: &mut impl Sink,
+        record: &RevocationRecord,
+        verified: &VerifiedRevocation,
+    ) -> Outcome {
+        self.put_links(sink, verified.chain())?;
+        sink.object(&RevocationLine {
+            r#type: "revocation".to_owned(),
+            id: record.id,
+            issuer: record.issuer,
+            count: record.count,
+            seq: record.seq,
+            admitted: record.admitted,
+            jws: verified.revocation().token().to_string(),
         })
     }
 

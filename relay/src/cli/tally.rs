@@ -29,6 +29,9 @@ pub(super) struct Held {
     messages: u64,
     credentials: u64,
     carried: u64,
+    /// An export that says nothing of them has none.
+    #[serde(default)]
+    revocations: u64,
 }
 
 /// What was asked for.
@@ -70,6 +73,7 @@ impl Tally {
             "message" => self.held.messages += 1,
             "credential" => self.held.credentials += 1,
             "carried" => self.held.carried += 1,
+            "revocation" => self.held.revocations += 1,
             _ => {}
         }
     }
@@ -90,6 +94,7 @@ impl Tally {
             ("message", said.messages, found.messages),
             ("credential", said.credentials, found.credentials),
             ("carried", said.carried, found.carried),
+            ("revocation", said.revocations, found.revocations),
         ];
         if let Some((kind, said, found)) = counts.into_iter().find(|(_, said, found)| said != found) {
             return Err(lang.export_holds_other(kind, said, found));

@@ -6,8 +6,14 @@
 //!
 //! An export of a journal is held against its last line, as is each part where there are several; one of `sub` has none.
 //!
-//! Not judged, since nobody signed it: the lines that the reader marked itself (suspects, gaps, where it had caught up),
-//! carried ids, and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
+//! A revocation of a journal is verified as a message is. What it disowns is sound as it stands, and told beside the verdict:
+//! who admitted it could not know. An export with such messages is still a good one.
+//!
+//! Not judged, since nobody signed it: the lines that the reader marked itself (suspects, gaps, where it had caught up, what
+//! it was told to disown: `sub` gives no signed bytes for that), carried ids, and `expired`, which is what the reader's clock said then; what has expired by now is counted anew.
+
+mod counts;
+mod disowned;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,14 +27,19 @@ use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
 use vigie_proto::cursor::{Cursor, MalformedCursor};
 use vigie_proto::frame::GapReason;
-use vigie_proto::id::{CredentialId, LogId, MessageId, Sequence};
+use vigie_proto::id::{CredentialId, LogId, MessageId, RevocationId, Sequence};
 use vigie_proto::json;
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::Reason;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
+use counts::Counts;
+use disowned::Disowning;
+
 use super::args::Verify;
 use super::exit::{Exit, Failure, Outcome, heard_or_not, refusal_text};
+use super::export::RevocationLine;
 use super::files::cannot_read;
 use super::judge::{CREDENTIALS_MAX, Judge, Unfit};
 use super::lines;
@@ -65,39 +76,6 @@ pub(super) fn run(session: Session<'_>, args: &Verify) -> Outcome {
         check.read(BufReader::new(file), &args.file)?;
     }
     check.done()
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    live: u64,
-    exercise: u64,
-    /// Of these, by the clock of who verifies.
-    expired: u64,
-    credentials: u64,
-    suspects: u64,
-    gaps: u64,
-    /// Where the reader had caught up, carried ids, and credentials that no message needs: no statement is made about them.
-    other: u64,
-}
-
-impl Counts {
-    fn show(&self, screen: &Screen, whole: Option<bool>) -> Outcome {
-        let Self { live, exercise, expired, credentials, suspects, gaps, other } = *self;
-        if screen.json {
-            return screen.object(&serde_json::json!({
-                "type": "verified", "live": live, "exercise": exercise, "expired": expired,
-                "credentials": credentials, "suspects": suspects, "gaps": gaps, "other": other,
-                "whole": whole,
-            }));
-        }
-        screen.line(&screen.lang.export_verified(live, exercise, expired, credentials))?;
-        screen.line(&screen.lang.export_unjudged(suspects, gaps, other))?;
-        match whole {
-            Some(true) => screen.line(&screen.lang.export_is_whole()),
-            // Each part was told at its end.
-            Some(false) | None => Ok(()),
-        }
-    }
 }
 
 /// What every line has.
@@ -193,6 +171,27 @@ struct CarriedLine {
     _credential: CredentialId,
 }
 
+/// What the reader was told not to believe. The revocation is not here, so nothing of it is proven.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DisownedLine {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    id: MessageId,
+    #[serde(rename = "admitted")]
+    _admitted: Timestamp,
+    cursor: String,
+    plane: Plane,
+    #[serde(rename = "given_before")]
+    _given_before: bool,
+    credential: CredentialId,
+    #[serde(rename = "revocation")]
+    _revocation: RevocationId,
+    from: Timestamp,
+    #[serde(rename = "reason")]
+    _reason: Option<Reason>,
+}
+
 /// What is wrong with a line.
 struct Bad(String);
 
@@ -200,6 +199,7 @@ struct Check<'a> {
     screen: &'a Screen,
     lang: Lang,
     judge: Judge,
+    disowning: Disowning,
     /// The last place in each log.
     places: BTreeMap<LogId, (Sequence, Timestamp)>,
     /// What the lines so far come to.
@@ -221,6 +221,7 @@ impl<'a> Check<'a> {
             screen,
             lang: screen.lang,
             judge: Judge::new(roots),
+            disowning: Disowning::default(),
             places: BTreeMap::new(),
             tally: Tally::default(),
             whole: None,
@@ -239,11 +240,13 @@ impl<'a> Check<'a> {
         if self.whole.is_some() && !self.ended {
             return Err(Failure::new(Exit::VerificationFailed, self.lang.lines_behind_end()));
         }
-        let Counts { live, exercise, suspects, gaps, other, .. } = self.counts;
-        if live == 0 && exercise == 0 {
+        self.counts.revocations = self.disowning.revocations() as u64;
+        let Counts { live, exercise, revocations, suspects, gaps, other, .. } = self.counts;
+        if live == 0 && exercise == 0 && revocations == 0 {
             let told = self.lang.export_without_message(suspects, gaps, other);
             return Err(Failure::new(Exit::VerificationFailed, told));
         }
+        self.counts.disowned = self.disowning.show(self.screen)?;
         heard_or_not(self.counts.show(self.screen, self.whole))
     }
 
@@ -288,6 +291,8 @@ impl<'a> Check<'a> {
                 self.counts.other += 1;
                 Ok(())
             }
+            ("revocation", None) => self.revocation(parse(line)?),
+            ("disowned", None) => self.disowned(&parse(line)?),
             (other, _) => Err(Bad(self.lang.unknown_line_type(other))),
         }
     }
@@ -336,6 +341,24 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
+    /// Its signature, its issuer's chain and its moment. What it disowns is told at the end: most of it stands before.
+    fn revocation(&mut self, line: RevocationLine) -> Result<(), Bad> {
+        let verified = self.judge.revocation(&line.into_record()).map_err(|unfit| self.unfit(unfit))?;
+        self.disowning.revoke(&verified).map_err(|most| Bad(self.lang.too_many("revocations", most)))
+    }
+
+    /// What the reader wrote down of a revocation that it was given.
+    fn disowned(&mut self, line: &DisownedLine) -> Result<(), Bad> {
+        cursor_of(&line.cursor)?;
+        self.counts.disowned_told += 1;
+        let screen = self.screen.on(line.plane);
+        let word = screen.paint(Tone::Bad, &self.lang.disowned());
+        let (id, from) = (line.id, time::local(line.from));
+        let told = self.lang.disowned_told(self.number, id, line.credential, from);
+        self.to_show = Some(screen.mark(&format!("{word}  {told}")));
+        Ok(())
+    }
+
     fn message(&mut self, bytes: &[u8]) -> Result<(), Bad> {
         let line: MessageLine = parse(bytes)?;
         let signed = self.judge.message(line.jws.as_bytes()).map_err(|unfit| self.unfit(unfit))?;
@@ -346,6 +369,7 @@ impl<'a> Check<'a> {
             return Err(self.differs("cursor"));
         }
         self.order(&cursor)?;
+        self.disowning.heard(self.number, &cursor, &signed);
         self.counts.expired += u64::from(time::now() >= signed.message().expires);
         match signed.message().channel.plane {
             Plane::Live => self.counts.live += 1,

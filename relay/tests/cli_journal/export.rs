@@ -84,7 +84,11 @@ fn the_last_line_tells_a_part_from_the_whole_and_a_line_that_was_touched() {
     let end = whole.lines().last().unwrap();
     let told: serde_json::Value = serde_json::from_str(end).unwrap();
     assert_eq!((&told["type"], &told["left_out"]), (&"export".into(), &0.into()), "{told}");
-    assert_eq!(told["held"], serde_json::json!({ "messages": 6, "credentials": 2, "carried": 0 }), "{told}");
+    assert_eq!(
+        told["held"],
+        serde_json::json!({ "messages": 6, "credentials": 2, "carried": 0, "revocations": 0 }),
+        "{told}"
+    );
     let verify = |text: &str| finish(place.command(&["verify", "-", "--json"]), text);
     assert_eq!(object(&verify(&whole).ended(0), "verified")["whole"], true);
 

@@ -21,7 +21,7 @@ fn exported(count: usize) -> (Place, String) {
     (place, file)
 }
 
-fn lines(file: &str) -> Vec<Value> {
+pub(crate) fn lines(file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -33,12 +33,18 @@ fn write(place: &Place, name: &str, lines: &[Value]) -> String {
 }
 
 /// Writes lines with a last one that says they are as they were written: for what is judged behind that.
-fn counted(place: &Place, name: &str, lines: &[Value]) -> String {
+pub(crate) fn counted(place: &Place, name: &str, lines: &[Value]) -> String {
     let (end, rest) = lines.split_last().unwrap();
     let text: String = rest.iter().map(|line| format!("{line}\n")).collect();
     let mut end = end.clone();
     let count = |kind: &str| Value::from(rest.iter().filter(|line| line["type"] == kind).count());
-    for (member, kind) in [("messages", "message"), ("credentials", "credential"), ("carried", "carried")] {
+    let members = [
+        ("messages", "message"),
+        ("credentials", "credential"),
+        ("carried", "carried"),
+        ("revocations", "revocation"),
+    ];
+    for (member, kind) in members {
         end["held"][member] = count(kind);
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
@@ -55,7 +61,7 @@ fn is_empty(place: &Place) -> bool {
 }
 
 /// Nothing is left beside the journal either.
-fn nothing_left(place: &Place) {
+pub(crate) fn nothing_left(place: &Place) {
     assert!(is_empty(place));
     assert!(!place.dir().join(".journal.vigie-import").exists());
 }
@@ -112,7 +118,7 @@ fn a_journal_in_use_or_in_being_is_left_alone() {
 }
 
 /// Flips a byte in the middle of a token.
-fn flipped(jws: &str) -> String {
+pub(crate) fn flipped(jws: &str) -> String {
     let mut bytes = jws.as_bytes().to_vec();
     let middle = bytes.len() - 60;
     bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };

@@ -17,11 +17,18 @@ pub(crate) enum Entry {
     MessageOfFolder,
     RevocationOfFolder,
     MessageOfExport,
+    RevocationOfExport,
 }
 
 impl Entry {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Publish, Self::Revoke, Self::MessageOfFolder, Self::RevocationOfFolder, Self::MessageOfExport];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Publish,
+        Self::Revoke,
+        Self::MessageOfFolder,
+        Self::RevocationOfFolder,
+        Self::MessageOfExport,
+        Self::RevocationOfExport,
+    ];
 
     /// The column of the table.
     pub(crate) fn name(self) -> &'static str {
@@ -31,6 +38,7 @@ impl Entry {
             Self::MessageOfFolder => "folder: message",
             Self::RevocationOfFolder => "folder: revocation",
             Self::MessageOfExport => "export: message",
+            Self::RevocationOfExport => "export: revocation",
         }
     }
 }
@@ -47,10 +55,8 @@ pub(crate) struct Case {
 /// The case of a cell; `None` when there is none.
 pub(crate) fn case(people: &People, entry: Entry, row: &str) -> Option<Case> {
     match entry {
-        Entry::Publish | Entry::MessageOfFolder => message(people, row),
-        Entry::Revoke | Entry::RevocationOfFolder => revocation(people, row),
-        // An export holds no revocations: what they refused comes in.
-        Entry::MessageOfExport => message(people, row).filter(|_| row != "revoked"),
+        Entry::Publish | Entry::MessageOfFolder | Entry::MessageOfExport => message(people, row),
+        Entry::Revoke | Entry::RevocationOfFolder | Entry::RevocationOfExport => revocation(people, row),
     }
 }
 

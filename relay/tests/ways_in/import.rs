@@ -5,6 +5,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use vigie_proto::cursor::Cursor;
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::revocation::Revocation;
@@ -198,7 +199,7 @@ pub(crate) fn from_export(people: &People, case: &Case, row: &str, cell: &Cell) 
 /// An export as `vigie journal export` writes it, with a last line that fits.
 fn write_export(path: &Path, records: &[Record]) {
     let text = |jws: &Bytes| String::from_utf8(jws.to_vec()).unwrap();
-    let lines: Vec<Value> = records
+    let mut lines: Vec<Value> = records
         .iter()
         .map(|record| match record {
             Record::Credential { id, jws } => json!({"type": "credential", "id": id, "jws": text(jws)}),
@@ -206,9 +207,23 @@ fn write_export(path: &Path, records: &[Record]) {
                 "type": "message", "id": message.id, "log": OLD_LOG, "seq": message.seq,
                 "admitted": message.admitted, "jws": text(&message.jws),
             }),
+            Record::Revocation(one) => json!({
+                "type": "revocation", "id": one.id, "issuer": one.issuer, "count": one.count, "seq": one.seq,
+                "admitted": one.admitted, "jws": text(&one.jws),
+            }),
             other => panic!("an export has no line for {other:?}"),
         })
         .collect();
+    let last = records.iter().filter_map(|record| match record {
+        Record::Message(message) => Some((message.seq, message.admitted)),
+        Record::Revocation(revocation) => Some((revocation.seq, revocation.admitted)),
+        _ => None,
+    });
+    // Before the first message it has no time.
+    let (seq, admitted) =
+        last.max().filter(|(seq, _)| *seq > Sequence::START).unwrap_or((Sequence::START, Timestamp::EPOCH));
+    let end = Cursor { log: OLD_LOG, seq, admitted }.to_string();
+    lines.push(json!({"type": "caught_up", "cursor": end}));
     let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
     let digest = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
@@ -216,7 +231,10 @@ fn write_export(path: &Path, records: &[Record]) {
         "type": "export",
         "asked": {"from": null, "to": null, "channels": [], "exercise": false},
         "left_out": 0,
-        "held": {"messages": count("message"), "credentials": count("credential"), "carried": 0},
+        "held": {
+            "messages": count("message"), "credentials": count("credential"), "carried": 0,
+            "revocations": count("revocation"),
+        },
         "sha256": digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
     });
     std::fs::write(path, format!("{body}{end}\n")).unwrap();

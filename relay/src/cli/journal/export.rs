@@ -2,7 +2,8 @@
 //!
 //! A record at a time, whatever the size. What cannot be given is told in its place: damage and what retention removed as `gap`,
 //! a message that does not verify as one that is marked so, and the ids in force of messages that were removed as `carried`,
-//! whatever was asked for, so that no replay gets in where the export is imported. The last line says what was asked for and
+//! whatever was asked for, so that no replay gets in where the export is imported. So do the revocations, each once and at
+//! the place from which it holds, wherever retention has written it: who is out stays out. The last line says what was asked for and
 //! what the lines before it come to ([`EndLine`](crate::cli::tally::EndLine)): without it an export was cut.
 
 use std::fs::{File, OpenOptions};
@@ -20,6 +21,7 @@ use vigie_proto::refusal::Refusal;
 use vigie_proto::time::Timestamp;
 
 use super::args::JournalExport;
+use super::waiting::Waiting;
 use super::{Stopped, damage_text, failed, folder, needed_roots, survey};
 use crate::cli::channels;
 use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
@@ -40,11 +42,21 @@ pub(super) fn run(session: Session<'_>, args: &JournalExport) -> Outcome {
     let wanted = Wanted::new(screen, args)?;
     let (_, survey) = survey(lang, &dir)?;
     judge.learn(&survey).map_err(|error| failed(lang, &dir, &error))?;
+    let revocations = Waiting::of(&survey, lang).map_err(|error| failed(lang, &dir, &error))?;
     let to = Output::open(screen, &args.output)?;
     let before = Cursor { log: survey.log(), seq: Sequence::START, admitted: Timestamp::EPOCH };
     let asked = wanted.asked(args);
-    let mut writer =
-        Writer { screen, judge, wanted, to, export: Export::default(), at: before, untold: 0, left_out: 0 };
+    let mut writer = Writer {
+        screen,
+        judge,
+        wanted,
+        to,
+        export: Export::default(),
+        revocations,
+        at: before,
+        untold: 0,
+        left_out: 0,
+    };
     writer.rotations()?;
     writer.removed(&survey)?;
     let walked = survey
@@ -108,6 +120,8 @@ struct Writer<'a> {
     wanted: Wanted,
     to: Output<'a>,
     export: Export,
+    /// Those that have not had their place yet.
+    revocations: Waiting,
     /// The last place that was met, asked for or not.
     at: Cursor,
     /// Gaps and suspects: what is in the journal's place and not in the export.
@@ -159,7 +173,7 @@ impl Writer<'_> {
                 Ok(())
             }
             Met::Record { record: Record::Carried(carried), .. } => self.carried(&carried),
-            // An export is of messages, each with its chain; a backup keeps the revocations too.
+            // Each has its turn at its own place, wherever it stands.
             Met::Record { record: Record::Revocation(_) | Record::Forked(_), .. } => Ok(()),
         }
     }
@@ -182,7 +196,23 @@ impl Writer<'_> {
         Export::put_gap(&mut self.to, GapReason::Damaged, Some(self.at), Some(to))
     }
 
+    /// Tells the revocations that hold before this place. They are of the whole log: of a part, too.
+    fn revoked_before(&mut self, seq: Sequence) -> Outcome {
+        while let Some((place, record)) = self.revocations.before(seq) {
+            match self.judge.revocation(&record) {
+                Ok(verified) => self.export.put_revocation(&mut self.to, &record, &verified)?,
+                Err(unfit) => {
+                    self.untold += 1;
+                    let why = refusal_text(self.screen.lang, &unfit.into());
+                    self.screen.warn(&self.screen.lang.export_without(place, why));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn message(&mut self, record: &MessageRecord) -> Outcome {
+        self.revoked_before(record.seq)?;
         self.at = Cursor { seq: record.seq, admitted: record.admitted, ..self.at };
         if !self.wanted.takes(record) {
             self.left_out += 1;
@@ -213,6 +243,7 @@ impl Writer<'_> {
     }
 
     fn finish(mut self, survey: &Survey<ReadOnlyDir>, asked: Asked) -> Outcome {
+        self.revoked_before(Sequence::new(u64::MAX))?;
         Export::put_caught_up(&mut self.to, &self.at)?;
         self.to.finish(asked, self.left_out)?;
         if !survey.damage().is_empty() {

@@ -5,6 +5,9 @@
 //! that nobody takes it for a continuation of the old, and says from which place of which log it comes. Credentials are
 //! stored before the first message that needs them, and only those. Ids are in force again: a replay gets its receipt.
 //!
+//! Revocations come in at the place from which they hold, with numbers and issuers judged as a relay does, so that nothing
+//! follows under a chain that they end, and are counted anew.
+//!
 //! An export must be as it was written, its last line says so, and it must be of the whole log; a part is taken where that was
 //! asked for. Then the places of what is not in it stay empty, and the new log says that it comes from the last message
 //! that came in. A reader who comes with a place of the old log is told that this is another one; one who begins at the
@@ -13,15 +16,15 @@
 //! All or nothing, also when it is killed: see [`FreshFolder`]. The first record that is refused ends it, or is left out
 //! and listed when that was asked for.
 
+mod done;
 mod known;
-mod waiting;
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use bytes::Bytes;
 use serde::Serialize;
-use vigie_proto::admit::{Admission, Stored, admit, admit_revocation};
+use vigie_proto::admit::{Admission, RevocationAdmission, Stored, admit, admit_revocation};
 use vigie_proto::chain::Chain;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::frame::GapReason;
@@ -32,11 +35,12 @@ use vigie_proto::revocation::{InForce, Revocations, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
+use done::Done;
 use known::Known;
-use waiting::Waiting;
 
 use super::args::JournalImport;
 use super::lines::{self, Line};
+use super::waiting::Waiting;
 use super::{Stopped, failed, folder, needed_roots, survey};
 use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
 use crate::cli::judge::{Judge, Unfit, same};
@@ -48,6 +52,7 @@ use crate::journal::{
     CarriedId, DirStorage, ForkedFrom, FreshFolder, Journal, JournalConfig, JournalError, MessageRecord, Met,
     NewJournal, Record, RevocationRecord,
 };
+use crate::revocations::REVOCATIONS_MAX;
 use crate::sequencer::IDS_IN_FORCE_MAX;
 
 /// Signed bytes in one sync: with their chains well under the journal's bound of 16 MiB.
@@ -91,45 +96,6 @@ struct RefusedLine<'a> {
     seq: Option<Sequence>,
     code: &'static str,
     why: &'a str,
-}
-
-/// What an import came to.
-#[derive(Debug, Serialize)]
-struct Done {
-    r#type: &'static str,
-    log: LogId,
-    from_log: LogId,
-    from_seq: Sequence,
-    from_admitted: Timestamp,
-    messages: u64,
-    credentials: usize,
-    carried: u64,
-    refused: u64,
-    /// Messages of the old log that are not in the new one; `None` when the export was of the whole.
-    left_out: Option<u64>,
-}
-
-impl Done {
-    fn show(&self, screen: &Screen, dir: &Path) -> Outcome {
-        let lang = screen.lang;
-        if screen.json {
-            screen.object(self)?;
-        } else {
-            screen.line(&lang.import_done(self.messages, dir.display(), self.log))?;
-            screen.line(&lang.journal_forked(
-                self.from_log,
-                self.from_seq,
-                time::date(self.from_admitted),
-            ))?;
-            if let Some(left_out) = self.left_out {
-                screen.line(&lang.imported_in_part(left_out))?;
-            }
-        }
-        if self.refused > 0 {
-            return Err(Failure::new(Exit::Partial, lang.import_left_out(self.refused)));
-        }
-        Ok(())
-    }
 }
 
 struct Import<'a> {
@@ -267,6 +233,8 @@ impl<'a> Import<'a> {
             Some(_) => (self.at.seq, self.at.admitted),
             None => (head.seq, head.admitted),
         };
+        self.waiting.not_after(seq);
+        self.revoke_before(Sequence::new(u64::MAX)).map_err(|stopped| stopped.into_failure(lang, path))?;
         Ok(ForkedFrom { log: head.log, seq, admitted })
     }
 
@@ -285,6 +253,7 @@ impl<'a> Import<'a> {
                     judged.and_then(
                         |signed| if signed.id() == id { Ok(signed) } else { Err(Unfit::Differs("id")) },
                     );
+                self.revoke_before(cursor.seq)?;
                 self.message(&place, Stored { seq: cursor.seq, admitted: cursor.admitted }, judged)
             }
             Ok(Line::Suspect { cursor }) => {
@@ -293,6 +262,7 @@ impl<'a> Import<'a> {
             // What retention had removed was no part of the log any more.
             Ok(Line::Gap { reason: GapReason::Removed } | Line::CaughtUp { .. } | Line::Rotation) => Ok(()),
             Ok(Line::Carried(carried)) => Ok(self.carry_exported(&place, carried)?),
+            Ok(Line::Revocation(record)) => self.wait(place, record),
             Ok(Line::End { end, differs }) => {
                 if let Some(why) = differs {
                     self.leave_out(&place, None, CHANGED, why)?;
@@ -335,15 +305,36 @@ impl<'a> Import<'a> {
         }
     }
 
+    /// Takes a revocation of an export until its place comes. Where that has passed, messages came in that it may end: so
+    /// it must be one that came in before them, which another part of the same log gives again.
+    fn wait(&mut self, place: String, record: RevocationRecord) -> Result<(), Stopped> {
+        let refusal = if record.seq < self.at.seq {
+            match self.judge.revocation(&record) {
+                Ok(verified) if self.revocations.contains(verified.revocation()) => return Ok(()),
+                Ok(_) => Refusal::new(Code::MalformedRevocation, format!("it stands behind {}", self.at.seq)),
+                Err(unfit) => unfit.into(),
+            }
+        } else if self.waiting.len() + self.revocations.len() >= REVOCATIONS_MAX {
+            Code::Full.into()
+        } else {
+            self.waiting.put(place, record);
+            return Ok(());
+        };
+        Ok(self.refuse(&place, None, &refusal)?)
+    }
+
     /// Lets in the revocations that hold before this place: for what follows, as they did in the old log.
     fn revoke_before(&mut self, seq: Sequence) -> Result<(), Stopped> {
         while let Some((place, record)) = self.waiting.before(seq) {
             let judged = self.judge.revocation(&record).map_err(Refusal::from);
             let judged = judged.and_then(|verified| {
-                admit_revocation(&verified, record.admitted, &self.revocations).map(|_| verified)
+                let admission = admit_revocation(&verified, record.admitted, &self.revocations)?;
+                Ok((admission, verified))
             });
             match judged {
-                Ok(verified) => self.revoke(&verified, record)?,
+                Ok((RevocationAdmission::Fresh, verified)) => self.revoke(&verified, record)?,
+                // The first stands.
+                Ok((RevocationAdmission::Known, _)) => {}
                 Err(refusal) => self.refuse(&place, None, &refusal)?,
             }
         }
@@ -463,6 +454,7 @@ impl<'a> Import<'a> {
             messages: self.messages,
             credentials: self.stored.len(),
             carried: self.carried,
+            revocations: self.revocations.len(),
             refused: self.refused,
             left_out: self.whole.map(|whole| whole.saturating_sub(self.messages)),
         })

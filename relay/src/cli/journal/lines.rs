@@ -13,11 +13,12 @@ use vigie_proto::json;
 use vigie_proto::time::Timestamp;
 
 use crate::cli::exit::Outcome;
+use crate::cli::export::RevocationLine;
 use crate::cli::files::cannot_read;
 use crate::cli::lines;
 use crate::cli::tally::{self, EndLine, Tally};
 use crate::cli::text::Lang;
-use crate::journal::CarriedId;
+use crate::journal::{CarriedId, RevocationRecord};
 
 /// What a line of an export says.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub(super) enum Line {
         cursor: Cursor,
     },
     Carried(CarriedId),
+    Revocation(RevocationRecord),
     /// Of a root. A relay takes those of its settings and no others.
     Rotation,
     /// The last one, and how the lines before it differ from what it says.
@@ -150,6 +152,7 @@ fn parse(lang: Lang, text: &[u8], tally: &mut Tally) -> Result<Line, String> {
             let CarriedLine { id, seq, admitted, expires, credential } = object(text)?;
             Ok(Line::Carried(CarriedId { seq, admitted, expires, id, credential }))
         }
+        ("revocation", None) => Ok(Line::Revocation(object::<RevocationLine>(text)?.into_record())),
         (other, _) => Err(lang.unknown_line_type(other)),
     }
 }

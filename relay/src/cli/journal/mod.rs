@@ -13,6 +13,7 @@ mod lines;
 mod new;
 mod stats;
 mod verify;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 

@@ -241,8 +241,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "verify",
-        "Check an export of `sub --json` again, offline. It cannot notice what is missing",
-        "Vérifier de nouveau, hors ligne, un export de `sub --json`. Ne peut voir ce qui manque",
+        "Check an export of `sub --json` or `journal export` again, offline. Only the second says what is missing, and who is disowned",
+        "Vérifier de nouveau, hors ligne, un export de `sub --json` ou de `journal export`. Seul le second dit ce qui manque, et qui est désavoué",
     ),
     ("verify [file]", "The export, or - for standard input", "L'export, ou - pour l'entrée standard"),
     (

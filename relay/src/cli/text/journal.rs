@@ -90,6 +90,8 @@ sentences! {
         "les messages jusqu'à {last} ont été ôtés par la rétention : l'export le dit";
     export_suspect(what, why) "{what} does not verify, and is exported as such: {why}",
         "{what} ne se vérifie pas, et est exporté comme tel ({why})";
+    export_without(what, why) "{what} does not verify, and is not in the export: {why}",
+        "{what} ne se vérifie pas, et n'est pas dans l'export ({why})";
     export_incomplete(count) "{count} place(s) of the journal could not be exported as verified: see above, and the export",
         "{count} endroit(s) du journal n'ont pu être exportés comme vérifiés : voyez ci-dessus, et l'export";
 
@@ -140,5 +142,7 @@ sentences! {
         "{part} ; --partial le prend tout de même, et laisse leurs places vides";
     imported_in_part(left_out) "in part: {left_out} message(s) of that log were not in the export, their places stay empty",
         "en partie : {left_out} message(s) de ce log n'étaient pas dans l'export, leurs places restent vides";
+    imported_revocations(count) "{count} revocation(s) came along: whom they end stays out",
+        "{count} révocation(s) reprise(s) : ceux à qui elles mettent fin restent dehors";
     line_at(number) "line {number}", "ligne {number}";
 }

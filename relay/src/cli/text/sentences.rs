@@ -234,10 +234,28 @@ sentences! {
          {credentials} credential(s)",
         "VÉRIFIÉ : {live} message(s) réel(s), {exercise} message(s) d'EXERCICE, des deux {expired} expiré(s) à présent ; \
          {credentials} accréditation(s)";
+    export_disowns(revocations, disowned)
+        "   {revocations} revocation(s) verified; {disowned} of the messages DISOWNED by them: signed, and not to be believed",
+        "   {revocations} révocation(s) vérifiée(s) ; {disowned} des messages DÉSAVOUÉ(S) par elles : signés, et à ne pas croire";
     export_unjudged(suspects, gaps, other)
         "   besides, as the reader wrote them: {suspects} suspect(s) NOT verified, {gaps} gap(s), {other} other line(s)",
         "   en outre, tels que le lecteur les a notés : {suspects} suspect(s) NON vérifié(s), {gaps} lacune(s), \
          {other} autre(s) ligne(s)";
+    export_disowned_told(count) "   and {count} line(s) of what the reader was told to disown, without the revocation: see above",
+        "   et {count} ligne(s) de ce que le lecteur a dû désavouer, sans la révocation : voyez ci-dessus";
+    disowned_line(line, seq, id, credential, from)
+        "line {line}, sequence {seq}: message {id} is not to be believed: credential {credential} of its author is revoked \
+         from {from} on",
+        "ligne {line}, séquence {seq} : le message {id} n'est pas à croire : l'accréditation {credential} de son auteur est \
+         révoquée à partir de {from}";
+    disowned_told(line, id, credential, from)
+        "line {line}, as the reader wrote it: message {id}; credential {credential} revoked from {from} on",
+        "ligne {line}, tel que le lecteur l'a noté : message {id} ; accréditation {credential} révoquée à partir de {from}";
+    disowned_unknown(most)
+        "a revocation reaches back to messages before the last {most}: who is disowned among these cannot be said here; \
+         export a part that ends in fewer (vigie journal export --from), or ask the journal (vigie trust explain)",
+        "une révocation remonte à des messages antérieurs aux {most} derniers : qui y est désavoué ne peut être dit ici ; \
+         exportez une partie qui en a moins (vigie journal export --from), ou interrogez le journal (vigie trust explain)";
     export_without_message(suspects, gaps, other)
         "nothing is verified: the export has no verified message ({suspects} suspect(s), {gaps} gap(s), {other} other \
          line(s)); export again with: vigie sub --json",
