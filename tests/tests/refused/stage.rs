@@ -24,7 +24,7 @@ use vigie_tests::world::{Person, World};
 
 use crate::case::{Attempt, Case, Change, Seen};
 use crate::draft::{FrameDraft, LoginDraft, MessageDraft, Request, Who};
-use crate::forge::{ChainDraft, Holder, Key, id_of};
+use crate::forge::{ChainDraft, Holder, Key};
 use crate::witness::Witness;
 
 /// Small, so that a relay starts quickly; a batch that is larger gets a segment of its own.
@@ -236,7 +236,7 @@ impl Stage {
             drill_chain: ChainDraft::new("exercise", &self.exercise_root, &self.author.key).forge(),
             other_chain: self.other.chain.clone(),
             own_chain: self.author.chain.clone(),
-            known: id_of(self.chains.last().unwrap()),
+            known: self.author.id(),
             edit: |text| text,
         };
         let mut session = self.session(draft.by).await;
