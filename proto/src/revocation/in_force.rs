@@ -1,0 +1,234 @@
+//! Revocations that were admitted: whom they meet, and how long they hold.
+//!
+//! The same for the journal thread, for workers and for readers. Nothing here verifies a signature: what comes in was
+//! found good by [`verify`](super::verify).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Revocation, Target, VerifiedRevocation};
+use crate::chain::Chain;
+use crate::credential::Credential;
+use crate::id::{CredentialId, KeyId};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+
+/// A revocation that was admitted: what is needed to apply it.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    revocation: Arc<Revocation>,
+    /// Not known when its issuer's chain is not.
+    issuer_key: Option<KeyId>,
+    /// Whether the issuer is a root.
+    by_root: bool,
+    until: Timestamp,
+}
+
+impl InForce {
+    /// Takes a revocation that was found good, with its issuer's chain, root first. Where that chain was lost (links that
+    /// end in another credential, or none) it still meets all below its issuer's credential, and does not end.
+    pub fn new(revocation: Arc<Revocation>, chain: &[Arc<Credential>]) -> Self {
+        let issuer = chain.last().filter(|issuer| issuer.id() == revocation.issuer);
+        let issuer_key = issuer.map(|issuer| issuer.key_id());
+        // To the end of the root, and not of the issuer: its key may live on in another credential, and what was
+        // admitted since `from` is given by relays as long as they keep it.
+        let root = chain.first().filter(|_| issuer.is_some());
+        let until = match revocation.statement.target {
+            // A key may be certified again by whoever has not heard, and a root is pinned by its key: it ends for good.
+            Target::Key(_) => Timestamp::FAR_FUTURE,
+            Target::Credential(_) => root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until),
+        };
+        Self { revocation, issuer_key, by_root: issuer.is_some() && chain.len() == 1, until }
+    }
+
+    /// What is in force.
+    pub const fn revocation(&self) -> &Arc<Revocation> {
+        &self.revocation
+    }
+
+    /// When it need not be remembered any more: that of a key never, that of a credential when the root above its issuer
+    /// ends.
+    pub const fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// The link of this chain that it ends, if it may: its issuer holds the key of that link, or of one above it. The key
+    /// counts, not the credential under which it was signed: an issuer whose own was renewed still ends what stands under
+    /// the old one.
+    pub fn meets<'c>(&self, chain: &'c Chain) -> Option<&'c Arc<Credential>> {
+        if self.revocation.plane != chain.plane() {
+            return None;
+        }
+        let links = chain.links();
+        if self.meets_succession(chain.succession().before()) {
+            return links.first();
+        }
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RevocationTakesTheIssuer.is_planted() {
+            return links.iter().find(|link| link.id() == self.revocation.issuer);
+        }
+        links.iter().enumerate().find_map(|(depth, link)| {
+            let named = match self.revocation.statement.target {
+                Target::Credential(id) => link.id() == id,
+                Target::Key(key) => link.key_id() == key,
+            };
+            let above = || {
+                links[..depth].iter().any(|above| {
+                    above.id() == self.revocation.issuer || Some(above.key_id()) == self.issuer_key
+                })
+            };
+            let by_root_before = || {
+                self.by_root && self.issuer_key.is_some_and(|key| chain.succession().before().contains(&key))
+            };
+            let may = Some(link.key_id()) == self.issuer_key || above() || by_root_before();
+            (named && may).then_some(link)
+        })
+    }
+
+    /// Whether it ends one of the roots by which the root of a chain is trusted, as if each stood above the next: by the
+    /// key of that root, or by a root before it. Roots are keys: a revocation of one credential of theirs does not.
+    fn meets_succession(&self, before: &[KeyId]) -> bool {
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RotationOutlivesRevocation.is_planted() {
+            return false;
+        }
+        let Target::Key(ended) = self.revocation.statement.target else { return false };
+        before.iter().enumerate().any(|(place, root)| {
+            let above =
+                || self.by_root && before[..place].iter().any(|above| Some(*above) == self.issuer_key);
+            *root == ended && (Some(*root) == self.issuer_key || above())
+        })
+    }
+}
+
+impl From<&VerifiedRevocation> for InForce {
+    fn from(verified: &VerifiedRevocation) -> Self {
+        Self::new(Arc::clone(&verified.revocation), verified.chain.links())
+    }
+}
+
+/// What a chain that is revoked is refused by.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Revoked<'s> {
+    /// The revocation; of several the one that reaches back furthest.
+    pub by: &'s Arc<Revocation>,
+    /// The credential of the chain that it ends.
+    pub link: CredentialId,
+}
+
+impl Revoked<'_> {
+    /// What was admitted from this moment on is disowned.
+    pub fn from(&self) -> Timestamp {
+        self.by.statement.from
+    }
+
+    /// The refusal of anything under the chain.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::new(Code::Revoked, format!("by revocation {}", self.by.id)).by(self.link)
+    }
+}
+
+/// Revocations in force. Bounded by its owner. A look-up costs two for each link of a chain, and no signature.
+#[derive(Clone, Debug, Default)]
+pub struct Revocations {
+    by_target: BTreeMap<Target, Vec<InForce>>,
+    /// The numbers under each issuer's credential.
+    numbers: BTreeMap<CredentialId, BTreeSet<u64>>,
+    len: usize,
+}
+
+impl Revocations {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number of the last revocation under this credential.
+    pub fn last_of(&self, issuer: CredentialId) -> Option<u64> {
+        self.numbers.get(&issuer)?.last().copied()
+    }
+
+    /// How many there are under this credential.
+    pub fn count_of(&self, issuer: CredentialId) -> usize {
+        self.numbers.get(&issuer).map_or(0, BTreeSet::len)
+    }
+
+    /// Whether it is there.
+    pub fn contains(&self, revocation: &Revocation) -> bool {
+        let same = |known: &InForce| known.revocation.id == revocation.id;
+        self.by_target.get(&revocation.statement.target).is_some_and(|known| known.iter().any(same))
+    }
+
+    /// The credentials under which they are signed.
+    pub fn issuers(&self) -> impl Iterator<Item = CredentialId> {
+        self.numbers.keys().copied()
+    }
+
+    /// When one that is there need not be remembered any more.
+    pub fn until(&self, revocation: &Revocation) -> Option<Timestamp> {
+        let known = self.by_target.get(&revocation.statement.target)?;
+        known.iter().find(|known| known.revocation.id == revocation.id).map(InForce::until)
+    }
+
+    /// Puts one in, once.
+    pub fn insert(&mut self, new: InForce) {
+        if self.contains(&new.revocation) {
+            return;
+        }
+        let Revocation { issuer, statement, .. } = &*new.revocation;
+        self.numbers.entry(*issuer).or_default().insert(statement.number);
+        self.by_target.entry(statement.target).or_default().push(new);
+        self.len += 1;
+    }
+
+    /// Takes one out that was put in too early: it did not get into the log.
+    pub fn remove(&mut self, revocation: &Revocation) {
+        let Revocation { id, issuer, statement, .. } = revocation;
+        let Some(known) = self.by_target.get_mut(&statement.target) else { return };
+        let before = known.len();
+        known.retain(|one| one.revocation.id != *id);
+        self.len -= before - known.len();
+        if before != known.len()
+            && let Some(numbers) = self.numbers.get_mut(issuer)
+        {
+            numbers.remove(&statement.number);
+            if numbers.is_empty() {
+                self.numbers.remove(issuer);
+            }
+        }
+    }
+
+    /// Whether a chain is revoked, and by which.
+    pub fn revoked(&self, chain: &Chain) -> Option<Revoked<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        let of = |target| self.by_target.get(&target).into_iter().flatten();
+        let before = chain.succession().before().iter().flat_map(|root| of(Target::Key(*root)));
+        chain
+            .links()
+            .iter()
+            .flat_map(|link| of(Target::Credential(link.id())).chain(of(Target::Key(link.key_id()))))
+            .chain(before)
+            .filter_map(|one| Some(Revoked { by: &one.revocation, link: one.meets(chain)?.id() }))
+            .min_by_key(|revoked| (revoked.from(), revoked.by.id))
+    }
+}
+
+/// What knows the revocations in force: a set of them, or a table that several threads share.
+pub trait KnownRevocations {
+    /// Why this chain is not good any more: `revoked`, by the credential that is. `None` when it is good.
+    fn refusal_of(&self, chain: &Chain) -> Option<Refusal>;
+}
+
+impl KnownRevocations for Revocations {
+    fn refusal_of(&self, chain: &Chain) -> Option<Refusal> {
+        self.revoked(chain).map(|revoked| revoked.refusal())
+    }
+}
