@@ -14,8 +14,8 @@ use vigie_proto::id::LogId;
 use vigie_proto::refusal::Refusal;
 use vigie_proto::revocation::{InForce, KnownRevocations, Revocations};
 
-/// Revocations in force: at about 2 KiB each in memory, 128 MiB. Past it they are refused with `full`; a sixteenth is left
-/// for those of a root.
+/// Revocations in force: at about 2 KiB each in memory, 128 MiB. Past it they are refused with `full`. How it is shared is
+/// the sequencer's: each subtree has a share, exercises have one, and roots a reserve.
 pub const REVOCATIONS_MAX: usize = 65_536;
 
 /// A revocation on disk, and the frame that tells it.
@@ -80,6 +80,16 @@ impl StoredRevocations {
     /// The count of the last one of this plane; 0 when there is none.
     pub fn last(&self, plane: Plane) -> u64 {
         self.read().of(plane).last().map_or(0, |last| last.count)
+    }
+
+    /// How many hold, of [`REVOCATIONS_MAX`].
+    pub fn len(&self) -> usize {
+        self.read().in_force.len()
+    }
+
+    /// Whether none holds.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The next one of this plane after this count.

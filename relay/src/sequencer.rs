@@ -10,6 +10,7 @@ mod leaves;
 mod plan;
 mod rebuild;
 mod revoking;
+mod shares;
 mod statement;
 
 use std::sync::Arc;

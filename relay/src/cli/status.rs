@@ -97,8 +97,11 @@ fn red(screen: &Screen, status: &Status) -> Vec<String> {
     }
     for warning in &status.warnings {
         // Whoever renews a certificate and sees it refused must act before the one that is shown ends.
-        let refused = matches!(warning, Warning::CertificateRefused | Warning::CredentialEnded);
-        let tone = if refused { Tone::Bad } else { Tone::Caution };
+        let urgent = matches!(
+            warning,
+            Warning::CertificateRefused | Warning::CredentialEnded | Warning::RevocationsFull
+        );
+        let tone = if urgent { Tone::Bad } else { Tone::Caution };
         let (look, code) = (screen.paint(tone, &lang.status_look()), warning.as_str());
         lines.push(format!("  {look} {code}: {}", lang.warning(*warning)));
     }

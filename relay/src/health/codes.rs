@@ -99,6 +99,10 @@ codes! {
         ReserveUsed = "reserve_used",
             "the room kept for cancels and urgent messages is not whole; free some space",
             "la place gardée pour annulations et messages urgents n'est pas entière ; faites de la place";
+        /// Nine tenths of what may be revoked is.
+        RevocationsFull = "revocations_full",
+            "more than nine tenths of the room for revocations is taken: soon only roots can revoke; look who issues them (`vigie journal export`) and revoke whoever floods",
+            "plus des neuf dixièmes de la place pour les révocations sont pris : bientôt seules les racines pourront révoquer ; voyez qui les émet (« vigie journal export ») et révoquez qui inonde";
         /// A renewal that failed.
         CertificateRefused = "certificate_refused",
             "the new TLS certificate or key, or the new authority or list for clients, cannot be used, the one before stays; the relay's log says why",

@@ -66,6 +66,7 @@ pub(crate) struct JournalNumbers {
     pub(crate) free_bytes: Option<u64>,
     pub(crate) full: bool,
     pub(crate) ids: usize,
+    pub(crate) revocations: usize,
     pub(crate) receipts: u64,
     pub(crate) refused: u64,
     pub(crate) batches: u64,
@@ -77,6 +78,7 @@ impl JournalNumbers {
         self.head = sequencer.head();
         self.full = sequencer.is_full();
         self.ids = sequencer.ids_in_force();
+        self.revocations = sequencer.revocations().len();
     }
 
     /// What means to look at each segment.

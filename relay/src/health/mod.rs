@@ -49,6 +49,7 @@ use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::Tls;
 use crate::own_credential::SharedCredential;
+use crate::revocations::REVOCATIONS_MAX;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::worker::WorkerCounts;
 
@@ -244,6 +245,8 @@ impl Health {
             failed: self.journal_failed.load(Ordering::Relaxed),
             ids: numbers.ids as u64,
             ids_max: IDS_IN_FORCE_MAX as u64,
+            revocations: numbers.revocations as u64,
+            revocations_max: REVOCATIONS_MAX as u64,
             recovery: Some(self.recovery.into()),
         }
     }

@@ -125,6 +125,13 @@ pub struct JournalStatus {
     pub ids: u64,
     /// Past so many (but for a sixteenth that is kept for cancels and urgent messages) messages are refused as `full`.
     pub ids_max: u64,
+    /// Revocations that hold, of both planes.
+    #[serde(default)]
+    pub revocations: u64,
+    /// Past so many (but for a sixteenth that is kept for roots) revocations are refused as `full`; 0 where the relay is of
+    /// a version that does not tell.
+    #[serde(default)]
+    pub revocations_max: u64,
     /// How the relay found it at its start; missing where the relay is of a version that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryStatus>,
@@ -240,6 +247,7 @@ impl Status {
         let (certificate, credential) = (notice(&self.certificate), notice(&self.credential));
         let clients = notice(&self.client_authority).max(notice(&self.client_list));
         let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
+        let revocations_left = self.journal.revocations_max.saturating_sub(self.journal.revocations);
         let starting = self.threads.iter().any(|thread| thread.silent_ms.is_none());
         let reasons = [
             (starting, Reason::Starting),
@@ -257,6 +265,8 @@ impl Status {
             (!self.damage.is_empty(), Warning::JournalDamaged),
             // Before the journal thread has moved nobody has looked at it.
             (!self.journal.reserve_whole && !starting, Warning::ReserveUsed),
+            // Messages are taken and given all the same: whoever fills it keeps nobody away from the relay.
+            (revocations_left < self.journal.revocations_max / 10, Warning::RevocationsFull),
             (self.certificate_refused, Warning::CertificateRefused),
             (certificate.is_warning(), Warning::CertificateEnds),
             (clients.is_warning(), Warning::ClientAuthEnds),
@@ -319,6 +329,8 @@ mod tests {
                 failed: false,
                 ids: 1,
                 ids_max: 160,
+                revocations: 0,
+                revocations_max: 100,
                 recovery: None,
             },
             sync: SyncStatus::default(),
@@ -368,6 +380,11 @@ mod tests {
         assert_eq!(
             made(|status, _| status.journal.reserve_whole = false),
             (true, vec![], vec!["reserve_used"])
+        );
+        assert_eq!(made(|status, _| status.journal.revocations = 90), (true, vec![], vec![]));
+        assert_eq!(
+            made(|status, _| status.journal.revocations = 91),
+            (true, vec![], vec!["revocations_full"])
         );
         let ended = |status: &mut Status, facts: &mut Facts, failed| {
             (status.journal.failed, facts.ended) = (failed, true);

@@ -7,21 +7,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use vigie_proto::admit::{RevocationAdmission, Stored, admit_revocation};
+use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, LogId, RevocationId};
-use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::refusal::Refusal;
 use vigie_proto::revocation::{InForce, Revocation, Revocations, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
 use super::copies::is_apart;
+use super::shares::Shares;
 use crate::chains::StoredChains;
 use crate::journal::{RevocationRecord, WritePlace};
 use crate::revocations::{REVOCATIONS_MAX, StoredRevocation, StoredRevocations};
-
-/// Of all that may be in force a sixteenth is left for roots.
-const RESERVE: usize = 16;
-
-/// Who may not delegate has only his own key and credentials to revoke.
-const SHARE_LEAST: usize = 8;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -29,6 +25,7 @@ pub(super) struct Revoking {
     log: LogId,
     in_force: Revocations,
     places: HashMap<RevocationId, Stored>,
+    shares: Shares,
     /// The count of the last one.
     last: u64,
     /// When the last one was admitted.
@@ -63,6 +60,7 @@ impl Revoking {
             log,
             in_force: Revocations::default(),
             places: HashMap::new(),
+            shares: Shares::new(REVOCATIONS_MAX),
             last: 0,
             last_admitted: Timestamp::EPOCH,
             stored: Arc::default(),
@@ -93,7 +91,8 @@ impl Revoking {
             }
         }
         for one in &found {
-            revoking.note(one);
+            let links = chains.links(one.in_force.revocation().issuer()).unwrap_or_default();
+            revoking.note(one, &links);
         }
         revoking.stored.put(&found);
         let alone = found.into_iter().filter(|one| !twice.contains(&one.count));
@@ -129,28 +128,18 @@ impl Revoking {
         {
             return Ok(Decided::Known(stored));
         }
-        if !self.has_room(new) {
-            return Err(Code::Full.into());
-        }
+        self.shares.judge(new.chain())?;
         let count = self.last + 1;
         let one = Arc::new(StoredRevocation::new(self.log, count, place, InForce::from(new)));
         (self.last, self.last_admitted) = (count, place.admitted);
-        self.note(&one);
+        self.note(&one, new.chain().links());
         Ok(Decided::Fresh(one))
     }
 
-    /// A root may have all; below it each depth has a quarter of what the one above has.
-    fn has_room(&self, new: &VerifiedRevocation) -> bool {
-        let depth = new.chain().links().len() - 1;
-        let leaf = new.chain().leaf();
-        let delegates = leaf.claims().grants.iter().any(|grant| grant.delegate > 0);
-        let share = if delegates { (REVOCATIONS_MAX >> (2 * depth)).max(SHARE_LEAST) } else { SHARE_LEAST };
-        let all = if depth == 0 { REVOCATIONS_MAX } else { REVOCATIONS_MAX - REVOCATIONS_MAX / RESERVE };
-        self.in_force.len() < all && self.in_force.count_of(leaf.id()) < share
-    }
-
-    fn note(&mut self, one: &Arc<StoredRevocation>) {
-        self.places.insert(one.in_force.revocation().id(), one.stored);
+    fn note(&mut self, one: &Arc<StoredRevocation>, issuer: &[Arc<Credential>]) {
+        let revocation = one.in_force.revocation();
+        self.shares.take(revocation.id(), revocation.plane(), revocation.issuer(), issuer);
+        self.places.insert(revocation.id(), one.stored);
         self.in_force.insert(one.in_force.clone());
     }
 
@@ -178,6 +167,7 @@ impl Revoking {
         for one in new {
             let revocation = one.in_force.revocation();
             self.places.remove(&revocation.id());
+            self.shares.release(&revocation.id());
             self.in_force.remove(revocation);
             self.last = self.last.min(one.count - 1);
         }
