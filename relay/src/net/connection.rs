@@ -21,7 +21,7 @@ use vigie_proto::refusal::Code;
 
 use crate::net::accept::Newcomer;
 use crate::net::client_auth::Guest;
-use crate::net::driver::{Driver, Socket, Turn, WRITE_BYTES};
+use crate::net::driver::{Driver, Socket, Turn};
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
 use crate::net::strangers::Place;
@@ -42,14 +42,16 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 /// to a reader 100 ms away.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The limits of a WebSocket, set on purpose: the library's own would reserve 128 KiB a connection, take frames of
-/// 16 MiB and let writes grow for ever.
+/// What is read of a socket at once. Sessions say little: an idle one holds this much, and a large frame is read into a
+/// buffer of its own.
+const READ_BUFFER_BYTES: usize = 1024;
+
+/// The limits of a WebSocket, set on purpose: the library's own would reserve 128 KiB a connection and take frames of
+/// 16 MiB. It writes nothing here.
 fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(WRITE_BYTES)
-        // Over the write buffer and the largest frame: a frame is only handed over when the buffer has drained.
-        .max_write_buffer_size(WRITE_BYTES + 2 * FRAME_BYTES_MAX)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max))
 }

@@ -1,47 +1,43 @@
 //! Moves frames between the WebSocket of one connection and its session.
 //!
 //! It waits for reading and writing apart, so that a peer that does not read is still heard. Whatever a peer sends, what
-//! it costs in one turn is bounded, and of the pongs that it is owed one waits at most.
+//! it costs in one turn is bounded, and of the pongs that it is owed one waits at most. The WebSocket library reads; all
+//! that is written, its close frames too, goes past it ([`Writer`]).
 
-use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use futures_util::{Stream as _, StreamExt as _};
 use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use vigie_proto::refusal::{Code, Ends};
+use vigie_proto::refusal::Code;
 
 use super::frame_head::Violation;
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
+use crate::net::writer::Writer;
 use crate::server::worker_thread::Local;
-use crate::worker::{Output, SessionId};
+use crate::worker::SessionId;
 
 /// TLS over a socket that counts what a stranger sends.
 pub(super) type Tls = TlsStream<Inlet<TcpStream>>;
 
 pub(super) type Socket = WebSocketStream<Gate<Tls>>;
 
-/// What is taken from an outbox at once: one full TLS record.
-pub(super) const WRITE_BYTES: usize = 16 * 1024;
-
 /// Messages read in one turn before others have theirs: each may cost a signature check of 55 µs.
 const READS_PER_TURN: usize = 4;
 
-/// Times that an outbox is taken from in one turn: a reader that catches up over a fast line would else keep the worker
-/// to itself until it is done.
-const WRITES_PER_TURN: usize = 8;
+/// Batches written in one turn: a reader that catches up over a fast line would else keep the worker to itself until it
+/// is done.
+const WRITES_PER_TURN: usize = 2;
 
 /// What is read and forgotten of a peer that was told why it is closed, so that it learns it: more than a window that it
 /// may have filled meanwhile.
@@ -70,14 +66,17 @@ pub(super) struct Driver<'a> {
     local: &'a Rc<Local>,
     id: SessionId,
     socket: Socket,
-    /// Taken from the outbox, not handed to the socket yet; in order.
-    pending: VecDeque<Output>,
+    writer: Writer,
     /// The payload of a ping, until its pong can be written.
     pong: Option<Bytes>,
     /// Nothing more is read: the connection ends once everything is written.
     deaf: bool,
     /// The peer has ended its half and said no close: it is given what it is owed, and the connection ends.
     half_closed: bool,
+    /// The peer's close frame came: its answer is all that is still written.
+    answer: Option<Option<CloseCode>>,
+    /// It was written.
+    answered: bool,
     /// After an error in reading: what is still read and forgotten before the end.
     unread: Option<usize>,
     /// Read, and not judged yet: it waits for its turn.
@@ -91,10 +90,12 @@ impl<'a> Driver<'a> {
             local,
             id,
             socket,
-            pending: VecDeque::new(),
+            writer: Writer::default(),
             pong: None,
             deaf: false,
             half_closed: false,
+            answer: None,
+            answered: false,
             unread: None,
             held: None,
             turn: None,
@@ -103,6 +104,7 @@ impl<'a> Driver<'a> {
 
     /// What is below the WebSocket. What was not written yet is in the session's outbox.
     pub(super) fn into_stream(self) -> Gate<Tls> {
+        debug_assert!(self.writer.is_empty(), "a challenge fits into a batch");
         self.socket.into_inner()
     }
 
@@ -217,12 +219,14 @@ impl<'a> Driver<'a> {
         None
     }
 
-    fn handle_message(&self, message: Message) -> Option<Turn> {
+    fn handle_message(&mut self, message: Message) -> Option<Turn> {
         match message {
             Message::Text(text) => self.local.handle_frame(self.id, &text),
             Message::Binary(_) => self.local.handle_violation(self.id, Code::NotText),
-            // Its answer waits in the WebSocket; nothing else may be written any more.
-            Message::Close(_) => return Some(Turn::Closing),
+            Message::Close(frame) => {
+                self.answer = Some(frame.map(|frame| answer_to(frame.code)));
+                return Some(Turn::Closing);
+            }
             // The gate keeps them; the last never comes from a socket.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
@@ -248,49 +252,54 @@ impl<'a> Driver<'a> {
         self.unread = Some(UNREAD_BYTES_MAX);
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Written, Error>> {
-        let mut written = 0;
-        let mut all = Written::All;
-        loop {
-            if self.pending.is_empty() && written >= WRITES_PER_TURN {
-                // More may wait; others have their turn first.
-                all = Written::Some;
-                cx.waker().wake_by_ref();
-                break;
-            }
-            if self.pending.is_empty() {
-                written += 1;
-                self.pending.extend(self.local.take_output(self.id, WRITE_BYTES));
-            }
-            if self.pending.is_empty() && self.pong.is_none() {
-                break;
-            }
-            std::task::ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
-            if self.pong.is_some() {
-                // Not before the one before it has left: a peer that does not read has one waiting, whatever it asks.
-                std::task::ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-                let pong = self.pong.take().unwrap_or_default();
-                Pin::new(&mut self.socket).start_send(Message::Pong(pong))?;
-                continue;
-            }
-            if let Some(output) = self.pending.pop_front() {
-                self.deaf |= matches!(output, Output::Close(_));
-                Pin::new(&mut self.socket).start_send(to_message(output))?;
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Written>> {
+        for _ in 0..WRITES_PER_TURN {
+            let stream = self.socket.get_mut();
+            std::task::ready!(self.writer.poll_sent(stream, cx))?;
+            // Not before the one before it has left: a peer that does not read has one waiting, whatever it asks.
+            let pong = self.pong.take();
+            let mut batch = self.local.batch.borrow_mut();
+            let mut more = false;
+            let wrote = self.writer.write(stream, cx, &mut batch, |batch| {
+                pong.iter().for_each(|payload| batch.pong(payload));
+                more = self.local.give_output(self.id, batch);
+            })?;
+            self.deaf |= batch.closes();
+            if !wrote || !more && self.writer.is_empty() {
+                return self.writer.poll_sent(self.socket.get_mut(), cx).map_ok(|()| Written::All);
             }
         }
-        Pin::new(&mut self.socket).poll_flush(cx).map_ok(|()| all)
+        // More waits; others have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Ready(Ok(Written::Some))
     }
 
-    /// Waits for the peer to close its side.
+    /// Ends the connection: answers the peer's close, or waits for the answer to ours.
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.unread.is_none() {
+        if self.answer.is_some() || !self.writer.is_empty() {
+            let _ = std::task::ready!(self.poll_last_word(cx));
+        }
+        if self.unread.is_none() && !self.answered {
             std::task::ready!(self.poll_answer(cx));
         }
-        let _ = std::task::ready!(self.socket.poll_close_unpin(cx));
         let stream = self.socket.get_mut();
         let _ = std::task::ready!(Pin::new(&mut *stream).poll_shutdown(cx));
         let Some(left) = &mut self.unread else { return Poll::Ready(()) };
         stream.stream_mut().get_mut().0.poll_forget(cx, left)
+    }
+
+    /// Writes what is left of a frame, and after it the answer to the peer's close.
+    fn poll_last_word(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.answer.is_some() || !self.writer.is_empty() {
+            let stream = self.socket.get_mut();
+            std::task::ready!(self.writer.poll_sent(stream, cx))?;
+            let answer = self.answer.take();
+            self.answered |= answer.is_some();
+            self.writer.write(stream, cx, &mut self.local.batch.borrow_mut(), |batch| {
+                answer.iter().for_each(|code| batch.close(*code, ""));
+            })?;
+        }
+        self.writer.poll_sent(self.socket.get_mut(), cx)
     }
 
     /// Ready when the peer has answered the close, or said its own, or is gone.
@@ -328,17 +337,7 @@ fn code_of(error: &Error) -> Option<Code> {
     }
 }
 
-fn to_message(output: Output) -> Message {
-    match output {
-        // Frames are made by serde_json from text: always UTF-8.
-        Output::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default()),
-        Output::Ping(number) => Message::Ping(number.to_be_bytes().to_vec().into()),
-        Output::Close(code) => {
-            let number = match code.ends() {
-                Ends::Close(number) => number,
-                Ends::Request | Ends::Http(_) => 1008,
-            };
-            Message::Close(Some(CloseFrame { code: CloseCode::from(number), reason: code.as_str().into() }))
-        }
-    }
+/// The code that answers a close with this one: RFC 6455, section 5.5.1, and 1002 for one that may not be sent.
+fn answer_to(code: CloseCode) -> CloseCode {
+    if code.is_allowed() { code } else { CloseCode::Protocol }
 }

@@ -2,12 +2,14 @@
 //!
 //! `accept.rs` takes connections, bounds them in all and from an address (`connections.rs`, `network.rs`) and those of
 //! strangers (`strangers.rs`), and deals them out to workers; there `connection.rs` drives one connection through TLS
-//! (`tls.rs`, `client_auth.rs`, `certificate.rs`) and the upgrade (`upgrade.rs`), and `driver.rs` moves the frames of its session, which
-//! are looked at one by one below the WebSocket (`gate.rs`, `frame_head.rs`). Until log-in one deadline covers all of it,
+//! (`tls.rs`, `client_auth.rs`, `certificate.rs`) and the upgrade (`upgrade.rs`), and `driver.rs` moves the frames of its
+//! session. What comes in is looked at one by one below the WebSocket (`gate.rs`, `frame_head.rs`), what goes out is
+//! batched and written past it (`writer.rs`, `batch.rs`). Until log-in one deadline covers all of it,
 //! and below TLS the bytes are counted (`inlet.rs`).
 //! What is costly is spread over turns (`turns.rs`). Nothing here decides anything about messages.
 
 pub(crate) mod accept;
+pub(crate) mod batch;
 pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod driver;
@@ -21,3 +23,4 @@ pub(crate) mod certificate;
 pub(crate) mod client_auth;
 pub(crate) mod turns;
 pub(crate) mod upgrade;
+mod writer;

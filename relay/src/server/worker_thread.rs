@@ -3,7 +3,6 @@
 //! Everything on it shares the worker through a `RefCell` that is never held across an await.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,6 +20,7 @@ use crate::chains::{SharedVerdicts, StoredChains};
 use crate::clock::Clock;
 use crate::event::Position;
 use crate::health::Gauge;
+use crate::net::batch::Batch;
 use crate::net::connection;
 use crate::net::inlet::StrangerBytes;
 use crate::net::tls::Tls;
@@ -29,7 +29,9 @@ use crate::net::upgrade::UpgradeRules;
 use crate::revocations::StoredRevocations;
 use crate::sequencer::{Answer, Submission};
 use crate::sync::mpsc::{SyncSender, TrySendError};
-use crate::worker::{Effect, Output, ReadRequest, SessionId, Worker, WorkerConfig, WorkerCounts};
+#[cfg(all(test, feature = "model"))]
+use crate::worker::Output;
+use crate::worker::{Effect, Outlet, ReadRequest, SessionId, Worker, WorkerConfig, WorkerCounts};
 
 /// What a worker's thread is given.
 #[derive(Clone)]
@@ -51,7 +53,10 @@ pub(crate) struct Parts {
 /// What the tasks of one worker share.
 pub(crate) struct Local {
     worker: RefCell<Worker>,
-    wakers: RefCell<HashMap<SessionId, Waker>>,
+    /// Those of the drivers of sessions, at the sessions' indices.
+    wakers: RefCell<Vec<Option<(SessionId, Waker)>>>,
+    /// What is being written. Of the worker and not of a session: idle connections hold no buffer.
+    pub(crate) batch: RefCell<Batch>,
     inboxes: Vec<Arc<Inbox>>,
     index: usize,
     submissions: SyncSender<Submission>,
@@ -142,6 +147,7 @@ impl Local {
         Self {
             worker: RefCell::new(worker),
             wakers: RefCell::default(),
+            batch: RefCell::new(Batch::new()),
             inboxes: parts.inboxes,
             index,
             submissions: parts.submissions,
@@ -193,7 +199,9 @@ impl Local {
     fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::Wake(id) => {
-                if let Some(waker) = self.wakers.borrow().get(&id) {
+                if let Some(Some((known, waker))) = self.wakers.borrow().get(id.index())
+                    && *known == id
+                {
                     waker.wake_by_ref();
                 }
             }
@@ -236,17 +244,22 @@ impl Local {
     }
 
     pub(crate) fn close_session(&self, id: SessionId) {
-        self.wakers.borrow_mut().remove(&id);
+        if let Some(place) = self.wakers.borrow_mut().get_mut(id.index())
+            && place.as_ref().is_some_and(|(known, _)| *known == id)
+        {
+            *place = None;
+        }
         self.with(|worker| worker.handle_disconnect(id));
     }
 
     pub(crate) fn set_waker(&self, id: SessionId, waker: &Waker) {
         let mut wakers = self.wakers.borrow_mut();
-        match wakers.get_mut(&id) {
-            Some(known) => known.clone_from(waker),
-            None => {
-                wakers.insert(id, waker.clone());
-            }
+        if wakers.len() <= id.index() {
+            wakers.resize(id.index() + 1, None);
+        }
+        match &mut wakers[id.index()] {
+            Some((known, place)) if *known == id => place.clone_from(waker),
+            place => *place = Some((id, waker.clone())),
         }
     }
 
@@ -308,6 +321,12 @@ impl Local {
         self.worker.borrow_mut().count_refusal(code);
     }
 
+    /// As [`Worker::give_output`].
+    pub(crate) fn give_output(&self, id: SessionId, outlet: &mut impl Outlet) -> bool {
+        self.with(|worker| worker.give_output(id, outlet))
+    }
+
+    #[cfg(all(test, feature = "model"))]
     pub(crate) fn take_output(&self, id: SessionId, max_bytes: usize) -> Vec<Output> {
         self.with(|worker| worker.take_output(id, max_bytes))
     }

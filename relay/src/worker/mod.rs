@@ -52,7 +52,8 @@ use crate::topic::Topics;
 pub use config::WorkerConfig;
 pub use counts::{RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
-pub use outbox::Output;
+use outbox::Outputs;
+pub use outbox::{Outlet, Output};
 pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};
 use ring::Ring;
 use session::{Session, Stage};
@@ -62,6 +63,13 @@ use session::{Session, Stage};
 pub struct SessionId {
     index: usize,
     generation: u64,
+}
+
+impl SessionId {
+    /// Where it stands among the sessions of its worker: small, and used again when it has ended.
+    pub(crate) const fn index(self) -> usize {
+        self.index
+    }
 }
 
 /// What the driver must do for a worker.
@@ -93,6 +101,8 @@ pub struct Worker {
     /// When each session wants to be looked at.
     deadlines: BTreeSet<(Timestamp, SessionId)>,
     effects: VecDeque<Effect>,
+    /// Who hears the event that is being dispatched. Kept for its room, empty in between.
+    audience: Vec<SessionId>,
     /// The latest time that any call brought: for marks that no timer asked for.
     last_now: Timestamp,
     going_away: Option<Duration>,
@@ -125,6 +135,7 @@ impl Worker {
             head,
             deadlines: BTreeSet::new(),
             effects: VecDeque::new(),
+            audience: Vec::new(),
             last_now: Timestamp::EPOCH,
             going_away: None,
             counts: WorkerCounts::default(),
@@ -251,7 +262,7 @@ impl Worker {
     /// Gives one event; returns how many live sessions took it and how many will find it later.
     fn dispatch(&mut self, event: &Rc<LocalEvent>) -> (u64, u64) {
         let seq = event.event().at.seq;
-        let mut audience = Vec::new();
+        let mut audience = std::mem::take(&mut self.audience);
         let sessions = &mut self.sessions;
         self.topics.audience(&event.event().channel, event.event().severity, |index| {
             // A session that hears it by several filters is met several times, and hears it once.
@@ -264,11 +275,12 @@ impl Worker {
         #[cfg(feature = "sabotage")]
         audience.extend(self.sabotaged_audience(event));
         let (mut live, mut behind) = (0, 0);
-        for id in audience {
+        for id in audience.drain(..) {
             if self.hears(id, event) && !self.sessions[id.index].was_given(seq) {
                 if self.offer_live(id, event) { live += 1 } else { behind += 1 }
             }
         }
+        self.audience = audience;
         (live, behind)
     }
 
@@ -321,23 +333,36 @@ impl Worker {
         self.wake(id);
     }
 
-    /// Takes what is to be written, up to about `max_bytes`, in order. Then, if the session is behind, more is put in.
+    /// Takes what is to be written, up to about `max_bytes`, in order, as [`Worker::give_output`] does.
     pub fn take_output(&mut self, id: SessionId, max_bytes: usize) -> Vec<Output> {
+        let mut outputs = Outputs { taken: Vec::new(), bytes_left: max_bytes };
+        self.give_output(id, &mut outputs);
+        outputs.taken
+    }
+
+    /// Hands over what is to be written, in order, until the outlet is full. Then, if the session is behind, more is put
+    /// in. Says whether something still waits: then call it again, there is no other [`Effect::Wake`] for it.
+    pub fn give_output(&mut self, id: SessionId, outlet: &mut impl Outlet) -> bool {
         let found = self.sessions.get_mut(id.index).filter(|session| session.generation == id.generation);
-        let Some(session) = found else { return Vec::new() };
-        session.woken = false;
+        let Some(session) = found else { return false };
+        // Whoever calls sees by the answer what catching up puts in.
+        session.woken = true;
         let before = (session.outbox.events_given(), session.outbox.given());
         let source = revoked::Source { revocations: &self.revocations, chains: &self.chains };
-        let output = session.outbox.take(max_bytes, &source);
+        session.outbox.give(outlet, &source);
         let after = (session.outbox.events_given(), session.outbox.given());
         self.counts.deliveries += after.0 - before.0;
         self.counts.delivered_bytes += after.1 - before.1;
         #[cfg(feature = "model")]
-        if planted(Plant::BehindForgotten) {
-            return output;
+        let catches_up = !planted(Plant::BehindForgotten);
+        #[cfg(not(feature = "model"))]
+        let catches_up = true;
+        if catches_up {
+            self.catch_up(id);
         }
-        self.catch_up(id);
-        output
+        let Some(session) = self.session(id) else { return false };
+        session.woken = !session.outbox.is_empty();
+        session.woken
     }
 
     /// What to do next, if anything.

@@ -22,6 +22,44 @@ pub enum Output {
     Close(Code),
 }
 
+/// Where what a session is given goes: the bytes that are written at once, or a list of [`Output`].
+pub trait Outlet {
+    /// Whether no more is to be taken out of the outbox for now.
+    fn is_full(&self) -> bool;
+    /// A text message. Usually bytes that many sessions share: to keep them costs an atomic count.
+    fn text(&mut self, text: &Bytes);
+    /// As [`Output::Ping`].
+    fn ping(&mut self, number: u64);
+    /// As [`Output::Close`].
+    fn close(&mut self, code: Code);
+}
+
+/// A list of outputs, full when so many bytes of text are in it.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    pub(super) taken: Vec<Output>,
+    pub(super) bytes_left: usize,
+}
+
+impl Outlet for Outputs {
+    fn is_full(&self) -> bool {
+        self.bytes_left == 0
+    }
+
+    fn text(&mut self, text: &Bytes) {
+        self.bytes_left = self.bytes_left.saturating_sub(text.len());
+        self.taken.push(Output::Text(text.clone()));
+    }
+
+    fn ping(&mut self, number: u64) {
+        self.taken.push(Output::Ping(number));
+    }
+
+    fn close(&mut self, code: Code) {
+        self.taken.push(Output::Close(code));
+    }
+}
+
 #[derive(Debug)]
 enum Waiting {
     Event(Rc<LocalEvent>),
@@ -66,6 +104,11 @@ impl Outbox {
     /// Whether so much more fits under the bound; one frame always does in an empty outbox.
     pub(super) fn has_room(&self, bytes: usize, bound: usize) -> bool {
         self.bytes == 0 || self.bytes + bytes <= bound
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Sum of the lengths of what waits.
@@ -155,67 +198,54 @@ impl Outbox {
         }
     }
 
-    /// Takes from the front until about `max_bytes` are taken, at least one.
-    pub(super) fn take(&mut self, max_bytes: usize, revocations: &dyn ReadRevocations) -> Vec<Output> {
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        while bytes < max_bytes
+    /// Hands over from the front until the outlet is full or nothing waits.
+    pub(super) fn give(&mut self, outlet: &mut impl Outlet, revocations: &dyn ReadRevocations) {
+        while !outlet.is_full()
             && let Some(next) = self.waiting.pop_front()
         {
-            let text = match next {
+            match next {
                 Waiting::Event(event) => {
                     self.events_given += 1;
-                    event.frame().clone()
+                    self.give_text(event.frame(), outlet);
                 }
-                Waiting::Mark(text) | Waiting::Text(text) | Waiting::Past(text) => text,
+                Waiting::Mark(text) | Waiting::Text(text) | Waiting::Past(text) => {
+                    self.give_text(&text, outlet);
+                }
                 Waiting::Revocations { plane, after, through, chain_given } => {
-                    bytes +=
-                        self.take_revocation(plane, after, through, chain_given, revocations, &mut taken);
-                    continue;
+                    self.give_revocation(plane, after, through, chain_given, revocations, outlet);
                 }
-                Waiting::Ping => {
-                    taken.push(Output::Ping(self.given));
-                    continue;
-                }
-                Waiting::Close(code) => {
-                    taken.push(Output::Close(code));
-                    continue;
-                }
-            };
-            self.bytes -= text.len();
-            bytes += text.len();
-            self.give(text, &mut taken);
+                Waiting::Ping => outlet.ping(self.given),
+                Waiting::Close(code) => outlet.close(code),
+            }
         }
-        taken
     }
 
-    /// Takes the next revocation of a range, its issuer's chain before it; the rest of the range stays in front. Gives
-    /// how many bytes that was.
-    fn take_revocation(
+    /// Hands over the next revocation of a range, its issuer's chain before it; the rest of the range stays in front.
+    fn give_revocation(
         &mut self,
         plane: Plane,
         after: u64,
         through: u64,
         chain_given: Option<CredentialId>,
         revocations: &dyn ReadRevocations,
-        taken: &mut Vec<Output>,
-    ) -> usize {
+        outlet: &mut impl Outlet,
+    ) {
         let next = revocations.next(plane, after).filter(|(count, ..)| *count <= through);
-        let Some((count, issuer, frame)) = next else { return 0 };
+        let Some((count, issuer, frame)) = next else { return };
         let chain = if chain_given == Some(issuer) { None } else { revocations.chain(issuer) };
-        let bytes = frame.len() + chain.as_ref().map_or(0, Bytes::len);
-        for text in chain.into_iter().chain([frame]) {
-            self.give(text, taken);
+        for text in chain.iter().chain([&frame]) {
+            self.given += text.len() as u64;
+            outlet.text(text);
         }
         if count < through {
             let chain_given = Some(issuer);
             self.waiting.push_front(Waiting::Revocations { plane, after: count, through, chain_given });
         }
-        bytes
     }
 
-    fn give(&mut self, text: Bytes, taken: &mut Vec<Output>) {
-        self.given += u64::try_from(text.len()).unwrap_or(u64::MAX);
-        taken.push(Output::Text(text));
+    fn give_text(&mut self, text: &Bytes, outlet: &mut impl Outlet) {
+        self.bytes -= text.len();
+        self.given += text.len() as u64;
+        outlet.text(text);
     }
 }
