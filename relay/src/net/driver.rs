@@ -74,7 +74,7 @@ pub(super) struct Driver<'a> {
     /// The peer has ended its half and said no close: it is given what it is owed, and the connection ends.
     half_closed: bool,
     /// The peer's close frame came: its answer is all that is still written.
-    answer: Option<Option<CloseCode>>,
+    answer: Option<Option<u16>>,
     /// It was written.
     answered: bool,
     /// After an error in reading: what is still read and forgotten before the end.
@@ -338,6 +338,6 @@ fn code_of(error: &Error) -> Option<Code> {
 }
 
 /// The code that answers a close with this one: RFC 6455, section 5.5.1, and 1002 for one that may not be sent.
-fn answer_to(code: CloseCode) -> CloseCode {
-    if code.is_allowed() { code } else { CloseCode::Protocol }
+fn answer_to(code: CloseCode) -> u16 {
+    if code.is_allowed() { code.into() } else { CloseCode::Protocol.into() }
 }
