@@ -402,6 +402,25 @@ impl<'a> ClientFrame<'a> {
         json::parse_frame(text).map_err(|error| frame_error(error, envelope.number()))
     }
 
+    /// The number of the request; a log-in has none.
+    pub const fn number(&self) -> Option<RequestNumber> {
+        match self {
+            Self::Login { .. } => None,
+            Self::Chain { n, .. }
+            | Self::Publish { n, .. }
+            | Self::Revoke { n, .. }
+            | Self::Subscribe { n, .. }
+            | Self::History { n, .. }
+            | Self::Credential { n, .. } => Some(*n),
+        }
+    }
+
+    /// Whether judging it may take a signature check for each link of a chain, beside that of what is said: `chain` and
+    /// `revoke`. A log-in is bounded as such.
+    pub const fn brings_chain(&self) -> bool {
+        matches!(self, Self::Chain { .. } | Self::Revoke { .. })
+    }
+
     /// The text of the frame.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("a frame has text keys and no failing serialiser")

@@ -28,7 +28,7 @@ const RESERVE: usize = 16;
 /// messages of a ring speak under, unless each brings its own.
 const RETIRED_MAX: usize = 1_024;
 
-/// Verdicts kept: as many as two chains for each of 10,000 sessions; past it all are forgotten and made again.
+/// Verdicts kept, in two generations: as many as two links for each of 10,000 sessions.
 const VERDICTS_MAX: usize = 20_000;
 
 /// The credentials that stand in the journal, and so are served as long as the messages under them.
@@ -174,23 +174,61 @@ impl StoredChains {
 }
 
 /// Signature verdicts, shared by all workers. Times are judged at each use, so nothing here can go stale.
-#[derive(Debug, Default)]
+///
+/// In two generations: what is asked for moves to the young one, and when that has its half the old one is forgotten. So
+/// one who brings chains without end makes nobody cold who was seen within the last half.
+#[derive(Debug)]
 pub struct SharedVerdicts {
-    found_good: DashMap<TokenHash, Arc<Credential>>,
+    half: usize,
+    generations: [DashMap<TokenHash, Arc<Credential>>; 2],
+    /// Which of them is young: its parity.
+    young: AtomicUsize,
+    /// How many went into it. Two threads that pass the bound at once let it have a few more, and no harm is done.
     kept: AtomicUsize,
+}
+
+impl Default for SharedVerdicts {
+    fn default() -> Self {
+        Self::with_max(VERDICTS_MAX)
+    }
+}
+
+impl SharedVerdicts {
+    fn with_max(max: usize) -> Self {
+        Self {
+            half: max / 2,
+            generations: Default::default(),
+            young: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
+        }
+    }
+
+    /// The young generation, and the old one.
+    fn generations(&self) -> [&DashMap<TokenHash, Arc<Credential>>; 2] {
+        let [even, odd] = &self.generations;
+        if self.young.load(Ordering::Acquire).is_multiple_of(2) { [even, odd] } else { [odd, even] }
+    }
 }
 
 impl Verdicts for SharedVerdicts {
     fn find(&self, token: &TokenHash) -> Option<Arc<Credential>> {
-        self.found_good.get(token).map(|entry| Arc::clone(&entry))
+        let [young, old] = self.generations();
+        if let Some(found) = young.get(token).map(|entry| Arc::clone(&entry)) {
+            return Some(found);
+        }
+        let found = old.get(token).map(|entry| Arc::clone(&entry))?;
+        self.keep(*token, &found);
+        Some(found)
     }
 
     fn keep(&self, token: TokenHash, credential: &Arc<Credential>) {
-        if self.kept.fetch_add(1, Ordering::Relaxed) >= VERDICTS_MAX {
-            self.kept.store(0, Ordering::Relaxed);
-            self.found_good.clear();
+        if self.kept.fetch_add(1, Ordering::AcqRel) + 1 == self.half {
+            // Only one thread counts to exactly this many.
+            self.generations()[1].clear();
+            self.young.fetch_add(1, Ordering::AcqRel);
+            self.kept.store(0, Ordering::Release);
         }
-        self.found_good.insert(token, Arc::clone(credential));
+        self.generations()[0].insert(token, Arc::clone(credential));
     }
 }
 
@@ -260,5 +298,27 @@ mod tests {
         let last = below(&region, &regional, flood - 1);
         stored.remove(&last.leaf().id());
         assert!(stored.has_room_of(MAX, &last, 0, false), "what goes makes room");
+    }
+
+    /// All verdicts were forgotten at once when there were too many: one who brought chains without end made everybody's
+    /// log-in a cold one, again and again.
+    #[test]
+    fn who_brings_chains_without_end_makes_nobody_cold_who_comes_back() {
+        const MAX: usize = 64;
+        let root = SigningKey::from_seed(&[1; 32]).unwrap();
+        let credential = Arc::new(Credential::issue_root(&root, &claims(&root, "root", 4)).unwrap());
+        let verdicts = SharedVerdicts::with_max(MAX);
+        let token = |number: usize| -> TokenHash { std::array::from_fn(|at| number.to_be_bytes()[at % 8]) };
+        let regular = token(usize::MAX);
+        verdicts.keep(regular, &credential);
+        for number in 0..100 * MAX {
+            verdicts.keep(token(number), &credential);
+            let kept: usize = verdicts.generations.iter().map(DashMap::len).sum();
+            assert!(kept <= MAX, "{kept}");
+            if number % (MAX / 4) == 0 {
+                assert!(verdicts.find(&regular).is_some(), "cold after {number}");
+            }
+        }
+        assert!(verdicts.find(&token(0)).is_none(), "and who does not is forgotten");
     }
 }

@@ -13,7 +13,7 @@ use crate::journal::JournalConfig;
 pub use crate::net::client_auth::ClientAuth;
 pub use crate::net::inlet::StrangerBytes;
 use crate::own_credential::OwnCredential;
-use crate::rates::{PUBLISHES, PUBLISHES_PER_CREDENTIAL};
+use crate::rates::{CHAINS_PER_CREDENTIAL, PUBLISHES, PUBLISHES_PER_CREDENTIAL};
 use crate::sequencer::BYTES_IN_FORCE_MAX;
 
 /// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
@@ -79,6 +79,9 @@ pub struct RelayConfig {
     /// [`PUBLISHES_PER_CREDENTIAL`], 50; past it `rate_limited`. The last fifth is for cancels, replacements and what is
     /// urgent.
     pub publishes_per_credential_max: u32,
+    /// `chain` and `revoke` frames a second of one credential, as above. Default [`CHAINS_PER_CREDENTIAL`], 50; past it
+    /// `rate_limited`. The last fifth is for revocations.
+    pub chains_per_credential_max: u32,
     /// Publishes a second that the relay is meant for. Default [`PUBLISHES`], 2,000. Exercises get a quarter of it
     /// together; past that they are `rate_limited`. Live messages are not held to it: the queue to the disk bounds them.
     pub publishes_max: u32,
@@ -126,6 +129,7 @@ impl RelayConfig {
             strangers_max: 2_048,
             strangers_per_address_max: 64,
             publishes_per_credential_max: PUBLISHES_PER_CREDENTIAL,
+            chains_per_credential_max: CHAINS_PER_CREDENTIAL,
             publishes_max: PUBLISHES,
             stranger_bytes: StrangerBytes::default(),
             submissions_max: 4_096,

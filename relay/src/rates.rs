@@ -1,6 +1,8 @@
-//! How fast publishes may come: each credential has a rate, and exercises together have one.
+//! How fast publishes may come: each credential has a rate, and exercises together have one. Chains that sessions bring,
+//! and the revocations under them, have a rate of their own for each credential.
 //!
-//! A worker asks `Pace::take` for a message that it has verified, with its own time: a test decides what time it is.
+//! A worker asks `Pace::take` for a message that it has verified, and `Pace::take_chain` before it checks a chain, with its
+//! own time: a test decides what time it is.
 //! What is refused is told as `rate_limited` and may be sent again. The last fifth of each burst is for cancels,
 //! replacements and urgent messages: while an author floods, all that comes back is for these first.
 //!
@@ -18,6 +20,10 @@ use vigie_proto::time::Timestamp;
 
 /// Publishes a second of one credential: an operator with a finger on the key, and a gateway for a region, stay far below.
 pub const PUBLISHES_PER_CREDENTIAL: u32 = 50;
+
+/// `chain` and `revoke` frames a second of one credential: each may cost nine signature checks, so all of them 25 ms of a
+/// core at most. A client gives a few chains after each log-in; who revokes hundreds at once does so within seconds.
+pub const CHAINS_PER_CREDENTIAL: u32 = 50;
 
 /// Publishes a second that a relay is meant for: on one core, checking 2,000 signatures takes a tenth of a second.
 pub const PUBLISHES: u32 = 2_000;
@@ -67,29 +73,44 @@ impl Bucket {
     }
 }
 
+/// What a credential published lately, and which chains its sessions brought.
+#[derive(Debug, Default)]
+struct Buckets {
+    publishes: Bucket,
+    chains: Bucket,
+}
+
 #[derive(Debug)]
 struct Table {
-    buckets: HashMap<CredentialId, Arc<Bucket>>,
+    buckets: HashMap<CredentialId, Arc<Buckets>>,
     tidy_from: usize,
+}
+
+/// Of one credential.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    publishes: Rate,
+    chains: Rate,
 }
 
 /// The rates of a relay, shared by its workers.
 #[derive(Debug)]
 pub struct Rates {
-    credential: Option<Rate>,
+    credential: Option<Limits>,
     exercises: Option<(Rate, Arc<Bucket>)>,
     table: Mutex<Table>,
 }
 
 impl Rates {
-    /// So many publishes a second for each credential, and a quarter of so many for all exercises together.
-    pub fn new(per_credential: u32, publishes: u32) -> Self {
+    /// So many publishes and so many chains a second for each credential, and for all exercises together a quarter of
+    /// `publishes`.
+    pub fn new(publishes_per_credential: u32, chains_per_credential: u32, publishes: u32) -> Self {
         let exercises = Rate::per_second(publishes / EXERCISE_SHARE);
-        Self {
-            credential: Some(Rate::per_second(per_credential)),
-            exercises: Some((exercises, Arc::default())),
-            ..Self::unlimited()
-        }
+        let each = Limits {
+            publishes: Rate::per_second(publishes_per_credential),
+            chains: Rate::per_second(chains_per_credential),
+        };
+        Self { credential: Some(each), exercises: Some((exercises, Arc::default())), ..Self::unlimited() }
     }
 
     /// No limits: for workers that are driven by hand.
@@ -100,20 +121,16 @@ impl Rates {
 
     /// What a session that logs in under this credential is held to.
     pub(crate) fn pace(&self, credential: CredentialId, plane: Plane, now: Timestamp) -> Pace {
-        let mut rates = Vec::new();
-        if let Some(rate) = self.credential {
-            rates.push((rate, self.bucket(credential, now)));
-        }
-        if let (Some(exercises), Plane::Exercise) = (&self.exercises, plane) {
-            rates.push(exercises.clone());
-        }
-        Pace(rates)
+        let credential = self.credential.map(|limits| (limits, self.buckets(credential, now)));
+        let exercises = self.exercises.clone().filter(|_| plane == Plane::Exercise);
+        Pace { credential, exercises }
     }
 
-    fn bucket(&self, credential: CredentialId, now: Timestamp) -> Arc<Bucket> {
+    fn buckets(&self, credential: CredentialId, now: Timestamp) -> Arc<Buckets> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.buckets.len() >= table.tidy_from {
-            table.buckets.retain(|_, bucket| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
+            let rested = |of: &Buckets| of.publishes.is_full(now) && of.chains.is_full(now);
+            table.buckets.retain(|_, of| Arc::strong_count(of) > 1 || !rested(of));
             table.tidy_from = TIDY_FROM.max(2 * table.buckets.len());
         }
         Arc::clone(table.buckets.entry(credential).or_default())
@@ -122,12 +139,23 @@ impl Rates {
 
 /// What one session is held to.
 #[derive(Debug, Default)]
-pub(crate) struct Pace(Vec<(Rate, Arc<Bucket>)>);
+pub(crate) struct Pace {
+    credential: Option<(Limits, Arc<Buckets>)>,
+    exercises: Option<(Rate, Arc<Bucket>)>,
+}
 
 impl Pace {
     /// Whether a message may be published now; counts it if so. `reserve` says that it may use the reserve.
     pub(crate) fn take(&self, reserve: bool, now: Timestamp) -> bool {
-        self.0.iter().all(|(rate, bucket)| bucket.take(*rate, reserve, now))
+        let by_credential =
+            |(limits, of): &(Limits, Arc<Buckets>)| of.publishes.take(limits.publishes, reserve, now);
+        let by_exercises = |(rate, bucket): &(Rate, Arc<Bucket>)| bucket.take(*rate, reserve, now);
+        self.credential.as_ref().is_none_or(by_credential) && self.exercises.as_ref().is_none_or(by_exercises)
+    }
+
+    /// Whether a chain may be checked now; counts it if so. The last fifth is for those of revocations.
+    pub(crate) fn take_chain(&self, revokes: bool, now: Timestamp) -> bool {
+        self.credential.as_ref().is_none_or(|(limits, of)| of.chains.take(limits.chains, revokes, now))
     }
 }
 
@@ -150,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_second_of_rest_allows_a_burst_of_which_a_fifth_is_reserved() {
-        let rates = Rates::new(50, 2_000);
+        let rates = Rates::new(50, 30, 2_000);
         let pace = rates.pace(ONE, Plane::Live, START);
         assert_eq!(taken(&pace, false, START), 40);
         assert_eq!(taken(&pace, true, START), 10);
@@ -165,7 +193,7 @@ mod tests {
 
     #[test]
     fn sessions_of_a_credential_share_its_rate_and_logging_in_again_gives_no_burst() {
-        let rates = Rates::new(50, 2_000);
+        let rates = Rates::new(50, 30, 2_000);
         let (one, same) = (rates.pace(ONE, Plane::Live, START), rates.pace(ONE, Plane::Live, START));
         let other = rates.pace(CredentialId::from_bytes([2; 32]), Plane::Live, START);
         assert_eq!((taken(&one, false, START), taken(&same, false, START)), (40, 0));
@@ -180,8 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn chains_have_a_rate_of_their_own_whose_last_fifth_is_for_revocations() {
+        let rates = Rates::new(50, 30, 2_000);
+        let (one, same) = (rates.pace(ONE, Plane::Live, START), rates.pace(ONE, Plane::Live, START));
+        let brought =
+            |pace: &Pace, revokes, now| (0..1_000).take_while(|_| pace.take_chain(revokes, now)).count();
+        assert_eq!((brought(&one, false, START), brought(&same, false, START)), (24, 0));
+        assert_eq!((brought(&same, true, START), brought(&one, true, START)), (6, 0));
+        assert_eq!(taken(&one, false, START), 40, "a publish is none");
+        drop((one, same));
+        let again = rates.pace(ONE, Plane::Live, after(1));
+        assert_eq!(brought(&again, true, after(1)), 0, "logging in again gives none");
+        assert_eq!(brought(&again, false, after(2_000)), 24);
+    }
+
+    #[test]
     fn exercises_have_a_quarter_together_and_live_messages_are_not_held_to_it() {
-        let rates = Rates::new(1_000, 400);
+        let rates = Rates::new(1_000, 30, 400);
         let pace = |number, plane| rates.pace(CredentialId::from_bytes([number; 32]), plane, START);
         let (one, two) = (pace(1, Plane::Exercise), pace(2, Plane::Exercise));
         assert_eq!(taken(&one, false, START), 80);

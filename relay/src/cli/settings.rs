@@ -72,6 +72,7 @@ settings! {
     stranger_tls_bytes_max: Option<usize>,
     stranger_bytes_max: Option<usize>,
     publishes_per_credential_max: Option<u32>,
+    chains_per_credential_max: Option<u32>,
     publishes_max: Option<u32>,
     submissions_max: Option<usize>,
     segment_bytes: Option<u64>,

@@ -221,7 +221,14 @@ impl<'a> Driver<'a> {
 
     fn handle_message(&mut self, message: Message) -> Option<Turn> {
         match message {
-            Message::Text(text) => self.local.handle_frame(self.id, &text),
+            Message::Text(text) => {
+                let is_stranger = !self.local.is_logged_in(self.id);
+                let links = self.local.handle_frame(self.id, &text);
+                // A step of strangers is reckoned with all links of a log-in.
+                if !is_stranger {
+                    self.local.check_turns.charge(links);
+                }
+            }
             Message::Binary(_) => self.local.handle_violation(self.id, Code::NotText),
             Message::Close(frame) => {
                 self.answer = Some(frame.map(|frame| answer_to(frame.code)));

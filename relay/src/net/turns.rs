@@ -4,6 +4,8 @@
 //! they are spread over turns, and whoever lives is served in between. No clock: a turn is one pass over the tasks that
 //! were ready.
 
+use std::cell::Cell;
+
 use tokio::sync::{Notify, Semaphore, TryAcquireError};
 
 /// Permits for costly steps, made anew in each turn.
@@ -12,11 +14,13 @@ pub(crate) struct Turns {
     permits: Semaphore,
     per_turn: usize,
     spent: Notify,
+    /// Steps that were taken beyond a permit, and that turns to come pay for.
+    owed: Cell<usize>,
 }
 
 impl Turns {
     pub(crate) fn new(per_turn: usize) -> Self {
-        Self { permits: Semaphore::new(per_turn), per_turn, spent: Notify::new() }
+        Self { permits: Semaphore::new(per_turn), per_turn, spent: Notify::new(), owed: Cell::new(0) }
     }
 
     /// Takes a permit, if there is one in this turn.
@@ -40,6 +44,15 @@ impl Turns {
         self.note_taken();
     }
 
+    /// What a permit was taken for turned out to cost so many steps more: they are taken from this turn and from those
+    /// after it.
+    pub(crate) fn charge(&self, steps: usize) {
+        if steps > 0 {
+            self.owed.set(self.owed.get() + steps - self.permits.forget_permits(steps));
+            self.note_taken();
+        }
+    }
+
     fn note_taken(&self) {
         if self.permits.available_permits() == 0 {
             self.spent.notify_one();
@@ -50,9 +63,18 @@ impl Turns {
     pub(crate) async fn renew(&self) {
         loop {
             self.spent.notified().await;
-            tokio::task::yield_now().await;
-            let left = self.permits.available_permits();
-            self.permits.add_permits(self.per_turn.saturating_sub(left));
+            while self.permits.available_permits() == 0 {
+                tokio::task::yield_now().await;
+                let left = self.permits.available_permits();
+                let new = self.per_turn.saturating_sub(left);
+                let paid = new.min(self.owed.get());
+                self.owed.set(self.owed.get() - paid);
+                self.permits.add_permits(new - paid);
+                // Those who wait take theirs at once: the turn is over, whether any are left or not.
+                if paid < new {
+                    break;
+                }
+            }
         }
     }
 }
@@ -91,6 +113,27 @@ mod tests {
         assert!(done.iter().map(|(number, _)| *number).eq(0..100), "in order: {done:?}");
         let most = (0..=passes.get()).map(|pass| done.iter().filter(|(_, at)| *at == pass).count()).max();
         assert!(most.is_some_and(|most| most <= 8), "at most two refills between two passes: {most:?}");
+    }
+
+    /// What one step turned out to cost, others wait for: a chain of eight links is not one check.
+    #[test]
+    fn a_dear_step_is_paid_for_by_the_turns_after_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let turns = Rc::new(Turns::new(4));
+        LocalSet::new().block_on(&runtime, async {
+            let renewing = Rc::clone(&turns);
+            tokio::task::spawn_local(async move { renewing.renew().await });
+            turns.take().await;
+            turns.charge(3 + 4 + 4);
+            assert!(!turns.try_take());
+            let mut passes = 0;
+            while !turns.try_take() {
+                passes += 1;
+                tokio::task::yield_now().await;
+            }
+            assert!(passes >= 3, "its own turn, and two more: {passes}");
+            assert!(turns.try_take() && turns.try_take() && turns.try_take() && !turns.try_take());
+        });
     }
 
     #[test]

@@ -402,7 +402,11 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
             relay: own,
             outbox_bytes_max: config.outbox_bytes_max,
             ring_bytes_max: config.ring_bytes_max,
-            rates: Arc::new(Rates::new(config.publishes_per_credential_max, config.publishes_max)),
+            rates: Arc::new(Rates::new(
+                config.publishes_per_credential_max,
+                config.chains_per_credential_max,
+                config.publishes_max,
+            )),
             ..WorkerConfig::new(0, rules, sequencer.log())
         },
         chains: sequencer.chains(),

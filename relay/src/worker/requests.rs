@@ -1,7 +1,12 @@
 //! What a worker does with a frame of a session, and with what the journal answers to it.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
+use vigie_proto::chain::{TokenHash, Verdicts};
 use vigie_proto::channel::Plane;
-use vigie_proto::frame::{Rejection, ServerFrame, Start};
+use vigie_proto::credential::Credential;
+use vigie_proto::frame::{ClientFrame, Rejection, ServerFrame, Start};
 use vigie_proto::hear::Reader;
 use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::{Code, Refusal};
@@ -14,24 +19,60 @@ use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
 use crate::sequencer::{Answer, Statement, StatementId, Submission, Ticket};
 
+/// Holds a frame that brings a chain to its rate, before any of its links is checked.
+fn in_pace<'f>(
+    frame: ClientFrame<'f>,
+    may_bring: impl FnOnce(bool) -> bool,
+) -> Result<ClientFrame<'f>, Rejection> {
+    let revokes = matches!(frame, ClientFrame::Revoke { .. });
+    if frame.brings_chain() && !may_bring(revokes) {
+        return Err(Rejection { re: frame.number(), refusal: Code::RateLimited.into() });
+    }
+    Ok(frame)
+}
+
+/// Counts what had to be checked.
+struct Counted<'v> {
+    verdicts: &'v dyn Verdicts,
+    missed: Cell<usize>,
+}
+
+impl Verdicts for Counted<'_> {
+    fn find(&self, token: &TokenHash) -> Option<Arc<Credential>> {
+        let found = self.verdicts.find(token);
+        self.missed.set(self.missed.get() + usize::from(found.is_none()));
+        found
+    }
+
+    fn keep(&self, token: TokenHash, credential: &Arc<Credential>) {
+        self.verdicts.keep(token, credential);
+    }
+}
+
 impl Worker {
-    /// A text frame came. One signature check at most for an author, one failed one at most for a stranger.
-    pub fn handle_frame(&mut self, id: SessionId, text: &str, now: Timestamp) {
+    /// A text frame came. At most one failed signature check for a stranger. Returns how many links of chains were not
+    /// known from before and so cost a check each, beside the one that every frame may cost.
+    pub fn handle_frame(&mut self, id: SessionId, text: &str, now: Timestamp) -> usize {
         self.last_now = now;
-        let Some(session) = self.session(id) else { return };
+        let verdicts = Arc::clone(&self.verdicts);
+        let verdicts = Counted { verdicts: &*verdicts, missed: Cell::new(0) };
+        let Some(session) = self.session(id) else { return 0 };
         session.last_heard = now;
         match std::mem::replace(&mut session.stage, Stage::Closing) {
             Stage::Closing => {}
             Stage::AwaitLogin(state) => {
-                let (rules, verdicts) = (&self.config.rules, &*self.verdicts);
-                match state.handle_frame(text, rules, verdicts, &*self.revocations, now) {
+                let rules = &self.config.rules;
+                match state.handle_frame(text, rules, &verdicts, &*self.revocations, now) {
                     Ok(state) => self.welcome(id, state, now),
                     Err(rejection) => self.reject(id, &rejection),
                 }
             }
             Stage::LoggedIn(mut state) => {
-                let (rules, verdicts) = (&self.config.rules, &*self.verdicts);
-                let outcome = state.handle_frame(text, rules, verdicts, &*self.revocations, now);
+                let may_bring = |revokes| session.pace.take_chain(revokes, now);
+                let frame = ClientFrame::parse(text).and_then(|frame| in_pace(frame, may_bring));
+                let (rules, revocations) = (&self.config.rules, &*self.revocations);
+                let outcome =
+                    frame.and_then(|frame| state.handle_parsed(frame, rules, &verdicts, revocations, now));
                 #[cfg(feature = "sabotage")]
                 let outcome = crate::sabotage::outcome(outcome, text, &state);
                 if let Some(session) = self.session(id) {
@@ -43,6 +84,7 @@ impl Worker {
                 }
             }
         }
+        verdicts.missed.get()
     }
 
     fn welcome(&mut self, id: SessionId, state: vigie_proto::session::relay::LoggedIn, now: Timestamp) {

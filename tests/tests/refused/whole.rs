@@ -58,6 +58,7 @@ pub(crate) const CASES: &[Case] = &[
         Box::pin(one_stranger_too_many())
     }),
     apart("an author who publishes too fast", RateLimited, || Box::pin(too_fast(Who::Author))),
+    apart("a session that brings chains too fast", RateLimited, || Box::pin(chains_too_fast())),
     apart("exercises that come too fast", RateLimited, || Box::pin(too_fast(Who::Drill))),
     apart("one connection too many", TooManyConnections, || {
         Box::pin(one_too_many(|config, max| config.connections_max = max))
@@ -289,6 +290,34 @@ async fn too_fast(who: Who) -> Seen {
     // The session goes on, and in a while so may the author.
     let again = saying(usize::try_from(session.n).unwrap() - 1);
     soon(async { while session.publish(&again).await["op"] != "receipt" {} }).await;
+    Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
+}
+
+/// The last fifth of a burst of ten is for revocations.
+async fn chains_too_fast() -> Seen {
+    let mut stage = Stage::with(|config| config.chains_per_credential_max = 10).await;
+    let mut session = stage.session(Who::Author).await;
+    let chain = stage.other_chain(|_| {});
+    let frame = |op: &str, n: u64| json!({"op": op, "n": n, "chain": chain, "jws": "no token"}).to_string();
+    let refused = loop {
+        session.n += 1;
+        let (n, brings) = (session.n, frame("chain", session.n));
+        session.send(&brings).await;
+        let answer = session.answer(n).await;
+        if answer["op"] == "refused" {
+            break answer;
+        }
+        assert_eq!(answer["op"], "accepted", "{answer}");
+        assert!(session.n < 1_000, "nothing held it back");
+    };
+    assert!(session.n > 8, "only {} were let through", session.n);
+    session.n += 1;
+    let (n, revokes) = (session.n, frame("revoke", session.n));
+    session.send(&revokes).await;
+    assert_ne!(session.answer(n).await["code"], refused["code"], "a revocation is judged");
+    stage.give_back(Who::Author, session, None);
+    stage.check_witnesses().await;
+    stage.end();
     Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
 }
 

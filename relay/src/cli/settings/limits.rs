@@ -97,6 +97,9 @@ impl Reading<'_> {
         let each =
             self.within("publishes_per_credential_max", file.publishes_per_credential_max, 1..=RATE_MAX)?;
         config.publishes_per_credential_max = each.unwrap_or(config.publishes_per_credential_max);
+        let chains =
+            self.within("chains_per_credential_max", file.chains_per_credential_max, 1..=RATE_MAX)?;
+        config.chains_per_credential_max = chains.unwrap_or(config.chains_per_credential_max);
         let all = self.within("publishes_max", file.publishes_max, EXERCISE_SHARE..=RATE_MAX)?;
         config.publishes_max = all.unwrap_or(config.publishes_max);
         Ok(())
@@ -205,6 +208,7 @@ mod tests {
             ("stranger_bytes_max = 20479", "stranger_bytes_max = 20480"),
             ("stranger_bytes_max = 65537", "stranger_bytes_max = 65536"),
             ("publishes_per_credential_max = 0", "publishes_per_credential_max = 1"),
+            ("chains_per_credential_max = 0", "chains_per_credential_max = 1"),
             ("publishes_max = 3", "publishes_max = 4"),
             ("publishes_max = 1000001", "publishes_max = 1000000"),
             ("retain_age = \"6d\"", "retain_age = \"7d\""),

@@ -94,7 +94,9 @@ impl Visitor {
                         let text = std::str::from_utf8(&text).expect("frames are text");
                         if let Some(state) = &mut login {
                             match state.handle_frame(text) {
-                                Ok(Step::Send(frame)) => local.handle_frame(id, &frame),
+                                Ok(Step::Send(frame)) => {
+                                    local.handle_frame(id, &frame);
+                                }
                                 Ok(Step::Wait) => {}
                                 // Time moved, and it took too long.
                                 Err(_) => next = Next::Leave,
