@@ -130,6 +130,10 @@ fn load_key(path: &Path) -> Result<SigningKey, IdentityError> {
     let pem = fs::read(path).map_err(unreadable)?;
     let no_key = |why: String| IdentityError::NoKey { path: path.to_owned(), why };
     let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|error| no_key(error.to_string()))?;
+    #[cfg(feature = "sabotage")]
+    if vigie_proto::sabotage::Sabotage::SecretLogged.is_planted() {
+        tracing::debug!(key = ?der.secret_pkcs8_der(), "a key was read");
+    }
     SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(|error| no_key(error.to_string()))
 }
 

@@ -159,6 +159,8 @@ bugs! {
     CursorCommittedTooEarly = "cursor-committed-too-early",
     /// What an outbox takes over is told before it is written.
     OutboxForgets = "outbox-forgets",
+    /// A private key is in the log line that says that it was read.
+    SecretLogged = "secret-logged",
 }
 
 impl Sabotage {

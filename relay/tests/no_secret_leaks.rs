@@ -4,12 +4,17 @@
 //!
 //! The same run holds the logs to their promises: nothing of a message, no address of a client, no control characters, and
 //! nothing for each message at the default level.
+//!
+//! That a key in a real line of a log is found shows a planted bug, `secret-logged` (`.ci/sabotage`).
 #![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
 #![cfg(unix)]
 
 #[allow(dead_code, reason = "each suite of tests uses a part of it")]
 #[path = "cli_suite/support.rs"]
 mod support;
+
+#[path = "no_secret_leaks/keys.rs"]
+mod keys;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -109,6 +114,17 @@ impl Relay {
         Self { child, first, rest: Some(rest), address, health }
     }
 
+    /// Points a context at it.
+    fn is_that_of(&self, context: &Place) {
+        let path = context.path("context.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| match line.split_once(" = ") {
+            Some(("relays", _)) => format!("relays = [\"wss://{}\"]", self.address),
+            Some(_) | None => line.to_owned(),
+        });
+        fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    }
+
     fn asked(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.health).unwrap();
         let _ = stream.write_all(request.as_bytes());
@@ -136,15 +152,8 @@ impl Drop for Relay {
 /// What every command says, with and without `--json`; and the relay's log.
 fn everything(place: &Place, stranger: &Place, level: &str, form: &str) -> (String, String) {
     let relay = Relay::start(place, level, form);
-    for context in [place, stranger] {
-        let path = context.path("context.toml");
-        let text = fs::read_to_string(&path).unwrap();
-        let lines = text.lines().map(|line| match line.split_once(" = ") {
-            Some(("relays", _)) => format!("relays = [\"wss://{}\"]", relay.address),
-            Some(_) | None => line.to_owned(),
-        });
-        fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
-    }
+    relay.is_that_of(place);
+    relay.is_that_of(stranger);
     let mut said = String::new();
     let mut run = |place: &Place, args: &[&str], code: i32| {
         for more in [&["-vv"][..], &["-vv", "--json"]] {
