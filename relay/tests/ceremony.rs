@@ -1,6 +1,6 @@
 //! certs/CEREMONY.md and its French twin, followed step by step: each command as it stands there, each file as it is
-//! shown, each line that is promised. Then what the ceremony was for: a message under the new root is verified, years
-//! later, by who has pinned only the old one.
+//! shown, each line that is promised. Before the part on theft, what the ceremony was for: a message under the new root is
+//! verified, years later, by who has pinned only the old one. After it, the thief is out.
 #![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
 #![cfg(unix)]
 
@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
-use support::{command, finish, vigie};
+use support::{Ran, command, finish, vigie};
 
 /// The machines of the page: what stands before the `$`.
 const MACHINES: [&str; 4] = ["offline", "nation", "relay", "reader"];
@@ -129,18 +129,56 @@ impl Table {
     fn follow(&mut self, step: &Step) {
         match step {
             Step::Run { command, shows } => self.run(command, shows),
-            Step::Write { file, content } => {
-                let filled =
-                    self.paper.iter().enumerate().fold(content.clone(), |text, (line, thumbprint)| {
-                        text.replace(&format!("PAPER-LINE-{}", line + 1), thumbprint)
-                    });
-                assert!(!filled.contains("PAPER-LINE"), "nothing was written down for it: {filled}");
-                fs::write(self.path(file), filled).unwrap();
-            }
+            Step::Write { file, content } => fs::write(self.path(file), self.filled(content)).unwrap(),
         }
     }
 
+    /// Puts in what was written down.
+    fn filled(&self, text: &str) -> String {
+        let paper = self.paper.iter().enumerate();
+        let filled = paper.fold(text.to_owned(), |text, (line, thumbprint)| {
+            text.replace(&format!("PAPER-LINE-{}", line + 1), thumbprint)
+        });
+        assert!(!filled.contains("PAPER-LINE"), "nothing was written down for it: {filled}");
+        filled
+    }
+
     fn run(&mut self, typed: &str, shows: &[String]) {
+        let typed = self.filled(typed);
+        // What is said to the relay is said while it runs.
+        if ["vigie pub", "vigie trust send"].iter().any(|start| typed.starts_with(start)) {
+            self.with_relay(|| self.typed(&typed, shows));
+            return;
+        }
+        let out = self.typed(&typed, shows);
+        if typed.starts_with("vigie trust root new") {
+            let word = if self.locale == "C" { "thumbprint" } else { "empreinte" };
+            let read = out.lines().find_map(|line| line.split_once(word)).unwrap().1.trim();
+            self.paper.push(read.to_owned());
+        }
+    }
+
+    /// The relay of the ceremony runs meanwhile, where the context of the nation looks for it.
+    fn with_relay<R>(&self, act: impl FnOnce() -> R) -> R {
+        let settings = self.path("relay/vigie.toml");
+        let settings = settings.to_str().unwrap();
+        let mut run =
+            command(&["relay", "run", "--config", settings, "--listen", "127.0.0.1:0", "--health", "off"]);
+        let mut relay = Stopped(run.spawn().unwrap());
+        let mut told = BufReader::new(relay.0.stderr.take().unwrap()).lines();
+        let listening = "vigie: listening on ";
+        let address = told.find_map(|line| Some(line.unwrap().strip_prefix(listening)?.to_owned())).unwrap();
+        std::thread::spawn(move || told.for_each(drop));
+        let context = self.path("nation/context.toml");
+        let text = fs::read_to_string(&context).unwrap();
+        fs::write(&context, text.replace("7443", address.rsplit(':').next().unwrap())).unwrap();
+        let done = act();
+        fs::write(&context, text).unwrap();
+        done
+    }
+
+    /// Returns its data.
+    fn typed(&self, typed: &str, shows: &[String]) -> String {
         let program = Path::new(env!("CARGO_BIN_EXE_vigie")).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("bash");
@@ -157,33 +195,17 @@ impl Table {
         for shown in shows {
             assert!(lines.any(|line| is_shown(shown, line)), "{typed}\nshows no more: {shown}\n{out}{err}");
         }
-        if typed.starts_with("vigie trust root new") {
-            let word = if self.locale == "C" { "thumbprint" } else { "empreinte" };
-            let read = out.lines().find_map(|line| line.split_once(word)).unwrap().1.trim();
-            self.paper.push(read.to_owned());
-        }
+        out
     }
 
     /// The relay of the ceremony runs, the nation speaks, and what it said is exported.
     fn is_good_for_something(&self) {
         let text = |file: &str| self.path(file).to_str().unwrap().to_owned();
         let settings = text("relay/vigie.toml");
-        let mut run =
-            command(&["relay", "run", "--config", &settings, "--listen", "127.0.0.1:0", "--health", "off"]);
-        let mut relay = run.spawn().unwrap();
-        let mut told = BufReader::new(relay.stderr.take().unwrap()).lines();
-        let listening = "vigie: listening on ";
-        let address = told.find_map(|line| Some(line.unwrap().strip_prefix(listening)?.to_owned())).unwrap();
-        std::thread::spawn(move || told.for_each(drop));
-        let port = address.rsplit(':').next().unwrap();
         // Beside the keys of the nation: as the last one of the readers.
-        let context = fs::read_to_string(self.path("reader/context.toml")).unwrap();
-        fs::write(self.path("nation/context.toml"), context.replace("7443", port)).unwrap();
+        fs::copy(self.path("reader/context.toml"), self.path("nation/context.toml")).unwrap();
         fs::copy(self.path("reader/rotation-live"), self.path("nation/rotation-live")).unwrap();
-        let said = vigie(&["pub", "alert/fr", "Essai", "--context", &text("nation"), "--as", "nation"]);
-        relay.kill().unwrap();
-        relay.wait().unwrap();
-        said.ended(0);
+        self.with_relay(|| self.nation(&["pub", "alert/fr", "Essai"]).ended(0));
         let (journal, export) = (text("relay/journal"), text("export.jsonl"));
         vigie(&["journal", "export", &journal, "--config", &settings, "-o", &export]).ended(0);
         for (pinned, code) in [(&self.paper[0], 0), (&self.paper[2], 0), (&self.paper[1], 6)] {
@@ -202,24 +224,62 @@ impl Table {
         };
         assert_eq!((verify(&[]), verify(&["--rotation", &text("carry/rotation-live")])), (6, 0));
     }
+
+    /// `vigie`, as the nation.
+    fn nation(&self, args: &[&str]) -> Ran {
+        let context = self.path("nation");
+        vigie(&[args, &["--context", context.to_str().unwrap(), "--as", "nation"]].concat())
+    }
+
+    /// Who has the stolen root's key and all below it says nothing more, and the nation does.
+    fn is_rid_of_the_thief(&self) {
+        let (mine, stolen) = (self.path("nation/identities/nation/live.chain"), "carry/nation-live-2.chain");
+        let good = fs::read(&mine).unwrap();
+        self.with_relay(|| self.nation(&["pub", "alert/fr", "Nous"]).ended(0));
+        fs::copy(self.path(stolen), &mine).unwrap();
+        let refused = self.with_relay(|| self.nation(&["pub", "alert/fr", "Le voleur"]));
+        assert!(refused.code == 5 && refused.err.contains("revoked"), "{refused:?}");
+        fs::write(mine, good).unwrap();
+    }
 }
 
-fn follow(name: &str, locale: &'static str) -> Table {
+/// A child that is gone when it is dropped.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Follows the page up to the part on theft, and then that.
+fn follow(name: &str, locale: &'static str, between: impl FnOnce(&Table)) -> Table {
     let mut table = Table::new(locale);
-    let steps = steps(&page(name));
-    assert!(steps.len() > 30, "{} steps", steps.len());
-    steps.iter().for_each(|step| table.follow(step));
+    let page = page(name);
+    let (life, theft) = page.split_once("\n## 7. ").unwrap();
+    let (life, theft) = (steps(life), steps(theft));
+    assert!(life.len() > 30 && theft.len() > 12, "{} and {} steps", life.len(), theft.len());
+    life.iter().for_each(|step| table.follow(step));
+    between(&table);
+    theft.iter().for_each(|step| table.follow(step));
     table
 }
 
 #[test]
 fn the_ceremony_is_as_it_is_written() {
-    follow("CEREMONY.md", "C").is_good_for_something();
+    let table = follow("CEREMONY.md", "C", Table::is_good_for_something);
+    table.is_rid_of_the_thief();
+    // What was said under the stolen root since then is taken back.
+    let listen = ["sub", "alert/fr", "--after", "0", "--count", "2", "--wait", "20s"];
+    let heard = table.with_relay(|| table.nation(&listen).ended(0));
+    let of = |text: &str| heard.out.lines().find(|line| line.contains(text)).unwrap_or_default();
+    assert!(heard.out.contains("DISOWNED") && of("Nous").contains("VERIFIED"), "{heard:?}");
 }
 
 #[test]
 fn the_ceremony_is_as_it_is_written_in_french() {
-    follow("CEREMONIE.md", "fr_FR.UTF-8");
+    follow("CEREMONIE.md", "fr_FR.UTF-8", |_| {}).is_rid_of_the_thief();
 }
 
 /// Two people may each hold a page of their own language.
@@ -241,7 +301,7 @@ fn both_pages_are_the_same_ceremony() {
 #[test]
 fn keys_are_on_two_media_and_nowhere_else() {
     use std::os::unix::fs::PermissionsExt as _;
-    let table = follow("CEREMONY.md", "C");
+    let table = follow("CEREMONY.md", "C", |_| {});
     let mut found: BTreeMap<String, u32> = BTreeMap::new();
     let mut open = vec![table.folder.path().to_path_buf()];
     while let Some(folder) = open.pop() {
@@ -263,6 +323,7 @@ fn keys_are_on_two_media_and_nowhere_else() {
         "green/root-live.key.pem",
         "red/root-exercise.key.pem",
         "red/root-live.key.pem",
+        "white/root-live.key.pem",
     ];
     assert_eq!(roots, expected);
 }
