@@ -137,6 +137,10 @@ bugs! {
     LoginProofNonceReused = "login-proof-nonce-reused",
     /// Sessions outlive their credential.
     ExpiredSessionStays = "expired-session-stays",
+    /// A page of history ends where a read of the journal ends, whatever the reader hears of it.
+    HiddenEndsAPage = "hidden-ends-a-page",
+    /// The mark of a session that is behind names the place up to which the journal was read for it.
+    MarkTellsWhatIsHidden = "mark-tells-what-is-hidden",
     /// A page of history has all that was read for it.
     HistoryUnheard = "history-unheard",
     /// What says that it was sent before a revocation is admitted after it.

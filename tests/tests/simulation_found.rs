@@ -220,9 +220,7 @@ fn a_page_that_does_not_fit_is_asked_for_again_only_when_the_outbox_drains() {
     world.relay.handle_frame(reader, &subscribe, &mut world.tally);
     let mut reads = 0;
     let mut drain = |world: &mut ByHand| {
-        while world.relay.has_reads() {
-            world.relay.read_page(&mut Chance::new(1));
-            world.letters(0);
+        while world.read() {
             reads += 1;
             assert!(reads < 100, "pages are read for a reader that reads nothing");
         }
@@ -269,8 +267,7 @@ fn damage_by_turns(messages: usize, mut look: impl FnMut(&mut ByHand, usize)) {
 fn damage_that_is_met_while_running_is_told_and_passed() {
     let mut told = 0;
     damage_by_turns(100, |world, place| {
-        let town = world.command.town.clone();
-        let reader = world.log_in(0, &town);
+        let reader = world.log_in(0, &world.command.town.clone());
         let (channels, after) = (vec!["alert/fr.idf.75.paris".into()], Some("start".into()));
         let subscribe = ClientFrame::Subscribe { n: 1, channels, after }.to_text();
         world.relay.handle_frame(reader, &subscribe, &mut world.tally);
@@ -278,18 +275,16 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
         for step in 0.. {
             assert!(step < 100, "byte {place}: it goes round in circles");
             texts.extend(world.output(reader));
-            if !world.relay.has_reads() {
+            if !world.read() {
                 break;
             }
-            world.relay.read_page(&mut Chance::new(1));
-            world.letters(0);
         }
         let gaps = texts.iter().filter(|text| text.contains(r#""reason":"damaged""#)).count();
         let events = texts.iter().filter(|text| text.contains(r#""op":"event""#)).count();
         assert!(texts.last().unwrap().contains(r#""op":"mark""#), "byte {place}: it is led on to the head");
         assert!(events == 100 || gaps > 0, "byte {place}: {events} events and no gap");
-        assert!(gaps <= 2, "byte {place}: {gaps} gaps for one damage");
         told += gaps;
+        assert!(gaps <= 2, "byte {place}: {gaps} gaps for one damage");
         world.relay.handle_disconnect(reader, &mut world.tally);
     });
     assert!(told > 10, "the damage was met: {told}");
@@ -300,23 +295,19 @@ fn damage_that_is_met_while_running_is_told_and_passed() {
 fn damage_is_told_in_pages_of_history() {
     let mut told = 0;
     damage_by_turns(20, |world, place| {
-        let town = world.command.town.clone();
-        let reader = world.log_in(0, &town);
+        let reader = world.log_in(0, &world.command.town.clone());
         let (mut past, mut gaps, mut after) = (0, 0, "start".to_owned());
         for step in 1.. {
             assert!(step < 20, "byte {place}: it goes round in circles");
             let channels = vec!["alert/fr.idf.75.paris".into()];
             let page = ClientFrame::History { n: step, channels, after: after.as_str().into(), limit: 256 };
-            let page = page.to_text();
-            world.relay.handle_frame(reader, &page, &mut world.tally);
-            world.relay.read_page(&mut Chance::new(1));
-            world.letters(0);
+            world.relay.handle_frame(reader, &page.to_text(), &mut world.tally);
+            while world.read() {}
             let texts = world.output(reader);
             past += texts.iter().filter(|text| text.contains(r#""op":"past""#)).count();
             gaps += texts.iter().filter(|text| text.contains(&format!(r#""op":"gap","re":{step},"#))).count();
-            let Ok(FromRelay::Known(ServerFrame::Page { next, end, .. })) =
-                ServerFrame::parse(texts.last().unwrap())
-            else {
+            let last = ServerFrame::parse(texts.last().unwrap());
+            let Ok(FromRelay::Known(ServerFrame::Page { next, end, .. })) = last else {
                 panic!("byte {place}: no page")
             };
             if end {
@@ -337,6 +328,16 @@ fn forgetful() -> Bounds {
 }
 
 impl ByHand {
+    /// A page that somebody waits for is read, and comes to him. False when nobody waits.
+    fn read(&mut self) -> bool {
+        if !self.relay.has_reads() {
+            return false;
+        }
+        self.relay.read_page(&mut Chance::new(1));
+        self.letters(0);
+        true
+    }
+
     fn store(&mut self) {
         self.relay.commit().unwrap();
         self.relay.tell(&mut self.tally);
@@ -402,8 +403,7 @@ fn a_page_of_history_ends_at_the_head_when_nothing_before_it_is_left() {
     let channels = vec!["alert/fr.idf.75.paris".into()];
     let history = ClientFrame::History { n: 1, channels, after: "start".into(), limit: 256 }.to_text();
     world.relay.handle_frame(reader, &history, &mut world.tally);
-    world.relay.read_page(&mut Chance::new(1));
-    world.letters(0);
+    world.read();
     let texts = world.output(reader);
     let Ok(FromRelay::Known(ServerFrame::Page { next, end, .. })) = ServerFrame::parse(texts.last().unwrap())
     else {

@@ -1,7 +1,8 @@
 //! The threads that read pages of the journal for those who are behind, so that a slow disk delays nobody else.
 //!
-//! They take requests of all workers in turn and put the replies into the inbox of the worker that asked. A page is at
-//! most half an outbox and is asked for when as much is free, so replies that wait need no bound of their own.
+//! They take requests of all workers in turn and put the replies into the inbox of the worker that asked. A read brings at
+//! most half an outbox, and a session has one for its subscription and one for a page of history: so replies that wait need
+//! no bound of their own.
 
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;

@@ -7,29 +7,21 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use vigie_proto::cursor::Cursor;
-use vigie_proto::frame::{Rejection, ServerFrame};
-use vigie_proto::hear::{Reader, Said, may_hear};
+use vigie_proto::frame::ServerFrame;
+use vigie_proto::hear::{Said, may_hear};
+use vigie_proto::id::Sequence;
 use vigie_proto::refusal::Code;
 
 use super::page::{Found, Gap, Page, Purpose, ReadFrom, ReadReply, ReadRequest};
+use super::past::Part;
 use super::session::Standing;
 use super::{Effect, LocalEvent, SessionId, Worker};
 use crate::event::{Event, Position};
-use crate::journal::{MessageRecord, ReadError};
+use crate::journal::ReadError;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 #[cfg(feature = "model")]
 use crate::sync::{Plant, Rare, meet, planted};
-
-/// What was read for a request of history.
-struct Past {
-    re: u64,
-    gaps: Vec<Gap>,
-    after: Position,
-    messages: Vec<MessageRecord>,
-    end: Position,
-}
 
 impl Worker {
     /// A read is done.
@@ -41,9 +33,8 @@ impl Worker {
             }
             Ok(ReadReply { session, gaps, after, found }) => match found {
                 Found::Page { number, page } => self.go_on(session, number, gaps, after, &page),
-                Found::History { re, reader, limit, messages, end } => {
-                    let past = Past { re, gaps, after, messages, end };
-                    self.give_history(session, &reader, limit, &past);
+                Found::History { past, messages, end } => {
+                    self.handle_past(session, past, Part { gaps, after, messages, end });
                 }
             },
         }
@@ -68,12 +59,11 @@ impl Worker {
         let Some(subscription) = &mut session.subscription else { return };
         let from = match (subscription.begins, subscription.standing) {
             (Some(begins), _) => begins,
-            (None, Standing::Reading(Some(after))) => ReadFrom::After(after),
+            (None, Standing::Reading(Some(at))) => ReadFrom::After { at, told: subscription.told },
             (None, Standing::Reading(None) | Standing::Behind(_) | Standing::Live(_)) => return,
         };
         let reader = subscription.reader.clone();
         let purpose = Purpose::Subscription { number: subscription.number, reader };
-        subscription.next_bytes = 0;
         if !std::mem::replace(&mut session.reading, true) {
             self.effects.push_back(Effect::Read(ReadRequest { session: id, purpose, from, max_bytes }));
         }
@@ -89,6 +79,10 @@ impl Worker {
         if session.subscription.as_ref().is_none_or(|subscription| subscription.number != number) {
             // It was replaced while the page was read.
             return self.ask_for_page(id);
+        }
+        // Where it went on reading without a gap is nobody's business.
+        if !gaps.is_empty() || session.standing() == Some(Standing::Reading(None)) {
+            session.tell(after);
         }
         #[cfg(feature = "sabotage")]
         let gaps = if Sabotage::GapNotTold.is_planted() { Vec::new() } else { gaps };
@@ -107,11 +101,8 @@ impl Worker {
             if !self.offer_behind(id, event) {
                 // The outbox is not empty then: what is taken from it asks again. Asking here would have the same page
                 // read without end for a peer that does not read.
-                if let Some(session) = self.session(id) {
-                    session.turn_behind(position);
-                    session.await_room(event.frame.len());
-                }
-                return;
+                let seq = Sequence::new(event.at.seq.get() - 1);
+                return self.await_room(id, Position { seq, ..position }, event.frame.len());
             }
             position = event.at;
         }
@@ -130,9 +121,17 @@ impl Worker {
 
     fn stand_and_catch_up(&mut self, id: SessionId, position: Position) {
         if let Some(session) = self.session(id) {
-            session.turn_behind(position);
+            session.stand(Standing::Behind(position));
         }
         self.catch_up(id);
+    }
+
+    /// The next event that the session hears comes after this place, is so long, and finds no room.
+    fn await_room(&mut self, id: SessionId, position: Position, bytes: usize) {
+        if let Some(session) = self.session(id) {
+            session.stand(Standing::Behind(position));
+            session.await_room(bytes);
+        }
     }
 
     /// Whether the event was given, or does not concern the session; `false` when there is no room for it.
@@ -148,39 +147,42 @@ impl Worker {
         if !session.outbox.has_room(event.frame.len(), bound) {
             return false;
         }
+        session.tell(event.at);
         self.push_event(id, &Rc::new(LocalEvent(Arc::clone(event))));
         true
     }
 
     /// Serves a session that is behind as far as its outbox allows: from the ring if that reaches back far enough, and
     /// then it turns live at once; else it asks for a page of the journal.
+    ///
+    /// It stops at nothing but an event that the session hears and has no room for. Did it stop where a page ends, whether
+    /// the session is live, and so what its marks say, would tell of messages that it may not hear.
     pub(super) fn catch_up(&mut self, id: SessionId) {
         let (head, bound) = (self.head, self.config.outbox_bytes_max);
         let Some(session) = self.session(id) else { return };
         let Some(Standing::Behind(mut position)) = session.standing() else { return };
+        // An event without room waits until half of the outbox is free, which is what a page fills: a reader that takes
+        // drop by drop has each page read about twice, and not once for each drop.
+        let awaited = session.awaited_room();
+        if awaited > 0 && !session.outbox.has_room(awaited.max(bound / 2), bound) {
+            return;
+        }
+        session.await_room(0);
         while self.ring.covers(position.seq) {
             let Some(event) = self.ring.after(position.seq) else {
                 return self.turn_live(id, position);
             };
             let hears = self.hears(id, &event);
             if hears && !self.sessions[id.index].outbox.has_room(event.frame().len(), bound) {
-                self.sessions[id.index].stand(Standing::Behind(position));
-                return;
-            }
-            if hears {
-                self.push_event(id, &event);
+                return self.await_room(id, position, event.frame().len());
             }
             position = event.event().at;
+            if hears {
+                self.sessions[id.index].tell(position);
+                self.push_event(id, &event);
+            }
         }
-        let session = &mut self.sessions[id.index];
-        // A page is at most half an outbox, and is asked for once all of it fits: a reader that takes drop by drop has
-        // each page read about once, and what is read and not given yet stays within the outbox's bound too.
-        let wanted = session.awaited_room().max(bound / 2);
-        if !session.outbox.has_room(wanted, bound) {
-            session.stand(Standing::Behind(position));
-            return;
-        }
-        session.stand(Standing::Reading(Some(position)));
+        self.sessions[id.index].stand(Standing::Reading(Some(position)));
         debug_assert!(position.seq < head.seq, "the ring covers the head");
         self.ask_for_page(id);
     }
@@ -202,70 +204,11 @@ impl Worker {
         self.push_mark(id, now);
     }
 
-    /// Gives a page of history. It may pass the outbox's bound by one page, since a session has one at a time.
-    fn give_history(&mut self, id: SessionId, reader: &Reader, limit: u32, past: &Past) {
-        let re = past.re;
-        let (log, head) = (self.config.log, self.head);
-        let Some(session) = self.session(id) else { return };
-        session.reading_history = false;
-        for gap in &past.gaps {
-            self.push_text(id, gap.to_text(Some(re)));
-        }
-        let mut position = past.after;
-        let mut given = 0;
-        let mut whole = true;
-        for record in &past.messages {
-            if record.seq > head.seq {
-                // The page is right up to here, and this worker has not dispatched what follows.
-                position = position.max(head);
-                whole = false;
-                break;
-            }
-            if given == limit {
-                whole = false;
-                break;
-            }
-            let said = Said::from(record);
-            #[cfg(feature = "sabotage")]
-            let said = Sabotage::LabelNotLookedAtInHistory.unlabelled(said);
-            let hears = may_hear(reader, said);
-            #[cfg(feature = "sabotage")]
-            let hears = hears || Sabotage::HistoryUnheard.is_planted();
-            if hears {
-                self.push_past(id, re, record);
-                given += 1;
-            }
-            position = Position { seq: record.seq, admitted: record.admitted };
-        }
-        if whole {
-            position = position.max(past.end.min(head));
-        }
-        let next = Cursor { log, seq: position.seq, admitted: position.admitted }.to_string();
-        let end = position.seq >= head.seq;
-        self.push_text(id, ServerFrame::Page { re, next: next.into(), end }.to_text());
-    }
-
-    fn push_past(&mut self, id: SessionId, re: u64, record: &MessageRecord) {
-        let chain = self.sessions[id.index].needs_chain(record.credential);
-        if chain && let Some(frame) = self.chains.frame(record.credential) {
-            self.sessions[id.index].outbox.push_text(frame);
-        }
-        let jws = String::from_utf8_lossy(&record.jws);
-        let past = ServerFrame::Past { re, seq: record.seq, admitted: record.admitted, jws };
-        self.sessions[id.index].outbox.push_past(past.to_text().into());
-        self.wake(id);
-    }
-
     /// Refuses a read that could not be handed on: too many are waiting. The client may ask again.
     pub fn handle_unread(&mut self, request: &ReadRequest) {
         let id = request.session;
         match &request.purpose {
-            Purpose::History { re, .. } => {
-                if let Some(session) = self.session(id) {
-                    session.reading_history = false;
-                }
-                self.reject(id, &Rejection { re: Some(*re), refusal: Code::Busy.into() });
-            }
+            Purpose::History(past) => self.refuse_past(id, past),
             Purpose::Subscription { .. } => self.handle_violation(id, Code::GoingAway),
         }
     }

@@ -18,6 +18,7 @@ mod deadlines;
 mod line;
 mod outbox;
 mod page;
+mod past;
 mod requests;
 mod revoked;
 mod ring;

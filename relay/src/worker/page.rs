@@ -5,7 +5,11 @@
 //! same channels from a place inside that page costs no read, no encoding and no copy of it. Since each goes on from the
 //! end of the page that it was given, those who began near each other soon ask for the very same pages.
 //!
-//! Pages of history are not shared: they are asked for by hand, one at a time.
+//! Pages of history are not shared: they are asked for by hand, one at a time. What is read for one may be a part of it
+//! only ([`Past`]).
+//!
+//! How far a read leads depends on messages that its reader may not hear. So no place that a read comes to is told to
+//! him: gaps begin where he was told that he stands.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -21,6 +25,7 @@ use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::SessionId;
+use super::past::Past;
 use crate::event::{Event, Position};
 use crate::journal::{JournalReader, MessageRecord, ReadError, Storage};
 #[cfg(feature = "sabotage")]
@@ -41,8 +46,13 @@ const EVENT_BYTES: usize = 256;
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// After this place of this log.
-    After(Position),
+    /// After a place of this log.
+    After {
+        /// All up to here was read.
+        at: Position,
+        /// Up to where the reader was told that he was given everything: `at`, or before it.
+        told: Position,
+    },
     /// Where a reader's cursor says, if it means this log.
     Cursor(Cursor),
     /// At the first message that the log has.
@@ -53,7 +63,7 @@ pub enum ReadFrom {
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
     Subscription { number: u64, reader: Reader },
-    History { re: u64, reader: Reader, limit: u32 },
+    History(Box<Past>),
 }
 
 /// A read of the journal, on behalf of a session.
@@ -87,8 +97,8 @@ pub struct ReadReply {
 pub(super) enum Found {
     /// For the subscription of this number. The page may begin before `after`.
     Page { number: u64, page: Arc<Page> },
-    /// For a request of history; all there is up to `end`.
-    History { re: u64, reader: Reader, limit: u32, messages: Vec<MessageRecord>, end: Position },
+    /// For a page of history; all there is up to `end`.
+    History { past: Box<Past>, messages: Vec<MessageRecord>, end: Position },
 }
 
 /// Events in a row, as ready frames.
@@ -183,9 +193,9 @@ impl<S: Storage> Pages<S> {
         let (after, gap) = begin(&self.journal, from)?;
         let gaps = Vec::from_iter(gap);
         match purpose {
-            Purpose::History { re, reader, limit } => {
-                let read = self.read_fresh(&reader, from, after, gaps, max_bytes)?;
-                let found = Found::History { re, reader, limit, messages: read.messages, end: read.end };
+            Purpose::History(past) => {
+                let read = self.read_fresh(past.reader(), from, after, gaps, max_bytes)?;
+                let found = Found::History { past, messages: read.messages, end: read.end };
                 Ok(ReadReply { session, gaps: read.gaps, after: read.after, found })
             }
             Purpose::Subscription { number, reader } => {
@@ -222,10 +232,11 @@ impl<S: Storage> Pages<S> {
         max_bytes: usize,
     ) -> Result<Read, ReadError> {
         let journal = &self.journal;
+        let told = if let ReadFrom::After { told, .. } = from { told } else { after };
         // Damage and retention lead on to a place whose time nobody knows any more.
         let mut skip = |after: &mut Position, reason, to: Sequence| {
-            let to = Position { seq: to.max(after.seq), admitted: after.admitted };
-            gaps.push(Gap::new(reason, journal, *after, to));
+            let to = Position { seq: to.max(after.seq), admitted: told.admitted };
+            gaps.push(Gap::new(reason, journal, told, to));
             *after = to;
         };
         // What could be heard at any severity and by anybody: messages on other channels are not even read. Whom each is
@@ -280,7 +291,7 @@ fn begin<S: Storage>(
     from: ReadFrom,
 ) -> Result<(Position, Option<Gap>), ReadError> {
     let cursor = match from {
-        ReadFrom::After(position) => return Ok((position, None)),
+        ReadFrom::After { at, .. } => return Ok((at, None)),
         ReadFrom::Beginning => return Ok((Position::default(), None)),
         ReadFrom::Cursor(cursor) => cursor,
     };

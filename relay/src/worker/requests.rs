@@ -13,7 +13,8 @@ use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::session::relay::Request;
 use vigie_proto::time::Timestamp;
 
-use super::page::{Purpose, ReadFrom, ReadRequest};
+use super::page::ReadFrom;
+use super::past::Past;
 use super::session::{Stage, Standing, Subscription, UNANSWERED_MAX};
 use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
@@ -200,7 +201,7 @@ impl Worker {
         session.subscriptions += 1;
         let number = session.subscriptions;
         session.subscription =
-            Some(Subscription { reader, standing, number, begins, next_bytes: 0, unanswered });
+            Some(Subscription { reader, standing, told: here, number, begins, next_bytes: 0, unanswered });
         self.topics.leave(id.index);
         self.topics.enter(id.index, &filters);
         if begins.is_some() {
@@ -212,7 +213,6 @@ impl Worker {
     }
 
     fn read_history(&mut self, id: SessionId, re: u64, reader: Reader, start: Start, limit: u32) {
-        let max_bytes = self.config.outbox_bytes_max / 2;
         let Some(session) = self.session(id) else { return };
         if session.reading_history {
             let refusal = Refusal::new(Code::Busy, "one page of history at a time");
@@ -223,8 +223,7 @@ impl Worker {
             Start::After(cursor) => ReadFrom::Cursor(cursor),
             Start::Here | Start::Beginning => ReadFrom::Beginning,
         };
-        let purpose = Purpose::History { re, reader, limit };
-        self.effects.push_back(Effect::Read(ReadRequest { session: id, purpose, from, max_bytes }));
+        self.read_past(id, Box::new(Past::new(re, reader, limit)), from);
     }
 
     fn give_chain(&mut self, id: SessionId, re: u64, credential: CredentialId) {

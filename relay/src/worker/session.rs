@@ -12,6 +12,8 @@ use super::outbox::Outbox;
 use super::page::ReadFrom;
 use crate::event::Position;
 use crate::rates::Pace;
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -38,11 +40,15 @@ pub(super) enum Standing {
 pub(super) struct Subscription {
     pub(super) reader: Reader,
     pub(super) standing: Standing,
+    /// While it is not live, up to where the reader knows that he was given everything: the last event given to him, the
+    /// end of a gap, or where he began. Not past `standing`, which depends on messages that he may not hear.
+    pub(super) told: Position,
     /// Counts the subscriptions of the session: a page read for an earlier one is dropped.
     pub(super) number: u64,
     /// Where it begins, until the journal has said which place that is.
     pub(super) begins: Option<ReadFrom>,
-    /// Length of the next event, when it is known that it found no room: no page is asked for before there is. Else 0.
+    /// Length of the next event, when it is known that it found no room: nothing is given before there is, and half of the
+    /// outbox is free. Else 0.
     pub(super) next_bytes: usize,
     /// The requests to answer once that is known: this one, and those that it replaced before theirs was. At most
     /// [`UNANSWERED_MAX`].
@@ -135,9 +141,17 @@ impl Session {
         }
     }
 
-    /// Everything up to this place was given; what follows will be read back.
+    /// A live session was given everything up to this place; what follows will be read back.
     pub(super) fn turn_behind(&mut self, after: Position) {
         self.stand(Standing::Behind(after));
+        self.tell(after);
+    }
+
+    /// The reader knows that he was given everything up to this place.
+    pub(super) fn tell(&mut self, at: Position) {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.told = at;
+        }
     }
 
     /// The next event is so long and found no room.
@@ -152,12 +166,20 @@ impl Session {
         self.subscription.as_ref().map_or(0, |subscription| subscription.next_bytes)
     }
 
-    /// Up to where it was given everything; `head` is the worker's.
+    /// Up to where it was given everything, as its peer may be told; `head` is the worker's. `None` while it is looked up
+    /// where it begins.
     pub(super) fn position(&self, head: Position) -> Option<Position> {
-        match self.standing()? {
+        let subscription = self.subscription.as_ref()?;
+        #[cfg(feature = "sabotage")]
+        if Sabotage::MarkTellsWhatIsHidden.is_planted()
+            && let Standing::Behind(at) | Standing::Reading(Some(at)) = subscription.standing
+        {
+            return Some(at);
+        }
+        match subscription.standing {
             Standing::Live(after) => Some(head.max(after)),
-            Standing::Behind(at) => Some(at),
-            Standing::Reading(at) => at,
+            Standing::Behind(_) | Standing::Reading(Some(_)) => Some(subscription.told),
+            Standing::Reading(None) => None,
         }
     }
 

@@ -111,7 +111,7 @@ fn a_cursor_that_leads_into_damage_is_told_both() {
         assert_eq!(told(&reply), [(reason, seq, 0), ("damaged", 0, 1)]);
         assert_eq!(reply.gaps[0].to, reply.gaps[1].from, "one leads to the other");
         assert_eq!((reply.after.seq, page(&reply).end.seq), (Sequence::new(1), Sequence::new(1)));
-        let next = read_from(&journal, ReadFrom::After(reply.after));
+        let next = read_from(&journal, from_place(reply.after));
         assert_eq!((told(&next), page(&next).events[0].at.seq), (vec![], Sequence::new(2)));
     }
     // From the start nothing was lost but what is damaged.
@@ -135,7 +135,11 @@ fn whole() -> Journal<SimDisk> {
 }
 
 fn at(seq: u64) -> ReadFrom {
-    ReadFrom::After(Position { seq: Sequence::new(seq), admitted: Timestamp::EPOCH })
+    from_place(Position { seq: Sequence::new(seq), admitted: Timestamp::EPOCH })
+}
+
+fn from_place(at: Position) -> ReadFrom {
+    ReadFrom::After { at, told: at }
 }
 
 fn numbers(reply: &ReadReply) -> Vec<u64> {
