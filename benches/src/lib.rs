@@ -4,6 +4,7 @@
 
 mod fixture;
 pub mod floor;
+pub mod hall;
 pub mod load;
 pub mod trust;
 pub mod websocket;

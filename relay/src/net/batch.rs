@@ -10,7 +10,7 @@ use crate::worker::Outlet;
 
 /// Written at once: four TLS records of full length, all that TLS takes before it has sent some. Batching is what makes a
 /// delivery cheap, by a factor of ten; above this size there is little more to gain.
-pub(crate) const BATCH_BYTES: usize = 64 * 1024;
+pub const BATCH_BYTES: usize = 64 * 1024;
 
 /// Of a head without a mask, RFC 6455, section 5.2: two bytes and a length of eight.
 const HEAD_BYTES_MAX: usize = 10;
@@ -33,7 +33,7 @@ enum Opcode {
 
 /// What is written at once.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     bytes: Vec<u8>,
     rest: Bytes,
     closes: bool,
@@ -41,12 +41,12 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Empty, with all the room that it will ever take.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { bytes: Vec::with_capacity(BATCH_BYTES + HEAD_BYTES_MAX), rest: Bytes::new(), closes: false }
     }
 
     /// Begins with what was left of the last one.
-    pub(crate) fn begin(&mut self, mut rest: Bytes) {
+    pub fn begin(&mut self, mut rest: Bytes) {
         self.bytes.clear();
         let fits = rest.split_to(rest.len().min(BATCH_BYTES));
         self.bytes.extend_from_slice(&fits);
@@ -54,17 +54,17 @@ impl Batch {
     }
 
     /// Ready to be written.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Whether a close frame is in it: nothing may follow.
-    pub(crate) const fn closes(&self) -> bool {
+    pub const fn closes(&self) -> bool {
         self.closes
     }
 
     /// What goes before the next batch when only so many of its bytes could be written.
-    pub(crate) fn take_rest(&mut self, written: usize) -> Bytes {
+    pub fn take_rest(&mut self, written: usize) -> Bytes {
         let rest = std::mem::take(&mut self.rest);
         match self.bytes.get(written..) {
             None | Some([]) => rest,
@@ -73,12 +73,12 @@ impl Batch {
     }
 
     /// The answer to a ping.
-    pub(crate) fn pong(&mut self, payload: &Bytes) {
+    pub fn pong(&mut self, payload: &Bytes) {
         self.frame(Opcode::Pong, payload);
     }
 
     /// A close frame; without a code where the peer gave none.
-    pub(crate) fn close(&mut self, code: Option<u16>, reason: &str) {
+    pub fn close(&mut self, code: Option<u16>, reason: &str) {
         let mut payload = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
         payload.extend(reason.bytes().take(REASON_BYTES_MAX));
         self.frame(Opcode::Close, &payload.into());

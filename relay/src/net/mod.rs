@@ -9,7 +9,7 @@
 //! What is costly is spread over turns (`turns.rs`). Nothing here decides anything about messages.
 
 pub(crate) mod accept;
-pub(crate) mod batch;
+pub mod batch;
 pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod driver;

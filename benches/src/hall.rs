@@ -1,0 +1,142 @@
+//! A worker with readers who all listen to the nation's alerts: the hot path from a batch of the journal to the bytes
+//! that sockets are given, without threads, sockets and disk.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vigie_proto::frame::ServerFrame;
+use vigie_proto::id::{LogId, Nonce, Sequence};
+use vigie_proto::label::Audience;
+use vigie_proto::login::{self, Binding};
+use vigie_proto::session::relay::Rules;
+use vigie_proto::severity::Severity;
+use vigie_relay::chains::SharedVerdicts;
+use vigie_relay::event::{Batch, Event, Position, Reach};
+use vigie_relay::net::batch::Batch as Written;
+use vigie_relay::sequencer::Ticket;
+use vigie_relay::worker::{Effect, SessionId, Worker, WorkerConfig};
+
+use crate::{Fixture, NOW};
+
+const NAME: &str = "localhost";
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Hall {
+    fixture: Fixture,
+    worker: Worker,
+    readers: Vec<SessionId>,
+    written: Written,
+    /// The signed bytes that every event carries.
+    alert: String,
+    seq: u64,
+}
+
+impl Hall {
+    /// So many readers are logged in, and live.
+    pub fn new(readers: usize) -> Self {
+        let fixture = Fixture::default();
+        let rules = Rules::new(fixture.roots.clone(), vec![NAME.to_owned()]);
+        let config = WorkerConfig::new(0, Arc::new(rules), LogId::from_bytes([3; 16]));
+        let verdicts = Arc::<SharedVerdicts>::default();
+        let worker = Worker::new(config, Arc::default(), Arc::default(), verdicts, Position::default());
+        let alert = fixture.alert();
+        let mut hall = Self { fixture, worker, readers: Vec::new(), written: Written::new(), alert, seq: 0 };
+        for _ in 0..readers {
+            let reader = hall.enter("alert/fr.idf");
+            hall.readers.push(reader);
+        }
+        // The first event brings its chain.
+        hall.publish(1);
+        hall
+    }
+
+    /// Logs in and subscribes; what it was told is forgotten.
+    pub fn enter(&mut self, channel: &str) -> SessionId {
+        let (nonce, binding) = (Nonce::from_bytes([7; 32]), Binding::Certificate([9; 32]));
+        let session = self.worker.accept(nonce, binding, NOW);
+        let chain = &self.fixture.chain;
+        let proof = login::sign(&self.fixture.key, chain.leaf().id(), chain.plane(), NAME, nonce, binding);
+        let links: Vec<_> = chain.links().iter().map(|link| format!("\"{}\"", link.token())).collect();
+        let frame = format!(r#"{{"op":"login","chain":[{}],"proof":"{proof}"}}"#, links.join(","));
+        self.worker.handle_frame(session, &frame, NOW);
+        assert!(self.worker.is_logged_in(session));
+        let subscribe = format!(r#"{{"op":"subscribe","n":1,"channels":["{channel}"]}}"#);
+        self.worker.handle_frame(session, &subscribe, NOW);
+        self.write();
+        session
+    }
+
+    /// The connection of a session is gone.
+    pub fn leave(&mut self, session: SessionId) {
+        self.worker.handle_disconnect(session);
+    }
+
+    /// One batch of so many alerts is dispatched to all readers, and written. Gives the bytes that went out.
+    pub fn publish(&mut self, events: usize) -> usize {
+        let events = (0..events).map(|_| self.event()).collect();
+        self.worker.handle_batch(&Arc::new(Batch { events }), NOW);
+        self.write()
+    }
+
+    /// As the sequencer makes it.
+    fn event(&mut self) -> (Arc<Event>, Reach) {
+        self.seq += 1;
+        let seq = Sequence::new(self.seq);
+        let frame = ServerFrame::Event { seq, admitted: NOW, jws: (&*self.alert).into() };
+        let event = Event {
+            at: Position { seq, admitted: NOW },
+            id: vigie_proto::id::MessageId::from_bytes([1; 32]),
+            credential: self.fixture.chain.leaf().id(),
+            severity: Severity::Severe,
+            channel: "alert/fr".parse().unwrap(),
+            audience: Audience::EVERYONE,
+            frame: frame.to_text().into(),
+        };
+        // Of another worker: nobody here is told its reach.
+        let author = Ticket {
+            worker: 1,
+            session: self.readers.first().copied().unwrap_or_else(|| self.nobody()),
+            re: 1,
+        };
+        (Arc::new(event), Reach::new(author, 2))
+    }
+
+    fn nobody(&mut self) -> SessionId {
+        let session = self.worker.accept(Nonce::from_bytes([8; 32]), Binding::Certificate([9; 32]), NOW);
+        self.worker.handle_disconnect(session);
+        session
+    }
+
+    /// What each woken session's driver does. Gives the bytes that went out.
+    fn write(&mut self) -> usize {
+        let mut bytes = 0;
+        while let Some(effect) = self.worker.poll_effect() {
+            let Effect::Wake(session) = effect else { continue };
+            let mut rest = Bytes::new();
+            loop {
+                self.written.begin(rest);
+                let more = self.worker.give_output(session, &mut self.written);
+                bytes += self.written.bytes().len();
+                rest = self.written.take_rest(self.written.bytes().len());
+                if !more && rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reader_is_given_every_event() {
+        let mut hall = Hall::new(10);
+        let frame = hall.event().0.frame.len() + 4;
+        assert_eq!(hall.publish(1), 10 * frame);
+        assert_eq!(hall.publish(100), 1_000 * frame, "also what is more than one batch");
+    }
+}
