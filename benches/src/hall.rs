@@ -41,7 +41,8 @@ impl Hall {
         let verdicts = Arc::<SharedVerdicts>::default();
         let worker = Worker::new(config, Arc::default(), Arc::default(), verdicts, Position::default());
         let alert = fixture.alert();
-        let mut hall = Self { fixture, worker, readers: Vec::new(), written: Written::new(), alert, seq: 0 };
+        let mut hall =
+            Self { fixture, worker, readers: Vec::new(), written: Written::default(), alert, seq: 0 };
         for _ in 0..readers {
             let reader = hall.enter("alert/fr.idf");
             hall.readers.push(reader);

@@ -137,7 +137,7 @@ proptest! {
 
 fn text() -> impl Strategy<Value = Cow<'static, str>> {
     // A JWS is plain text, and that has a way of its own.
-    let plain = prop::collection::vec(prop::sample::select(b"AZaz09-_.".to_vec()), 0..40)
+    let plain = prop::collection::vec(select(b"AZaz09-_.".to_vec()), 0..40)
         .prop_map(|bytes| String::from_utf8(bytes).unwrap());
     prop_oneof![any::<String>(), plain].prop_map(Cow::Owned)
 }

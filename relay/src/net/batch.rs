@@ -39,12 +39,14 @@ pub struct Batch {
     closes: bool,
 }
 
-impl Batch {
+impl Default for Batch {
     /// Empty, with all the room that it will ever take.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { bytes: Vec::with_capacity(BATCH_BYTES + HEAD_BYTES_MAX), rest: Bytes::new(), closes: false }
     }
+}
 
+impl Batch {
     /// Begins with what was left of the last one.
     pub fn begin(&mut self, mut rest: Bytes) {
         self.bytes.clear();
@@ -152,7 +154,7 @@ mod tests {
 
     /// All that batches hold, `step` bytes of each written before the next one begins.
     fn written(outputs: &[Bytes], step: usize) -> (Vec<u8>, usize) {
-        let (mut batch, mut all, mut batches) = (Batch::new(), Vec::new(), 0);
+        let (mut batch, mut all, mut batches) = (Batch::default(), Vec::new(), 0);
         let (mut outputs, mut rest) = (outputs.iter(), Bytes::new());
         loop {
             batch.begin(std::mem::take(&mut rest));
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn control_frames_say_what_they_are() {
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         batch.begin(Bytes::new());
         batch.pong(&Bytes::from_static(b"ab"));
         batch.ping(7);
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_follows_a_frame_that_fills_the_batch_is_not_lost() {
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         batch.begin(Bytes::new());
         batch.text(&text(100_000));
         batch.text(&text(5));

@@ -148,7 +148,7 @@ impl Local {
         Self {
             worker: RefCell::new(worker),
             wakers: RefCell::default(),
-            batch: RefCell::new(Batch::new()),
+            batch: RefCell::default(),
             inboxes: parts.inboxes,
             index,
             submissions: parts.submissions,
