@@ -1,6 +1,8 @@
 //! A worker with readers who all listen to the nation's alerts: the hot path from a batch of the journal to the bytes
 //! that sockets are given, without threads, sockets and disk.
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot be set up must stop")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
