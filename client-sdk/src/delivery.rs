@@ -47,6 +47,8 @@ pub struct Disowned {
     pub credential: CredentialId,
     /// The revocation, verified here.
     pub revocation: RevocationId,
+    /// Its signed bytes, for whoever keeps a record: with its issuer's chain they prove it.
+    pub token: Arc<str>,
     /// From when on nothing is to be believed.
     pub from: Timestamp,
     /// Why it was revoked, if its issuer said so.

@@ -107,6 +107,7 @@ impl<P: OnPlane> Judge<P> {
             admitted,
             credential: revoked.link,
             revocation: revoked.by.id(),
+            token: Arc::clone(revoked.by.token()),
             from: revoked.from(),
             reason: revoked.by.statement().reason,
             given_before: false,

@@ -88,7 +88,7 @@ struct SuspectLine<'a> {
 }
 
 #[derive(Serialize)]
-struct DisownedLine {
+struct DisownedLine<'a> {
     r#type: &'static str,
     id: MessageId,
     admitted: Timestamp,
@@ -97,6 +97,8 @@ struct DisownedLine {
     given_before: bool,
     credential: CredentialId,
     revocation: RevocationId,
+    /// The signed bytes of the revocation.
+    revocation_jws: &'a str,
     from: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
@@ -267,6 +269,7 @@ impl Export {
             given_before: disowned.given_before,
             credential: disowned.credential,
             revocation: disowned.revocation,
+            revocation_jws: &disowned.token,
             from: disowned.from,
             reason: disowned.reason,
         })

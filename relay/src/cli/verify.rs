@@ -30,7 +30,7 @@ use vigie_proto::frame::GapReason;
 use vigie_proto::id::{CredentialId, LogId, MessageId, RevocationId, Sequence};
 use vigie_proto::json;
 use vigie_proto::refusal::{Code, Refusal};
-use vigie_proto::revocation::Reason;
+use vigie_proto::revocation::{Reason, Revocation};
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify::VerifiedMessage;
 
@@ -171,7 +171,7 @@ struct CarriedLine {
     _credential: CredentialId,
 }
 
-/// What the reader was told not to believe. The revocation is not here, so nothing of it is proven.
+/// What the reader was told not to believe. The chain of the revocation's issuer is not here, so nothing of it is proven.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DisownedLine {
@@ -185,11 +185,10 @@ struct DisownedLine {
     #[serde(rename = "given_before")]
     _given_before: bool,
     credential: CredentialId,
-    #[serde(rename = "revocation")]
-    _revocation: RevocationId,
+    revocation: RevocationId,
+    revocation_jws: String,
     from: Timestamp,
-    #[serde(rename = "reason")]
-    _reason: Option<Reason>,
+    reason: Option<Reason>,
 }
 
 /// What is wrong with a line.
@@ -347,9 +346,21 @@ impl<'a> Check<'a> {
         self.disowning.revoke(&verified).map_err(|most| Bad(self.lang.too_many("revocations", most)))
     }
 
-    /// What the reader wrote down of a revocation that it was given.
+    /// What the reader wrote down of a revocation that it was given: what people read must be what its bytes say.
     fn disowned(&mut self, line: &DisownedLine) -> Result<(), Bad> {
         cursor_of(&line.cursor)?;
+        let revocation =
+            Revocation::parse(&line.revocation_jws).map_err(|refusal| self.unfit(refusal.into()))?;
+        let stated = revocation.statement();
+        let members = [
+            ("revocation", revocation.id() == line.revocation),
+            ("plane", revocation.plane() == line.plane),
+            ("from", stated.from == line.from),
+            ("reason", stated.reason == line.reason),
+        ];
+        if let Some((member, _)) = members.into_iter().find(|(_, is_same)| !is_same) {
+            return Err(self.differs(member));
+        }
         self.counts.disowned_told += 1;
         let screen = self.screen.on(line.plane);
         let word = screen.paint(Tone::Bad, &self.lang.disowned());

@@ -1,6 +1,7 @@
 //! Revocations in an export: who is out stays out where it is imported, and `vigie verify` says who is disowned.
 
 use serde_json::Value;
+use vigie_proto::revocation::Revocation;
 
 use crate::desk::{HOUR, empty_journal, journal, object, of_type, stop};
 use crate::import::{counted, flipped, lines, nothing_left};
@@ -197,7 +198,8 @@ fn verify_tells_who_is_disowned_in_both_languages() {
     assert!(said.contains("2 révocation(s) vérifiée(s)"), "{said}");
 }
 
-/// What a reader wrote down of a revocation has no signed bytes: it is shown, and proves nothing.
+/// What a reader wrote down of a revocation has its signed bytes, and not its issuer's chain: it is shown if it says what
+/// these say, and proves nothing.
 #[test]
 fn what_a_reader_was_told_to_disown_is_no_bad_line() {
     let (place, _) = revoked();
@@ -210,6 +212,17 @@ fn what_a_reader_was_told_to_disown_is_no_bad_line() {
     assert_eq!((&verified["disowned_told"], &verified["disowned"]), (&2.into(), &0.into()), "{verified}");
     let said = finish(place.command(&["verify", "-"]), &heard).ended(0).out;
     assert_eq!(said.matches("as the reader wrote it").count(), 2, "{said}");
+    let parsed = heard.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    for line in parsed.filter(|line| line["type"] == "disowned") {
+        let revocation = Revocation::parse(line["revocation_jws"].as_str().unwrap()).unwrap();
+        assert_eq!(line["revocation"], revocation.id().to_string());
+        assert_eq!(line["from"], revocation.statement().from.as_millis());
+        // Another moment than was signed.
+        let mut moved = line.clone();
+        moved["from"] = (revocation.statement().from.as_millis() + 1).into();
+        let told = finish(place.command(&["verify", "-"]), &moved.to_string()).ended(6);
+        assert!(told.err.contains("`from`"), "{}", told.err);
+    }
     let more = heard.replace("\"given_before\":", "\"rank\":1,\"given_before\":");
     assert!(finish(place.command(&["verify", "-"]), &more).ended(6).err.contains("`rank`"));
 }

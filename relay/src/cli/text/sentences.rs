@@ -241,8 +241,8 @@ sentences! {
         "   besides, as the reader wrote them: {suspects} suspect(s) NOT verified, {gaps} gap(s), {other} other line(s)",
         "   en outre, tels que le lecteur les a notés : {suspects} suspect(s) NON vérifié(s), {gaps} lacune(s), \
          {other} autre(s) ligne(s)";
-    export_disowned_told(count) "   and {count} line(s) of what the reader was told to disown, without the revocation: see above",
-        "   et {count} ligne(s) de ce que le lecteur a dû désavouer, sans la révocation : voyez ci-dessus";
+    export_disowned_told(count) "   and {count} line(s) of what the reader was told to disown, the revocation NOT verified: see above",
+        "   et {count} ligne(s) de ce que le lecteur a dû désavouer, la révocation NON vérifiée : voyez ci-dessus";
     disowned_line(line, seq, id, credential, from)
         "line {line}, sequence {seq}: message {id} is not to be believed: credential {credential} of its author is revoked \
          from {from} on",
