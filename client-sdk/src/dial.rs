@@ -75,8 +75,8 @@ impl Dialler {
         let ends = self.identity.ends_soon(now);
         let told =
             std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), ends.clone());
-        for CredentialEnd { credential, notice } in ends.iter().filter(|end| !told.contains(end)) {
-            let left = credential.claims().valid.until.since(now).as_secs() / DAY_SECONDS;
+        for CredentialEnd { credential, ends, notice } in ends.iter().filter(|end| !told.contains(end)) {
+            let left = ends.since(now).as_secs() / DAY_SECONDS;
             tracing::warn!(
                 credential = %credential.id(), org = %credential.claims().org, ?notice, days_left = left,
                 "a credential ends soon, or has ended: have it renewed"

@@ -13,7 +13,7 @@ use vigie_proto::credential::Credential;
 use vigie_proto::expiry::{self, Notice};
 use vigie_proto::key::SigningKey;
 use vigie_proto::refusal::{Code, Refusal};
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, Window};
 
 /// A key and its chain, of one plane. Cheap to clone; prints nothing secret.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Identity {
 pub struct CredentialEnd {
     /// It.
     pub credential: Arc<Credential>,
+    /// The first moment when it is not good any more: of a root that hands over, when it has.
+    pub ends: Timestamp,
     /// How close that is.
     pub notice: Notice,
 }
@@ -110,7 +112,12 @@ impl Identity {
     /// [`vigie_proto::expiry`]. Every link counts: when one above ends, all below must be issued anew.
     pub fn ends_soon(&self, now: Timestamp) -> Vec<CredentialEnd> {
         let told = expiry::ends(&self.chain, now);
-        told.map(|(link, notice)| CredentialEnd { credential: Arc::clone(link), notice }).collect()
+        let end = |(link, valid, notice): (&Arc<_>, Window, _)| CredentialEnd {
+            credential: Arc::clone(link),
+            ends: valid.until,
+            notice,
+        };
+        told.map(end).collect()
     }
 
     /// The one plane that it is good for.

@@ -91,6 +91,11 @@ impl TlsRoots {
         Ok(Self { client: Some(Arc::new(client)), ..self })
     }
 
+    /// What is shown of it, in DER: the client's own certificate first. Empty where none is shown.
+    pub fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.client.iter().flat_map(|client| &client.cert).map(|certificate| &**certificate)
+    }
+
     /// What connects by TLS 1.3, trusting these authorities.
     pub(crate) fn connector(&self) -> TlsConnector {
         let builder = ClientConfig::builder_with_provider(provider())

@@ -53,10 +53,16 @@ impl Notice {
     }
 }
 
-/// The links of a chain that end soon or have ended, root first, each with how close that is.
-pub fn ends(chain: &Chain, now: Timestamp) -> impl Iterator<Item = (&Arc<Credential>, Notice)> {
-    let told = chain.links().iter().map(move |link| (link, Notice::of(link.claims().valid, now)));
-    told.filter(|(_, notice)| *notice != Notice::None)
+/// The links of a chain that end soon or have ended, root first, each with when it is good and how close its end is. A
+/// root that hands over is good until the moment at which it has.
+pub fn ends(chain: &Chain, now: Timestamp) -> impl Iterator<Item = (&Arc<Credential>, Window, Notice)> {
+    let root = chain.root_window();
+    let told = chain.links().iter().enumerate().map(move |(depth, link)| {
+        let valid = link.claims().valid;
+        let valid = if depth == 0 { valid.intersect(&root) } else { valid };
+        (link, valid, Notice::of(valid, now))
+    });
+    told.filter(|(_, _, notice)| *notice != Notice::None)
 }
 
 #[cfg(test)]

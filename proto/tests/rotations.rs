@@ -9,6 +9,7 @@ use proptest::sample::{Index, subsequence};
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
+use vigie_proto::expiry::{self, Notice};
 use vigie_proto::id::KeyId;
 use vigie_proto::key::SigningKey;
 use vigie_proto::limits::{ROTATION_HOPS_MAX, ROTATIONS_MAX};
@@ -294,4 +295,32 @@ fn no_more_are_held_than_the_bound() {
     }
     assert_eq!(held.learn(number(99)).unwrap_err().code, Code::Full);
     assert_eq!(held.learn(number(0)), Ok(false), "what is held is held");
+}
+
+/// The root's own credential is good for years; what ends is that it is one.
+#[test]
+fn the_end_of_a_root_that_hands_over_is_told_before_it_comes() {
+    const DAY: u64 = 86_400_000;
+    let root = &WORLD[0].key;
+    let long =
+        Claims { valid: Window { from: Timestamp::EPOCH, until: at(3_650 * DAY) }, ..claims(root, "root") };
+    let credential = Credential::issue_root(root, &long).unwrap();
+    let mut roots = Roots::new([root.public().thumbprint()]);
+    let successor = *WORLD[1].key.public();
+    let handover = Handover { successor, from: at(300 * DAY), until: Some(at(400 * DAY)) };
+    let told = |roots: &Roots, day: u64| -> Vec<(Timestamp, Notice)> {
+        let chain = Chain::verify([&**credential.token()], roots, &NoVerdicts).unwrap();
+        expiry::ends(&chain, at(day * DAY)).map(|(_, valid, notice)| (valid.until, notice)).collect()
+    };
+    assert_eq!(told(&roots, 371), []);
+    roots.learn(rotation::sign(root, Plane::Live, &handover).unwrap()).unwrap();
+    let end = at(400 * DAY);
+    for (day, expected) in [
+        (369, vec![]),
+        (371, vec![(end, Notice::Month)]),
+        (394, vec![(end, Notice::Week)]),
+        (400, vec![(end, Notice::Ended)]),
+    ] {
+        assert_eq!(told(&roots, day), expected, "day {day}");
+    }
 }

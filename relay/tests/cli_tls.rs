@@ -119,11 +119,14 @@ impl Clients {
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    /// PEM of the certificate number 1 and of its key.
+    /// PEM of the certificate number 1 and of its key. It ends within a week.
     fn certificate(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["console".to_owned()]).unwrap();
         params.serial_number = Some(SerialNumber::from(1));
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        params.not_before = (SystemTime::now() - days(300)).into();
+        params.not_after = (SystemTime::now() + days(5)).into();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
@@ -180,6 +183,8 @@ fn clients_show_certificates_where_the_operator_asks_for_them() {
     assert!(said.out.contains("0644"), "{} {}", said.out, said.err);
     mode(0o600).unwrap();
     assert!(logs_in(&place, &relay));
+    let said = place.vigie(&["pub", "alert/fr.idf.75.paris", "Essai", "--as", "town"]).ended(0);
+    assert!(said.err.contains("the certificate that this client shows"), "{said:?}");
     // A list that is no list changes nothing; one that revokes it is taken up without asking.
     fs::write(place.path("relay/clients.crl.pem"), "bonjour").unwrap();
     relay.wait_until_refused(true);

@@ -15,7 +15,7 @@ use vigie_proto::time::{Timestamp, Window};
 use vigie_relay::own_credential::OwnCredential;
 use vigie_relay::server::Relay;
 use vigie_tests::client_auth::Authority;
-use vigie_tests::raw::Raw;
+use vigie_tests::raw::{Raw, tls};
 use vigie_tests::soon;
 use vigie_tests::world::{World, now};
 
@@ -72,6 +72,18 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     stranger.send(&frame).await;
     assert_eq!(stranger.frame().await["code"], "unknown_root");
 
+    // Who never came to be a client: no TLS, a request that is none, and one that is too large.
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(&[0xff; 64]).await.unwrap();
+    // An alert, or a reset: it ends.
+    let _ = soon(plain.read_to_end(&mut Vec::new())).await;
+    for request in ["?\r\n\r\n".to_owned(), format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(9_000))] {
+        let mut stream = tls(&world, address).await;
+        // It may be closed before all of it is written.
+        let _ = soon(stream.write_all(request.as_bytes())).await;
+        let _ = soon(stream.read_to_end(&mut Vec::new())).await;
+    }
+
     // What only a relay with mutual TLS tells; those who are there already go on.
     relay.renew_client_auth(&Authority::new("clients").auth(&[])).unwrap();
 
@@ -80,7 +92,13 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
         loop {
             let (types, numbers) = parsed(&served(&relay).await);
             let counted = ["vigie_logins_refused_total", "vigie_requests_refused_total"];
-            if numbers["vigie_deliveries_total"] == 2.0 && counted.iter().all(|name| numbers[*name] == 1.0) {
+            let unheard = [("tls", 1.0), ("http", 2.0), ("no_room", 0.0)];
+            let unheard = unheard
+                .map(|(why, count)| numbers[&format!("vigie_unheard_total{{why=\"{why}\"}}")] == count);
+            if unheard == [true; 3]
+                && numbers["vigie_deliveries_total"] == 2.0
+                && counted.iter().all(|name| numbers[*name] == 1.0)
+            {
                 return (types, numbers);
             }
         }

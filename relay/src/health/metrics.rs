@@ -52,6 +52,16 @@ pub fn text(status: &Status) -> String {
     let refused = |code: &Code| status.refusals.get(code.as_str()).copied().unwrap_or_default();
     let refusals = Code::ALL.iter().map(|code| (code.as_str(), refused(code)));
     page.by_label("vigie_refusals_total", "counter", "Refusals of any kind by code.", "code", refusals);
+    let unheard = &status.unheard;
+    page.by_label(
+        "vigie_unheard_total",
+        "counter",
+        "Connections that ended before they were a WebSocket, without a code.",
+        "why",
+        [("no_room", unheard.no_room), ("tls", unheard.tls), ("http", unheard.http)],
+    );
+    let replaced = status.strangers.replaced;
+    page.counter("vigie_strangers_replaced_total", "Strangers closed for one that came.", replaced);
     page.syncs(status);
     page.gauge("vigie_journal_head_sequence", "The last sequence.", journal.head_seq);
     page.gauge("vigie_journal_segments", "Files of the journal.", journal.segments);

@@ -62,7 +62,7 @@ pub use recovery::{RecoveryFound, RecoveryStatus};
 use status::Facts;
 pub use status::{
     ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, SessionStatus,
-    Status, StrangerStatus, ThreadStatus,
+    Status, StrangerStatus, ThreadStatus, UnheardStatus,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};
@@ -218,6 +218,11 @@ impl Health {
                 .filter(|(_, count)| *count > 0)
                 .map(|(code, count)| (code.as_str().to_owned(), count))
                 .collect(),
+            unheard: UnheardStatus {
+                no_room: self.connections.dropped(),
+                tls: workers.tls_failed,
+                http: workers.http_failed,
+            },
             deliveries: workers.deliveries,
             delivered_bytes: workers.delivered_bytes,
             certificate: shown.valid.map(|valid| Validity::of(valid, now)),

@@ -69,6 +69,9 @@ pub struct Status {
     /// Refusals since the start by code, those that did not happen left out: of requests, log-ins and upgrades.
     #[serde(default)]
     pub refusals: BTreeMap<String, u64>,
+    /// Connections that ended before they were a WebSocket and without a code, since the start.
+    #[serde(default)]
+    pub unheard: UnheardStatus,
     /// Events handed to connections since the start.
     #[serde(default)]
     pub deliveries: u64,
@@ -173,6 +176,18 @@ pub struct StrangerStatus {
     pub max: u64,
     /// How many were closed for one that came, in all or for their address, since the start.
     pub replaced: u64,
+}
+
+/// Of [`Status`]: connections that ended before anybody could be told a code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UnheardStatus {
+    /// Dropped at once: twice as many as may be were there, in all or of their address.
+    pub no_room: u64,
+    /// Their TLS handshake failed, or they left in it.
+    pub tls: u64,
+    /// Their HTTP request could not be read (400), or was too large (431).
+    pub http: u64,
 }
 
 /// Of [`Status`]: one thread of the relay.
@@ -343,6 +358,7 @@ mod tests {
             logins_refused: 0,
             jumps: 0,
             refusals: BTreeMap::new(),
+            unheard: UnheardStatus::default(),
             deliveries: 0,
             delivered_bytes: 0,
             certificate: None,

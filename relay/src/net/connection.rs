@@ -167,7 +167,9 @@ async fn dismiss(local: &Rc<Local>, error: &std::io::Error, mut stream: Inlet<Tc
     }
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     let is_certificate = matches!(inner, Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented));
-    if is_certificate {
+    if !is_certificate {
+        local.tls_failed.set(local.tls_failed.get() + 1);
+    } else {
         local.count_refusal(Code::ClientCertificateRefused);
         let mut left = local.stranger_bytes.before_login;
         let farewell = async {

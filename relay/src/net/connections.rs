@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) struct Connections {
     per_address_max: usize,
     open: Mutex<Open>,
     none_left: Condvar,
+    dropped: AtomicU64,
 }
 
 /// What a newcomer gets.
@@ -42,7 +44,13 @@ pub(crate) enum Entry {
 
 impl Connections {
     pub(crate) fn new(max: usize, per_address_max: usize) -> Self {
-        Self { max, per_address_max, open: Mutex::default(), none_left: Condvar::new() }
+        Self {
+            max,
+            per_address_max,
+            open: Mutex::default(),
+            none_left: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -59,6 +67,11 @@ impl Connections {
         self.max
     }
 
+    /// How many were dropped unheard, since the start.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Whether there is room for one more from this address.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Entry {
         let network = Network::of(address);
@@ -70,6 +83,7 @@ impl Connections {
         };
         let (is_full, is_far_past) = (is_past(1), is_past(TOLD_UP_TO));
         if is_far_past {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
             return Entry::Dropped;
         }
         open.all += 1;
@@ -132,7 +146,7 @@ mod tests {
         assert!(matches!(enter(&connections, "192.0.2.1"), Entry::Dropped));
         assert!(matches!(enter(&connections, "::ffff:192.0.2.1"), Entry::Dropped), "the same address");
         assert!(matches!(enter(&connections, "192.0.2.2"), Entry::Served(_)), "and given back at once");
-        assert_eq!(connections.count(), 4);
+        assert_eq!((connections.count(), connections.dropped()), (4, 2));
         held.clear();
         assert_eq!(connections.count(), 0);
         assert!(connections.open().networks.is_empty(), "what is gone takes no memory");

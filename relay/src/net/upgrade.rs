@@ -3,7 +3,7 @@
 //! After the upgrade nothing of hyper stays on the connection. A request that is none is answered with a status and a
 //! sentence, so that someone with a browser or curl learns what he reached.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -29,12 +29,14 @@ use crate::worker::RefusalCounts;
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// What an upgrade is judged by.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct UpgradeRules {
     /// Origins whose pages may connect.
     pub(crate) origins: Vec<String>,
     /// What was refused so far, on this worker.
     pub(crate) refused: RefCell<RefusalCounts>,
+    /// Requests that hyper could not read and answered by itself, 400 or 431, so far.
+    pub(crate) unreadable: Cell<u64>,
 }
 
 /// Serves the one request. `Some` with the stream, and what was read ahead of it, when it became a WebSocket.
@@ -58,6 +60,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "no upgrade");
+        rules.unreadable.set(rules.unreadable.get() + u64::from(error.is_parse()));
         return None;
     }
     let on_upgrade = accepted.borrow_mut().take()?;

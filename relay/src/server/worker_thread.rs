@@ -2,7 +2,7 @@
 //!
 //! Everything on it shares the worker through a `RefCell` that is never held across an await.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -66,6 +66,8 @@ pub(crate) struct Local {
     pub(crate) tls: Arc<Tls>,
     pub(crate) upgrade_rules: Rc<UpgradeRules>,
     pub(crate) stranger_bytes: StrangerBytes,
+    /// TLS handshakes that failed and have no code of their own.
+    pub(crate) tls_failed: Cell<u64>,
     /// From accept to log-in.
     pub(crate) login_timeout: Duration,
     /// For what a stranger makes the worker do: steps of handshakes, log-ins.
@@ -111,6 +113,8 @@ async fn keep_time(local: Rc<Local>, gauge: Arc<Gauge<WorkerCounts>>) {
         if show_at <= tokio::time::Instant::now() {
             let mut counts = local.worker.borrow().counts();
             counts.refusals = counts.refusals + *local.upgrade_rules.refused.borrow();
+            counts.tls_failed = local.tls_failed.get();
+            counts.http_failed = local.upgrade_rules.unreadable.get();
             gauge.show(counts);
             show_at = tokio::time::Instant::now() + SHOW_EVERY;
         }
@@ -156,7 +160,8 @@ impl Local {
             clock: parts.clock,
             random: ring::rand::SystemRandom::new(),
             tls: parts.tls,
-            upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins, refused: RefCell::default() }),
+            upgrade_rules: Rc::new(UpgradeRules { origins: parts.origins, ..UpgradeRules::default() }),
+            tls_failed: Cell::new(0),
             stranger_bytes: parts.stranger_bytes,
             login_timeout,
             stranger_turns: Rc::new(Turns::new(STRANGER_STEPS_PER_TURN)),

@@ -28,6 +28,10 @@ pub struct WorkerCounts {
     pub requests_refused: u64,
     /// Sessions that were closed before they had logged in, for a fault of theirs.
     pub logins_refused: u64,
+    /// Connections that ended in their TLS handshake, without a code.
+    pub tls_failed: u64,
+    /// Connections that ended over an HTTP request that could not be read (400) or was too large (431).
+    pub http_failed: u64,
     /// All refusals, by code.
     pub refusals: RefusalCounts,
     /// Events that were handed to connections.
@@ -79,6 +83,8 @@ impl Add for WorkerCounts {
             jumps: self.jumps + other.jumps,
             requests_refused: self.requests_refused + other.requests_refused,
             logins_refused: self.logins_refused + other.logins_refused,
+            tls_failed: self.tls_failed + other.tls_failed,
+            http_failed: self.http_failed + other.http_failed,
             refusals: self.refusals + other.refusals,
             deliveries: self.deliveries + other.deliveries,
             delivered_bytes: self.delivered_bytes + other.delivered_bytes,

@@ -1,7 +1,6 @@
 //! A relay that lies: real TLS, upgrade and log-in, as someone who has taken over a relay would keep them, and then
 //! events of its own making. It serves one reader, with a script.
 
-use std::cell::RefCell;
 use std::net::{Ipv4Addr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::time::Duration;
@@ -86,7 +85,7 @@ impl Liar {
 
     async fn open(&self, stream: TcpStream) -> anyhow::Result<Socket> {
         let tls = self.acceptor.accept(stream).await?;
-        let rules = Rc::new(UpgradeRules { origins: Vec::new(), refused: RefCell::default() });
+        let rules = Rc::new(UpgradeRules::default());
         let (stream, read_ahead) = upgrade(tls, &rules, false).await.context("the reader did not upgrade")?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_BYTES_MAX))

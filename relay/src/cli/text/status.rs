@@ -78,6 +78,9 @@ sentences! {
     has_ended(what, date) "{what} ended on {date}: renew it", "{what} : échu depuis le {date} ; renouvelez";
     the_certificate() "the relay's TLS certificate", "certificat TLS du relais";
     the_client_authority() "the authority of client certificates", "autorité des certificats clients";
+    the_client_certificate()
+        "the certificate that this client shows, or one above it,",
+        "certificat que présente ce client, ou un au-dessus";
     the_client_list() "the revocation list of client certificates", "liste de révocation des certificats clients";
     the_relay_credential() "the relay's own credential, or one above it,", "accréditation du relais, ou une au-dessus";
     the_credential_of(name) "the credential of {name}", "accréditation de {name}";
