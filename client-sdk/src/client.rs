@@ -363,10 +363,10 @@ impl<P: OnPlane> Client<P> {
 
     /// Signs that a credential or a key ends, under the identity's own credential. Nothing is sent.
     ///
-    /// `number` must be above that of every revocation that was signed under this credential before, at every relay:
-    /// [`Client::revocations`] tells those in force; what was signed and not sent yet only the caller knows, so whoever
-    /// revokes keeps what it signed until all relays have it. Whom it meets is judged where it is applied: a credential
-    /// below the identity's own, or one of the identity's own key; one beside or above it meets nothing.
+    /// `number` counts the revocations under this credential, for people who look for one that is missing; no relay refuses
+    /// one for it, whatever order they come in. Whoever revokes keeps what it signed until all relays have it. Whom it
+    /// meets is judged where it is applied: a credential below the identity's own, or one of the identity's own key; one
+    /// beside or above it meets nothing.
     ///
     /// # Errors
     /// [`Refusal`]: the rule by which no relay would take it.

@@ -41,7 +41,7 @@ pub struct RevocationReceipt {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevokeError {
-    /// A rule refuses it; it does not hold there. `revocation_out_of_order`: number and sign it anew.
+    /// A rule refuses it; it does not hold there.
     #[error("refused: {0}")]
     Refused(Refusal),
     /// The relay did not let this client in, or was not reached in time; nothing was sent.
@@ -116,7 +116,7 @@ pub(crate) async fn send(
     RevokedAt { relay: way.relay, answers: send_to(way.connector, own, revocations, deadline).await }
 }
 
-/// One after the other, so that their numbers rise at the relay as they were given.
+/// One after the other: one request at a time is all that a session of this kind has.
 async fn send_to(
     mut connector: Connector,
     own: CredentialId,

@@ -43,13 +43,8 @@ pub const REFUSALS: [Code; 5] =
     [Code::Revoked, Code::SentInFuture, Code::Expired, Code::CredentialNotYetValid, Code::CredentialExpired];
 
 /// Every refusal that [`admit_revocation`] can give, as [`REFUSALS`].
-pub const REVOCATION_REFUSALS: [Code; 5] = [
-    Code::Revoked,
-    Code::RevocationOutOfOrder,
-    Code::SentInFuture,
-    Code::CredentialNotYetValid,
-    Code::CredentialExpired,
-];
+pub const REVOCATION_REFUSALS: [Code; 4] =
+    [Code::Revoked, Code::SentInFuture, Code::CredentialNotYetValid, Code::CredentialExpired];
 
 /// Decides on one message. A revocation that stands before it in the log ends its chain, whatever `sent` says.
 ///
@@ -87,11 +82,12 @@ pub enum RevocationAdmission {
     Fresh,
 }
 
-/// Decides on one revocation. Whom it meets is judged where it is applied.
+/// Decides on one revocation. Whom it meets is judged where it is applied. Revocations only ever add, so in which order those
+/// of one issuer come makes no difference, and their numbers refuse nothing.
 ///
 /// # Errors
-/// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `revocation_out_of_order` when its number is not above that of the last one under the
-/// same credential; `sent_in_future`, `credential_not_yet_valid` or `credential_expired`, at `admitted`.
+/// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `sent_in_future`, `credential_not_yet_valid` or
+/// `credential_expired`, at `admitted`.
 pub fn admit_revocation(
     verified: &VerifiedRevocation,
     admitted: Timestamp,
@@ -103,15 +99,6 @@ pub fn admit_revocation(
     }
     if let Some(revoked) = revocations.revoked(verified.chain()) {
         return Err(revoked.refusal());
-    }
-    let last = revocations.last_of(revocation.issuer());
-    #[cfg(feature = "sabotage")]
-    let last = last.filter(|_| !Sabotage::RevocationNumberNotChecked.is_planted());
-    if let Some(last) = last
-        && revocation.statement().number <= last
-    {
-        let detail = format!("the last one has number {last}");
-        return Err(Refusal::new(Code::RevocationOutOfOrder, detail).by(revocation.issuer()));
     }
     verified.judge_admitted(admitted)?;
     Ok(RevocationAdmission::Fresh)

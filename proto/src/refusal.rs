@@ -178,9 +178,6 @@ codes! {
     MalformedRevocation "malformed_revocation" Request, false,
         "The revocation lacks a member, one has the wrong type or value, or it is larger than 1,024 bytes.",
         "Il manque un membre à la révocation, l'un d'eux a un type ou une valeur incorrects, ou elle dépasse 1 024 octets.";
-    RevocationOutOfOrder "revocation_out_of_order" Request, false,
-        "The number of the revocation is not above that of the last one under the same credential: number it anew and sign it.",
-        "Le numéro de la révocation n'est pas supérieur à celui de la dernière sous la même accréditation : renumérotez-la et signez-la.";
     RootEnded "root_ended" Request, false,
         "The root of the chain has handed over to its successor: ask for a credential below the new root.",
         "La racine de la chaîne a passé la main à celle qui lui succède : demandez une accréditation sous la nouvelle racine.";

@@ -95,7 +95,8 @@ pub struct Statement {
     /// Since when it is not to be believed: what was admitted from this moment on is disowned. At most 120 s after the
     /// revocation is admitted; as far back as the issuer wants.
     pub from: Timestamp,
-    /// Counts the revocations under one credential, from 1; up to 2^53 − 1. An older one can so not be put in again.
+    /// Counts the revocations under one credential, from 1; up to 2^53 − 1. It lets people see that one is missing, and
+    /// refuses nothing: machines without a network that sign under the same credential count each for itself.
     pub number: u64,
     /// Why, for people.
     pub reason: Option<Reason>,

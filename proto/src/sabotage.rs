@@ -147,8 +147,8 @@ bugs! {
     SentTrustedInRevocation = "sent-trusted-in-revocation",
     /// A revocation ends all below its issuer, and the issuer.
     RevocationTakesTheIssuer = "revocation-takes-the-issuer",
-    /// Old revocations may be put in again.
-    RevocationNumberNotChecked = "revocation-number-not-checked",
+    /// A revocation whose number is not above those of its issuer in force is answered, and dropped.
+    RevocationLowerNumberDropped = "revocation-lower-number-dropped",
     /// A relay that starts again knows of no revocation.
     RevocationNotKeptAtRestart = "revocation-not-kept-at-restart",
     /// Sessions outlive the revocation of their credential.

@@ -248,11 +248,11 @@ impl<S: Storage> Sequencer<S> {
         }
     }
 
-    /// Whether a refusal holds without what was withdrawn: whoever was revoked, or out of order, by a revocation that found
-    /// no room is not refused for good.
+    /// Whether a refusal holds without what was withdrawn: whoever was revoked by a revocation that found no room
+    /// is not refused for good.
     fn stands(&mut self, answer: &Answer, submission: &Submission, now: &Result<Timestamp, Refusal>) -> bool {
         let Err(refusal) = &answer.outcome else { return true };
-        if !matches!(refusal.code, Code::Revoked | Code::RevocationOutOfOrder) {
+        if refusal.code != Code::Revoked {
             return true;
         }
         let mut alone = Plan::default();

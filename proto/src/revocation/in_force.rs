@@ -3,7 +3,7 @@
 //! The same for the journal thread, for workers and for readers. Nothing here verifies a signature: what comes in was
 //! found good by [`verify`](super::verify).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Revocation, Target, VerifiedRevocation};
@@ -133,8 +133,8 @@ impl Revoked<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Revocations {
     by_target: BTreeMap<Target, Vec<InForce>>,
-    /// The numbers under each issuer's credential.
-    numbers: BTreeMap<CredentialId, BTreeSet<u64>>,
+    /// How many are signed under each credential.
+    by_issuer: BTreeMap<CredentialId, usize>,
     len: usize,
 }
 
@@ -149,14 +149,9 @@ impl Revocations {
         self.len == 0
     }
 
-    /// The number of the last revocation under this credential.
-    pub fn last_of(&self, issuer: CredentialId) -> Option<u64> {
-        self.numbers.get(&issuer)?.last().copied()
-    }
-
-    /// How many there are under this credential.
-    pub fn count_of(&self, issuer: CredentialId) -> usize {
-        self.numbers.get(&issuer).map_or(0, BTreeSet::len)
+    /// All of them, by what they end.
+    pub fn all(&self) -> impl Iterator<Item = &InForce> {
+        self.by_target.values().flatten()
     }
 
     /// Whether it is there.
@@ -167,7 +162,7 @@ impl Revocations {
 
     /// The credentials under which they are signed.
     pub fn issuers(&self) -> impl Iterator<Item = CredentialId> {
-        self.numbers.keys().copied()
+        self.by_issuer.keys().copied()
     }
 
     /// When one that is there need not be remembered any more.
@@ -182,7 +177,7 @@ impl Revocations {
             return;
         }
         let Revocation { issuer, statement, .. } = &*new.revocation;
-        self.numbers.entry(*issuer).or_default().insert(statement.number);
+        *self.by_issuer.entry(*issuer).or_default() += 1;
         self.by_target.entry(statement.target).or_default().push(new);
         self.len += 1;
     }
@@ -195,11 +190,11 @@ impl Revocations {
         known.retain(|one| one.revocation.id != *id);
         self.len -= before - known.len();
         if before != known.len()
-            && let Some(numbers) = self.numbers.get_mut(issuer)
+            && let Some(count) = self.by_issuer.get_mut(issuer)
         {
-            numbers.remove(&statement.number);
-            if numbers.is_empty() {
-                self.numbers.remove(issuer);
+            *count -= 1;
+            if *count == 0 {
+                self.by_issuer.remove(issuer);
             }
         }
     }

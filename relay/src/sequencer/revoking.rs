@@ -128,6 +128,14 @@ impl Revoking {
         {
             return Ok(Decided::Known(stored));
         }
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Sabotage::RevocationLowerNumberDropped.is_planted() {
+            let (issuer, number) = (new.revocation().issuer(), new.revocation().statement().number);
+            let mut known = self.in_force.all().map(InForce::revocation).filter(|one| one.issuer() == issuer);
+            if known.any(|one| one.statement().number >= number) {
+                return Ok(Decided::Known(place));
+            }
+        }
         self.shares.judge(new.chain())?;
         let count = self.last + 1;
         let one = Arc::new(StoredRevocation::new(self.log, count, place, InForce::from(new)));

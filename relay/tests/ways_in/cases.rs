@@ -104,8 +104,9 @@ fn revocation(people: &People, row: &str) -> Option<Case> {
     let one = |bad: Step, twin: Step| Some(Case { bad: vec![bad], twin: vec![twin] });
     match row {
         KNOWN => Some(Case {
-            bad: vec![(of(1), NOW), (of(1), NOW.plus(SECOND))],
-            twin: vec![(of(1), NOW), (of(2), NOW.plus(SECOND))],
+            bad: vec![(of(2), NOW), (of(2), NOW.plus(SECOND))],
+            // Another one comes in, whatever its number.
+            twin: vec![(of(2), NOW), (of(1), NOW.plus(SECOND))],
         }),
         "revoked" => {
             let after = |whose| {
@@ -113,10 +114,6 @@ fn revocation(people: &People, row: &str) -> Option<Case> {
                 vec![(first, NOW), (of(1), NOW.plus(SECOND))]
             };
             Some(Case { bad: after(nation), twin: after(other) })
-        }
-        "revocation_out_of_order" => {
-            let behind = |number| vec![(of(2), NOW), (of(number), NOW.plus(SECOND))];
-            Some(Case { bad: behind(1), twin: behind(3) })
         }
         "sent_in_future" => {
             let from = |from| Said::Revocation(nation.revoke(author, from, 1));

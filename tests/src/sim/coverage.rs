@@ -149,7 +149,7 @@ coverage! {
     revocations_unauthorised,
     /// Revocations that the issuer was told to hold.
     revocations_answered,
-    /// Revocations refused because a later one of the same issuer was there before.
+    /// Of these, whose issuer had been told before to hold one of the same or a higher number.
     revocations_out_of_order,
     /// Revocations refused as they were to be appended, because their issuer had been revoked.
     revocations_by_the_revoked,

@@ -51,8 +51,6 @@ pub struct Stated {
     pub target: Target,
     /// Since when.
     pub from: Timestamp,
-    /// Which of its issuer.
-    pub number: u64,
 }
 
 /// Why signed bytes must never be given to anyone.

@@ -54,6 +54,7 @@ enum State {
 struct Pending {
     token: Arc<str>,
     under: CredentialId,
+    number: u64,
     state: State,
     answers: u32,
 }
@@ -66,6 +67,8 @@ pub struct Issuer {
     requests: u64,
     /// How many it signed under each of its credentials.
     signed: BTreeMap<CredentialId, u64>,
+    /// The highest number under each that was answered.
+    answered: BTreeMap<CredentialId, u64>,
     /// The chains that the session knows, its own first.
     given: Vec<CredentialId>,
 }
@@ -98,8 +101,8 @@ pub fn draw(command: &Command, ends: Millis, chance: &mut Chance) -> (Vec<(Perso
     }
     let begin = |(person, mut plan): (Person, Vec<Planned>)| {
         plan.sort_by_key(|planned| planned.at);
-        let (pending, signed, given) = (Vec::new(), BTreeMap::new(), Vec::new());
-        (person, Issuer { plan: plan.into(), pending, requests: 0, signed, given })
+        let (pending, signed, answered) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        (person, Issuer { plan: plan.into(), pending, requests: 0, signed, answered, given: Vec::new() })
     };
     (issuers.into_iter().map(begin).collect(), moments)
 }
@@ -229,6 +232,11 @@ impl Issuer {
                 let Some(place) = self.find(*re) else { return };
                 around.tally.revocations_answered += 1;
                 let pending = &mut self.pending[place];
+                if pending.answers == 0 {
+                    let highest = self.answered.entry(pending.under).or_default();
+                    around.tally.revocations_out_of_order += u64::from(pending.number <= *highest);
+                    *highest = pending.number.max(*highest);
+                }
                 let token = Arc::clone(&pending.token);
                 around.history.note(Did::Revoked { token, log: *log, admitted: *admitted });
                 pending.answers += 1;
@@ -242,7 +250,6 @@ impl Issuer {
                 let (Some(place), Ok(code)) = (self.find(*re), code.parse::<Code>()) else { return };
                 let token = Arc::clone(&self.pending[place].token);
                 around.history.note(Did::RevocationRefused { token, code });
-                around.tally.revocations_out_of_order += u64::from(code == Code::RevocationOutOfOrder);
                 if code.is_temporary() {
                     self.pending[place].state = State::Due(now + around.chance.within(50..=2_000));
                 } else {
@@ -266,7 +273,7 @@ impl Issuer {
         let chain = usual.unwrap_or_else(|| person.chain(now));
         let issuer = chain.leaf();
         let signed = self.signed.entry(issuer.id()).or_default();
-        // Now and then somebody puts an old list in again.
+        // Machines that know nothing of each other count each for itself.
         let number = if *signed > 0 && chance.one_in(4) { chance.within(1..=*signed) } else { *signed + 1 };
         *signed = number.max(*signed);
         let since: [Timestamp; 4] = [
@@ -281,10 +288,10 @@ impl Issuer {
         let token: Arc<str> = revocation::sign(&person.key, issuer, &statement).into();
         count(planned.kind, around.tally);
         let stated =
-            Stated { issuer: ranks(chain), plane: chain.plane(), target: planned.target, from, number };
+            Stated { issuer: ranks(chain), plane: chain.plane(), target: planned.target, from };
         around.history.note(Did::Revokes { token: Arc::clone(&token), stated });
         let state = State::Due(millis(now));
-        self.pending.push(Pending { token, under: issuer.id(), state, answers: 0 });
+        self.pending.push(Pending { token, under: issuer.id(), number, state, answers: 0 });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use vigie_proto::refusal::Code::{self, MalformedRevocation, RevocationOutOfOrder, Revoked, SessionRevoked};
+use vigie_proto::refusal::Code::{self, MalformedRevocation, Revoked, SessionRevoked};
 use vigie_proto::refusal::Ends;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_tests::world::now;
@@ -14,9 +14,6 @@ use crate::parts::{Parts, ops, refusal, trust};
 
 pub(crate) const CASES: &[Case] = &[
     apart("a revocation without a number", MalformedRevocation, || Box::pin(async { without_a_number() })),
-    apart("a revocation after one of a higher number", RevocationOutOfOrder, || {
-        Box::pin(async { out_of_order() })
-    }),
     apart("a message behind the revocation of its author, in the same batch", Revoked, || {
         Box::pin(async { behind_it_in_a_batch() })
     }),
@@ -49,24 +46,6 @@ fn without_a_number() -> Seen {
     let mut parts = Parts::new(SimDisk::new(), &root, &holder);
     let refused = asked(&mut parts, &revocation(&holder, nobody(), 0));
     assert_eq!(asked(&mut parts, &revocation(&holder, nobody(), 1))["op"], "revoked");
-    Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
-}
-
-fn out_of_order() -> Seen {
-    let (root, holder) = trust();
-    let disk = SimDisk::new();
-    let mut parts = Parts::new(disk.clone(), &root, &holder);
-    let (first, second) = (revocation(&holder, nobody(), 1), revocation(&holder, nobody(), 2));
-    let answered = asked(&mut parts, &second);
-    assert_eq!(answered["op"], "revoked");
-    let refused = asked(&mut parts, &first);
-    assert_eq!(asked(&mut parts, &second)["admitted"], answered["admitted"], "the first answer stands");
-    // A relay that is started anew knows the numbers.
-    drop(parts);
-    let mut parts = Parts::new(disk.restart(), &root, &holder);
-    assert_eq!(asked(&mut parts, &first)["code"], refused["code"]);
-    assert_eq!(asked(&mut parts, &second)["admitted"], answered["admitted"]);
-    assert_eq!(asked(&mut parts, &revocation(&holder, nobody(), 3))["op"], "revoked");
     Seen::new(refused["code"].as_str().unwrap(), Ends::Request)
 }
 

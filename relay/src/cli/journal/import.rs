@@ -5,7 +5,7 @@
 //! that nobody takes it for a continuation of the old, and says from which place of which log it comes. Credentials are
 //! stored before the first message that needs them, and only those. Ids are in force again: a replay gets its receipt.
 //!
-//! Revocations come in at the place from which they hold, with numbers and issuers judged as a relay does, so that nothing
+//! Revocations come in at the place from which they hold, with their issuers judged as a relay does, so that nothing
 //! follows under a chain that they end, and are counted anew.
 //!
 //! An export must be as it was written, its last line says so, and it must be of the whole log; a part is taken where that was

@@ -49,8 +49,6 @@ sentences! {
         "NOT every relay has it: where it is missing, the key still speaks. It is kept here: vigie trust send tries again",
         "elle n'est PAS à chaque relais : où elle manque, la clé parle encore. Elle est gardée ici : vigie trust send \
          réessaie";
-    revoke_again() "another machine revokes as the same issuer: run the command again, it takes the next number",
-        "une autre machine révoque au nom du même émetteur : relancez la commande, elle prend le numéro suivant";
     relay_told_nothing(relay, why) "{relay} did not tell what is revoked there: {why}",
         "{relay} n'a pas dit ce qui y est révoqué ({why})";
     relay_gave_suspects(relay, count) "{relay} gave {count} revocation(s) that do not verify: they change nothing",

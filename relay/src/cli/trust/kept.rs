@@ -1,8 +1,7 @@
 //! The revocations that were signed here, kept on disk before they are sent: `DIR/revocations/ISSUER.jws`, one a line.
 //!
-//! Two reasons: each revocation under a credential needs a number above that of the one before, also when no relay could
-//! be asked in between; and a relay that was away can be sent what it lacks, in order, byte for byte. Held by one process
-//! at a time.
+//! Two reasons: the revocations under a credential count up, also when no relay could be asked in between; and a relay
+//! that was away can be sent what it lacks, byte for byte. Held by one process at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -26,7 +25,7 @@ pub(super) struct Kept {
     path: PathBuf,
     file: File,
     issuer: CredentialId,
-    /// Their numbers rise.
+    /// By their numbers.
     revocations: Vec<Revocation>,
 }
 
@@ -76,7 +75,7 @@ impl Kept {
         }
     }
 
-    /// All, in the order in which relays are to be sent them.
+    /// All, by their numbers.
     pub(super) fn all(&self) -> &[Revocation] {
         &self.revocations
     }

@@ -9,7 +9,6 @@ use vigie_client::{
 };
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::Plane;
-use vigie_proto::refusal::Code;
 use vigie_proto::revocation::{self, InForce, Reason, Revocation, Statement, Target, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
@@ -303,13 +302,7 @@ fn tell_answers(
 fn tell_failure(screen: &Screen, at: &RevokedAt, one: &Revocation, error: &RevokeError) -> Outcome {
     let lang = screen.lang;
     let (fate, code, why) = match error {
-        RevokeError::Refused(refusal) => {
-            let mut why = refusal_text(lang, refusal);
-            if refusal.code == Code::RevocationOutOfOrder {
-                why.push_str(&format!("\n   {}", lang.revoke_again()));
-            }
-            ("refused", Some(refusal.code), why)
-        }
+        RevokeError::Refused(refusal) => ("refused", Some(refusal.code), refusal_text(lang, refusal)),
         RevokeError::NotSent(link) => ("not_sent", None, escape(&lang.link_error(link))),
         RevokeError::Unknown(link) => ("unknown", None, escape(&lang.link_error(link))),
         other => ("unknown", None, escape(&other.to_string())),

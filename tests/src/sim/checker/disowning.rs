@@ -73,7 +73,7 @@ impl Checker {
         let holds = is_the_same && before && after;
         if !holds && !forgets {
             let what = format!("was told revocation {count} after place {seq}, which is another one's");
-            broken.push((Promise::RevocationsInOrder, what));
+            broken.push((Promise::RevocationsHavePlaces, what));
         }
         places.insert(count, (Arc::clone(token), seq));
         if self.revoking.stated(token).is_some_and(|stated| stated.plane != view.plane) {

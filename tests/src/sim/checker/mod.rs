@@ -79,8 +79,8 @@ pub enum Promise {
     ExpiredAreOut,
     /// Nobody else is taken for revoked.
     NobodyElse,
-    /// One issuer's revocations count up along the log, and each has one place there.
-    RevocationsInOrder,
+    /// Each revocation has one place in a log, and one moment.
+    RevocationsHavePlaces,
     /// Readers are told of every revocation of their plane, unasked, before what follows it.
     ReadersLearn,
     /// What was admitted since `from`, and nothing else, is disowned, once.

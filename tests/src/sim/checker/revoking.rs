@@ -246,29 +246,19 @@ impl Checker {
         let known = self.revoking.logs.entry(log).or_default().known.entry(Arc::clone(token));
         let (_, before) = *known.or_insert((now, admitted));
         if before != admitted && !self.may_forget(log) {
-            self.broken(Promise::RevocationsInOrder, "a revocation was admitted at two times".to_owned());
+            self.broken(Promise::RevocationsHavePlaces, "a revocation was admitted at two times".to_owned());
         }
     }
 
     fn handle_revocation_refused(&mut self, token: &Arc<str>, code: Code) {
         let Some(signed) = self.revoking.signed.get(token) else { return };
-        let (issuer, number) = (Arc::clone(&signed.stated.issuer), signed.stated.number);
+        let issuer = Arc::clone(&signed.stated.issuer);
         if code.is_temporary() {
             return;
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "all others are wrong")]
         match code {
             Code::Revoked => self.must_be_met(&issuer, "a revocation was refused".to_owned()),
-            Code::RevocationOutOfOrder => {
-                let is_after = |(other, it): (&Arc<str>, &Signed)| {
-                    let same = it.stated.issuer.last() == issuer.last();
-                    other != token && same && it.first_sent.is_some() && it.stated.number >= number
-                };
-                if !self.revoking.signed.iter().any(is_after) {
-                    let what = "a revocation is refused as out of order, and is the last one".to_owned();
-                    self.broken(Promise::HonestRefusals, what);
-                }
-            }
             // Under another credential, which the session was not let speak under any more.
             Code::NotAuthor | Code::CredentialExpired | Code::SessionExpired => {}
             _ => {
@@ -314,27 +304,6 @@ impl Checker {
         }
         for what in broken {
             self.broken(Promise::NothingAfterRevocation, what);
-        }
-        self.judge_numbers();
-    }
-
-    /// One issuer's revocations count up along the log.
-    fn judge_numbers(&mut self) {
-        let mut broken = Vec::new();
-        for (id, revocations) in &self.revoking.logs {
-            let mut last: BTreeMap<_, u64> = BTreeMap::new();
-            let forgets = self.logs.get(id).is_some_and(Log::may_forget_revocations);
-            for (token, _) in revocations.places.values().filter(|_| !forgets) {
-                let Some(stated) = self.revoking.stated(token) else { continue };
-                let issuer = stated.issuer.last().map(|rank| rank.credential);
-                let before = last.insert(issuer, stated.number);
-                if before.is_some_and(|before| before >= stated.number) {
-                    broken.push(format!("number {} of an issuer stands after {before:?}", stated.number));
-                }
-            }
-        }
-        for what in broken {
-            self.broken(Promise::RevocationsInOrder, what);
         }
     }
 }
