@@ -85,6 +85,9 @@ pub enum RevocationAdmission {
 /// Decides on one revocation. Whom it meets is judged where it is applied. Revocations only ever add, so in which order those
 /// of one issuer come makes no difference, and their numbers refuse nothing.
 ///
+/// Whoever is revoked already may still [give up](VerifiedRevocation::is_own) what he holds, from earlier on than it is
+/// ended: so a thief who ended a stolen key from a later moment does not keep its holder from disowning what came before.
+///
 /// # Errors
 /// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `sent_in_future`, `credential_not_yet_valid` or
 /// `credential_expired`, at `admitted`.
@@ -97,7 +100,10 @@ pub fn admit_revocation(
     if revocations.contains(revocation) {
         return Ok(RevocationAdmission::Known);
     }
-    if let Some(revoked) = revocations.revoked(verified.chain()) {
+    let reaches_further = |end: Timestamp| verified.is_own() && revocation.statement().from < end;
+    if let Some(revoked) = revocations.revoked(verified.chain())
+        && !reaches_further(revoked.from())
+    {
         return Err(revoked.refusal());
     }
     verified.judge_admitted(admitted)?;

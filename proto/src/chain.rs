@@ -140,13 +140,25 @@ impl Chain {
     /// `credential_not_yet_valid` before the root was handed to; `root_ended` from the moment on that it has handed over;
     /// `credential_not_yet_valid` or `credential_expired`, by the first link from the root that is not good.
     pub fn judge(&self, at: Timestamp) -> Result<(), Refusal> {
-        let (root, window) = (self.links.first().map(|root| root.id()), self.root_window());
-        let by_root = |refusal: Refusal| Refusal { credential: root, ..refusal };
-        if at < window.from {
-            return Err(by_root(Refusal::new(Code::CredentialNotYetValid, "its root is not handed to yet")));
+        let window = self.root_window();
+        if window.from.max(window.until) <= at {
+            return Err(self.by_root(Code::RootEnded.into()));
         }
-        if at >= window.until {
-            return Err(by_root(Code::RootEnded.into()));
+        self.judge_but_root_end(at)
+    }
+
+    fn by_root(&self, refusal: Refusal) -> Refusal {
+        Refusal { credential: self.links.first().map(|root| root.id()), ..refusal }
+    }
+
+    /// As [`Chain::judge`], also after its root has handed over: for what its holders give up themselves.
+    ///
+    /// # Errors
+    /// Those of [`Chain::judge`], without `root_ended`.
+    pub fn judge_but_root_end(&self, at: Timestamp) -> Result<(), Refusal> {
+        if at < self.root_window().from {
+            let early = Refusal::new(Code::CredentialNotYetValid, "its root is not handed to yet");
+            return Err(self.by_root(early));
         }
         for link in &self.links {
             let valid = link.claims().valid;

@@ -255,16 +255,26 @@ impl VerifiedRevocation {
         &self.chain
     }
 
-    /// Whether it may be (or may have been) admitted at this moment.
+    /// Whether its issuer gives up what it is signed under: this credential, or its key.
+    pub fn is_own(&self) -> bool {
+        let leaf = self.chain.leaf();
+        match self.revocation.statement.target {
+            Target::Credential(id) => leaf.id() == id,
+            Target::Key(key) => leaf.key_id() == key,
+        }
+    }
+
+    /// Whether it may be (or may have been) admitted at this moment. What is one's [own](Self::is_own) is given up after
+    /// the root has handed over too: nobody else can take back what a thief said under it.
     ///
     /// # Errors
-    /// `sent_in_future` when `from` lies more than 120 s ahead; `credential_not_yet_valid` or `credential_expired`, of
-    /// its issuer's chain.
+    /// `sent_in_future` when `from` lies more than 120 s ahead; `root_ended`, `credential_not_yet_valid` or
+    /// `credential_expired`, of its issuer's chain.
     pub fn judge_admitted(&self, admitted: Timestamp) -> Result<(), Refusal> {
         if admitted < self.revocation.statement.from.minus(CLOCK_SKEW_MAX) {
             return Err(Refusal::new(Code::SentInFuture, "`from` of the revocation"));
         }
-        self.chain.judge(admitted)
+        if self.is_own() { self.chain.judge_but_root_end(admitted) } else { self.chain.judge(admitted) }
     }
 }
 

@@ -99,7 +99,7 @@ impl StoredRevocations {
         of_plane.get(of_plane.partition_point(|one| one.count <= count)).map(Arc::clone)
     }
 
-    /// These are on disk now; their counts are above all others.
+    /// These are on disk now; their counts are above all others. What they outdo goes.
     pub(crate) fn put(&self, new: &[Arc<StoredRevocation>]) {
         let mut known = self.write();
         let Known { in_force, live, exercise } = &mut *known;
@@ -108,6 +108,10 @@ impl StoredRevocations {
             match one.plane() {
                 Plane::Live => live.push(Arc::clone(one)),
                 Plane::Exercise => exercise.push(Arc::clone(one)),
+            }
+            for gone in in_force.keep_furthest_own(one.in_force.revocation().statement().target) {
+                let of_plane = if gone.plane() == Plane::Live { &mut *live } else { &mut *exercise };
+                of_plane.retain(|known| known.in_force.revocation().id() != gone.id());
             }
         }
     }

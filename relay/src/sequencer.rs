@@ -462,8 +462,8 @@ impl<S: Storage> Sequencer<S> {
                 self.leaves.used(message.credential, message.seq);
             }
         }
-        self.revoking.settle(&plan.revocations, here);
         self.revoking.copied(plan.copies);
+        self.revoking.settle(&plan.revocations, here);
         let workers = self.workers;
         let events: Vec<_> = plan
             .records

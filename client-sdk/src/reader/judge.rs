@@ -85,7 +85,8 @@ impl<P: OnPlane> Judge<P> {
             return Err(Refusal::new(Code::Full, "more revocations than are kept"));
         }
         self.revocations.insert(InForce::from(&verified));
-        Ok(true)
+        self.revocations.keep_furthest_own(verified.revocation().statement().target);
+        Ok(self.revocations.contains(verified.revocation()))
     }
 
     /// Whether a message under this chain, admitted then, is disowned.

@@ -46,6 +46,14 @@ impl InForce {
         &self.revocation
     }
 
+    /// Whether its issuer gave up what it is signed under: this credential, or its key.
+    pub fn is_own(&self) -> bool {
+        match self.revocation.statement.target {
+            Target::Credential(id) => self.revocation.issuer == id,
+            Target::Key(key) => self.issuer_key == Some(key),
+        }
+    }
+
     /// When it need not be remembered any more: that of a key never, that of a credential when the root above its issuer
     /// ends.
     pub const fn until(&self) -> Timestamp {
@@ -180,6 +188,19 @@ impl Revocations {
         *self.by_issuer.entry(*issuer).or_default() += 1;
         self.by_target.entry(statement.target).or_default().push(new);
         self.len += 1;
+    }
+
+    /// Of those by which this key or credential was given up by its own holder, keeps the one that reaches back furthest:
+    /// whom the others meet, it meets. So they take one place, however many the holder of a stolen key signs. Gives those
+    /// that were taken out.
+    pub fn keep_furthest_own(&mut self, target: Target) -> Vec<Arc<Revocation>> {
+        let of_target = self.by_target.get(&target).into_iter().flatten();
+        let mut own: Vec<_> =
+            of_target.filter(|one| one.is_own()).map(|one| Arc::clone(&one.revocation)).collect();
+        own.sort_by_key(|one| (one.statement.from, one.id));
+        let others = own.split_off(own.len().min(1));
+        others.iter().for_each(|one| self.remove(one));
+        others
     }
 
     /// Takes one out that was put in too early: it did not get into the log.

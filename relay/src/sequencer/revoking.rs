@@ -10,7 +10,7 @@ use vigie_proto::admit::{RevocationAdmission, Stored, admit_revocation};
 use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, LogId, RevocationId};
 use vigie_proto::refusal::Refusal;
-use vigie_proto::revocation::{InForce, Revocation, Revocations, VerifiedRevocation};
+use vigie_proto::revocation::{InForce, Revocation, Revocations, Target, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
 use super::copies::is_apart;
@@ -95,8 +95,9 @@ impl Revoking {
             revoking.note(one, &links);
         }
         revoking.stored.put(&found);
-        let alone = found.into_iter().filter(|one| !twice.contains(&one.count));
-        revoking.alone = alone.map(|one| (one, here)).collect();
+        let alone = found.iter().filter(|one| !twice.contains(&one.count));
+        revoking.alone = alone.map(|one| (Arc::clone(one), here)).collect();
+        revoking.forget_outdone(&found);
         revoking
     }
 
@@ -136,7 +137,11 @@ impl Revoking {
                 return Ok(Decided::Known(place));
             }
         }
-        self.shares.judge(new.chain())?;
+        // One for each root that is trusted, so past the bound too.
+        let gives_up_root = new.is_own() && new.chain().links().len() == 1 && names_key(new.revocation());
+        if !gives_up_root {
+            self.shares.judge(new.chain(), new.is_own())?;
+        }
         let count = self.last + 1;
         let one = Arc::new(StoredRevocation::new(self.log, count, place, InForce::from(new)));
         (self.last, self.last_admitted) = (count, place.admitted);
@@ -146,7 +151,9 @@ impl Revoking {
 
     fn note(&mut self, one: &Arc<StoredRevocation>, issuer: &[Arc<Credential>]) {
         let revocation = one.in_force.revocation();
-        self.shares.take(revocation.id(), revocation.plane(), revocation.issuer(), issuer);
+        // What is one's own has its place beside one's share, and counts for those above.
+        let counted = &issuer[..issuer.len().saturating_sub(usize::from(one.in_force.is_own()))];
+        self.shares.take(revocation.id(), revocation.plane(), revocation.issuer(), counted);
         self.places.insert(revocation.id(), one.stored);
         self.in_force.insert(one.in_force.clone());
     }
@@ -156,6 +163,18 @@ impl Revoking {
         if !new.is_empty() {
             self.stored.put(new);
             self.alone.extend(new.iter().map(|one| (Arc::clone(one), here)));
+            self.forget_outdone(new);
+        }
+    }
+
+    /// Whoever has given up what he holds from earlier on now has said no more before: the new ones take the places.
+    fn forget_outdone(&mut self, new: &[Arc<StoredRevocation>]) {
+        for one in new {
+            for gone in self.in_force.keep_furthest_own(one.in_force.revocation().statement().target) {
+                self.places.remove(&gone.id());
+                self.shares.release(&gone.id());
+                self.alone.retain(|(known, _)| known.in_force.revocation().id() != gone.id());
+            }
         }
     }
 
@@ -196,4 +215,8 @@ impl Revoking {
     pub(super) fn issuers(&self) -> impl Iterator<Item = CredentialId> {
         self.in_force.issuers()
     }
+}
+
+fn names_key(revocation: &Revocation) -> bool {
+    matches!(revocation.statement().target, Target::Key(_))
 }

@@ -42,11 +42,12 @@ impl Shares {
         Self { max, taken: HashMap::new(), below: HashMap::new(), exercises: 0 }
     }
 
-    /// Whether one more may come that is signed under this chain.
+    /// Whether one more may come that is signed under this chain. What somebody gives up himself has its place beside his
+    /// share, however full others or a thief have made that; it counts for those above him.
     ///
     /// # Errors
     /// `full`, with the rule that refuses and, of a share, the credential that has none left.
-    pub(super) fn judge(&self, issuer: &Chain) -> Result<(), Refusal> {
+    pub(super) fn judge(&self, issuer: &Chain, is_own: bool) -> Result<(), Refusal> {
         let links = issuer.links();
         let by_root = links.len() == 1;
         let kept_free = |room: usize| room - room / RESERVE;
@@ -62,7 +63,8 @@ impl Shares {
         if issuer.plane() == Plane::Exercise && self.taken.len() >= kept_free(self.max) {
             return Err(full("what is left is for roots of the live plane".to_owned()));
         }
-        links.iter().enumerate().skip(1).try_for_each(|(depth, link)| self.judge_share(room, depth, link))
+        let counted = links[..links.len() - usize::from(is_own)].iter();
+        counted.enumerate().skip(1).try_for_each(|(depth, link)| self.judge_share(room, depth, link))
     }
 
     fn judge_share(&self, room: usize, depth: usize, link: &Credential) -> Result<(), Refusal> {
@@ -171,7 +173,7 @@ mod tests {
 
         fn try_revoke(&mut self, issuer: &Issuer) -> Result<RevocationId, Refusal> {
             let chain = &issuer.1;
-            self.0.judge(chain)?;
+            self.0.judge(chain, false)?;
             self.1 += 1;
             let id: [u8; 32] = std::array::from_fn(|index| self.1.to_be_bytes()[index % 4]);
             let id = RevocationId::from_bytes(id);
@@ -206,6 +208,13 @@ mod tests {
         assert_eq!(flood, MAX / 4, "a quarter for all below the region, however many they are");
         let refusal = table.try_revoke(&region).unwrap_err();
         assert_eq!(refusal.credential, Some(region.1.leaf().id()), "{refusal}");
+        table.0.judge(&region.1, true).expect("its own key it still gives up");
+        let under = below(&region, 950, 2);
+        assert_eq!(
+            table.0.judge(&under.1, true).unwrap_err().credential,
+            refusal.credential,
+            "nobody below it"
+        );
         assert!(refusal.to_string().contains("at most 256"), "{refusal}");
         assert_eq!(table.fill(&below(&other, 900, 2)).0, MAX / 16, "its neighbour has all of its own");
         table.try_revoke(&nation).unwrap();

@@ -287,8 +287,7 @@ impl Issuer {
         let statement = Statement { target: planned.target, from, number, reason };
         let token: Arc<str> = revocation::sign(&person.key, issuer, &statement).into();
         count(planned.kind, around.tally);
-        let stated =
-            Stated { issuer: ranks(chain), plane: chain.plane(), target: planned.target, from };
+        let stated = Stated { issuer: ranks(chain), plane: chain.plane(), target: planned.target, from };
         around.history.note(Did::Revokes { token: Arc::clone(&token), stated });
         let state = State::Due(millis(now));
         self.pending.push(Pending { token, under: issuer.id(), number, state, answers: 0 });
