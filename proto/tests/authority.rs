@@ -1,7 +1,7 @@
 //! Who may publish and who hears: the crate against the rules written down once more, in `authority/reference.rs`.
 //!
 //! All chains of up to three links in which each link differs from a plain one in at most one dimension, with every
-//! question that can be asked in this small world; then random chains, messages and ears. Real signatures throughout.
+//! question that can be asked in this small world; then random chains, messages, ears and revocations. Real signatures throughout.
 //! 100,000 random cases, or as many as `VIGIE_AUTHORITY_CASES` says, from `VIGIE_AUTHORITY_SEED`:
 //!
 //! ```sh
@@ -17,6 +17,8 @@
 mod random;
 #[path = "authority/reference.rs"]
 mod reference;
+#[path = "authority/revoking.rs"]
+mod revoking;
 #[path = "authority/universe.rs"]
 mod universe;
 
@@ -27,7 +29,8 @@ use vigie_proto::chain::Chain;
 use vigie_proto::credential::Credential;
 
 use crate::random::Dice;
-use crate::reference::{Bent, Ear, Grant, Label, Link, Rules, SEVERE, SKEW, Said, WEEK};
+use crate::reference::{Bent, Ear, Grant, Label, Link, Revocation, Rules, SEVERE, SKEW, Said, WEEK};
+use crate::revoking::Past;
 use crate::universe::{Compared, Counts, World};
 
 /// Three levels, and names of which one begins with another.
@@ -38,8 +41,10 @@ const LABELS: [&str; 5] = ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STR
 const NOW: u64 = 1_800_000_000_000;
 const HOUR: u64 = 3_600_000;
 
+const BY_REVOKED: &str = "by somebody who is revoked";
+
 /// Every rule of the reference, by the question that it answers.
-const RULES: [(&str, &[&str]); 13] = [
+const RULES: [(&str, &[&str]); 15] = [
     (
         "chain",
         &[
@@ -70,8 +75,20 @@ const RULES: [(&str, &[&str]); 13] = [
             "after a link ends",
             "sent too far ahead of its admission",
             "admitted after its end",
+            BY_REVOKED,
         ],
     ),
+    (
+        "revoke",
+        &[
+            "allowed",
+            BY_REVOKED,
+            "from too far ahead of its admission",
+            "before a link begins",
+            "after a link ends",
+        ],
+    ),
+    ("admitted before", &["stands", "disowned"]),
     (
         "grants",
         &[
@@ -200,7 +217,7 @@ fn say_everything(world: &mut World, rules: Rules, links: &[Link], chain: &Arc<C
             let (sent, expires, admitted) = (NOW, NOW + HOUR, NOW);
             let said =
                 Said { plane, flow, at, severity, content_plane, content_severity, sent, expires, admitted };
-            world.compare_message(rules, links, chain, &said, &clear())?;
+            world.compare_message(rules, links, chain, &said, &clear(), &Past::default())?;
         }
     }
     let Some(grant) = leaf.grants.first() else { return Ok(()) };
@@ -221,7 +238,7 @@ fn say_everything(world: &mut World, rules: Rules, links: &[Link], chain: &Arc<C
                     expires,
                     admitted,
                 };
-                world.compare_message(rules, links, chain, &said, &clear())?;
+                world.compare_message(rules, links, chain, &said, &clear(), &Past::default())?;
             }
         }
     }
@@ -282,10 +299,55 @@ fn hear_everything(world: &mut World, rules: Rules) -> Compared<()> {
     Ok(())
 }
 
+/// Of a plain chain: every revocation alone at every moment that is the edge of something, and every two of them one after
+/// the other, each before a message by the same credential and by another of the same key.
+fn revoke_everything(world: &mut World, rules: Rules) -> Compared<()> {
+    let links = [0, 1, 2].map(plain);
+    let mut credentials: Vec<Credential> = Vec::new();
+    for depth in 0..links.len() {
+        let issued = world.issue(&links[..=depth], credentials.last());
+        credentials.push(issued);
+    }
+    let said = Said {
+        plane: "live",
+        flow: "alert",
+        at: "fr.a",
+        severity: 2,
+        content_plane: "live",
+        content_severity: 2,
+        sent: NOW,
+        expires: NOW + HOUR,
+        admitted: NOW,
+    };
+    let mut all = Vec::new();
+    for (by, whom) in (0..3).flat_map(|by| (0..3).map(move |whom| (by, whom))) {
+        for of_key in [false, true] {
+            all.extend([NOW, NOW + 1].map(|from| Revocation { by, whom, of_key, from, admitted: NOW }));
+        }
+    }
+    let (begin, end) = (links[0].from, links[0].until);
+    let edges = [begin - 1, begin, NOW - SKEW - 1, NOW - SKEW, end - 1, end];
+    let at = |one: &Revocation, admitted| {
+        [one.from, admitted].map(|from| vec![Revocation { from, admitted, ..one.clone() }])
+    };
+    let mut orders: Vec<Vec<Revocation>> =
+        all.iter().flat_map(|one| edges.into_iter().flat_map(|edge| at(one, edge))).collect();
+    for first in &all {
+        orders.extend(all.iter().map(|second| vec![first.clone(), second.clone()]));
+    }
+    for order in &orders {
+        for renewed in [false, true] {
+            world.compare_behind(rules, (&links, &credentials), (order, renewed), &said, &clear())?;
+        }
+    }
+    Ok(())
+}
+
 /// All chains of one to three links out of the variants. Full messages are said where all but the leaf is plain:
 /// what is above a sound leaf matters to them by its times alone, and those are asked at random.
 fn exhaust(world: &mut World, rules: Rules) -> Compared<()> {
     hear_everything(world, rules)?;
+    revoke_everything(world, rules)?;
     let of_depth = [variants(0), variants(1), variants(2)];
     let plain = of_depth.clone().map(|variants| format!("{:?}", variants[0]));
     let mut stack: Vec<(Vec<Link>, Vec<Credential>)> = vec![(Vec::new(), Vec::new())];
@@ -312,6 +374,9 @@ fn exhaust(world: &mut World, rules: Rules) -> Compared<()> {
 /// Messages and ears for each random chain that is sound: signing a chain costs more than a message.
 const CASES_A_CHAIN: u64 = 4;
 
+/// Revocations cost more than all else in a case.
+const REVOKED_ONE_IN: usize = 5;
+
 /// A chain that is refused is a case; one that is sound gives [`CASES_A_CHAIN`], each a message and an ear.
 fn try_at_random(world: &mut World, rules: Rules, cases: u64, seed: u64) -> Compared<()> {
     let mut dice = Dice(seed);
@@ -333,7 +398,12 @@ fn try_at_random(world: &mut World, rules: Rules, cases: u64, seed: u64) -> Comp
         for _ in 0..CASES_A_CHAIN {
             let (leaf, said) = (&links[links.len() - 1], random::message(&mut dice, &links));
             let label = random::label(&mut dice, &links);
-            world.compare_message(rules, &links, &chain, &said, &label).map_err(told)?;
+            world.compare_message(rules, &links, &chain, &said, &label, &Past::default()).map_err(told)?;
+            if dice.one_in(REVOKED_ONE_IN) {
+                let revocations = (&*random::revocations(&mut dice, &links), dice.one_in(3));
+                let chain = (&*links, &*credentials);
+                world.compare_behind(rules, chain, revocations, &said, &label).map_err(told)?;
+            }
             world.compare_grants(rules, leaf, &chain, (said.flow, said.at, said.severity)).map_err(told)?;
             let ear = random::ear(&mut dice, &links);
             if let Some(reader) = world.compare_ear(rules, leaf, &chain, &ear).map_err(told)? {
@@ -366,6 +436,10 @@ fn random_chains_messages_and_ears_are_judged_as_the_reference_does() {
     try_at_random(&mut world, Rules(Bent::Nothing), cases, seed)
         .unwrap_or_else(|difference| panic!("{difference}"));
     every_rule_decided(&world.counts);
+    let count = |question, rule| world.counts.get(&(question, rule)).copied().unwrap_or_default();
+    let (refused, disowned) = (count("publish", BY_REVOKED), count("admitted before", "disowned"));
+    println!("of {cases} cases {refused} met a revocation when they were published, {disowned} afterwards");
+    assert!(refused > cases / 100 && disowned > cases / 100, "hardly anybody is revoked");
 }
 
 /// The comparison is worth something: whichever rule is made wrong, both ways of asking show it.
@@ -381,6 +455,11 @@ fn a_reference_with_one_rule_made_wrong_is_told_apart() {
         Bent::LabelNotLookedAt,
         Bent::StrictAsAmber,
         Bent::AmberAsStrict,
+        Bent::RevokedFromBelow,
+        Bent::RevokedAlone,
+        Bent::KeyAsCredential,
+        Bent::FromExcluded,
+        Bent::NothingMoreOfOneself,
     ] {
         assert!(exhaust(&mut World::new(), Rules(bent)).is_err(), "{bent:?} among all small chains");
         assert!(try_at_random(&mut World::new(), Rules(bent), 10_000, 1).is_err(), "{bent:?} at random");

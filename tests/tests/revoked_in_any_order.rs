@@ -4,6 +4,7 @@
 //! The parts of both, driven by calls: every order of a small set at a relay, one by one and in one batch, with a new start
 //! after each; and for a reader every order of the set among the messages that it disowns.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 #![allow(clippy::print_stdout, reason = "the counts are the result")]
 
 use std::collections::BTreeSet;
@@ -68,9 +69,8 @@ impl Story {
         let live = Command::new(Plane::Live);
         let begin = now();
         let say = |person: &Person, text: &str| person.say(PARIS, text, Minor);
-        let mut messages: Vec<String> =
-            ["un", "deux", "trois"].iter().map(|text| say(&live.town, text)).collect();
-        messages.push(say(&live.region, "quatre"));
+        let mut messages: Vec<String> = ["un", "deux"].iter().map(|text| say(&live.town, text)).collect();
+        messages.push(say(&live.region, "trois"));
         let revocations = revoked(&live, begin);
         Self { roots: Roots::new([live.root.key.public().thumbprint()]), live, begin, messages, revocations }
     }
@@ -101,7 +101,9 @@ struct Log {
 
 impl Log {
     fn open(story: &Story, disk: SimDisk, at: Timestamp) -> Self {
-        let sequencer = Sequencer::open(disk.clone(), JournalConfig::new(), LOG, at, 1).unwrap();
+        let mut config = JournalConfig::new();
+        config.segment_bytes = 64 * 1024;
+        let sequencer = Sequencer::open(disk.clone(), config, LOG, at, 1).unwrap();
         let rules = Rules::new(story.roots.clone(), vec!["localhost".to_owned()]);
         let (chains, revocations) = (sequencer.chains(), sequencer.revocations());
         let config = WorkerConfig::new(0, Arc::new(rules), LOG);
@@ -145,7 +147,7 @@ fn at_a_relay(story: &Story) -> (Vec<Ended>, usize) {
         for together in [false, true] {
             let mut log = Log::open(story, SimDisk::new(), story.begin);
             for (place, token) in story.messages.iter().enumerate() {
-                let chain = if place == 3 { &story.live.region.chain } else { &story.live.town.chain };
+                let chain = if place == 2 { &story.live.region.chain } else { &story.live.town.chain };
                 let message = verify::verify(token, chain, MESSAGE_LIFETIME_MAX).unwrap();
                 let answers = log.commit(vec![Said::Message(Box::new(message))], story.at(place));
                 assert!(answers[0].is_ok(), "{answers:?}");
@@ -233,7 +235,7 @@ fn read(story: &Story, order: &[usize]) -> Learned {
         }
     }
     // One more of the town, which nothing but the furthest revocation is to be named for.
-    let last = story.live.town.say(PARIS, "cinq", Minor);
+    let last = story.live.town.say(PARIS, "quatre", Minor);
     let event = ServerFrame::Event { seq: head.next(), admitted: story.after(), jws: last.into() };
     let last = match &give(&mut reader, event)[..] {
         [Delivery::Disowned(it)] => Some((it.revocation, it.from)),
@@ -275,7 +277,7 @@ fn what_those_above_revoke_holds_in_every_order() {
     let learned = all_the_same(read);
     assert_eq!(
         (learned.disowned.len(), learned.shown.len()),
-        (2, 2),
+        (1, 2),
         "since five seconds after the beginning"
     );
     assert_eq!(learned.last, Some((furthest, story.begin.plus(SECOND * 5))));
@@ -301,6 +303,6 @@ fn whoever_gives_up_a_key_reaches_back_as_far_in_every_order() {
     assert!(end.refusals[0].as_ref().unwrap().detail.contains(&furthest.to_string()), "{end:?}");
 
     let learned = all_the_same(at_a_reader(&story));
-    assert_eq!((learned.disowned.len(), learned.shown.len()), (2, 2));
+    assert_eq!((learned.disowned.len(), learned.shown.len()), (1, 2));
     assert_eq!(learned.last, Some((furthest, story.begin.plus(SECOND * 5))));
 }

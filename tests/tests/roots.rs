@@ -116,6 +116,9 @@ async fn given(subscription: &mut Subscription<Live>) -> Vec<String> {
             }
             Delivery::Suspect(suspect) => words.push(suspect.code.to_string()),
             Delivery::Rotation(rotation) => words.push(format!("to {}", rotation.successor_id())),
+            Delivery::Disowned(disowned) => {
+                words.push(format!("disowned from {}", disowned.from.as_millis()))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -340,4 +343,55 @@ async fn what_a_revoked_root_has_handed_over_ends_with_it_unless_it_is_pinned() 
     assert!(matches!(first, Delivery::Message(_)), "{first:?}");
     let second = soon(through_old.next()).await.unwrap();
     assert!(matches!(second, Delivery::Disowned(_)), "{second:?}");
+}
+
+/// A root has handed over, and then its key turns up in other hands. It gives itself up all the same, and once more from
+/// earlier on; somebody else brings that. It ends nobody else any more.
+#[tokio::test]
+async fn a_root_that_ended_still_gives_itself_up_and_nobody_else() {
+    let overlap = Overlap::new();
+    let (old, new) = (&overlap.world.live, &overlap.heirs);
+    let pins = [overlap.old(), overlap.new_root()];
+    let relay = overlap.relay(roots(&pins, &[]));
+    let receipt = overlap.publish(relay.local_addr(), &old.town, "avant").await;
+    let admitted = Timestamp::from_millis(receipt["admitted"].as_u64().unwrap());
+    relay.stop(Duration::ZERO).unwrap();
+    has_passed(admitted).await;
+    let ended = overlap.rotation(Some(now()));
+    let relay = overlap.relay(roots(&pins, &[&ended]));
+    let at = relay.local_addr();
+    assert_eq!(overlap.knock(at, &old.root).await, "root_ended");
+    let chain: Vec<String> = old.root.chain.links().iter().map(|link| link.token().to_string()).collect();
+    let revoke = |target: &Person, from| {
+        let statement = Statement { target: Target::Key(pin(target)), from, number: 1, reason: None };
+        revocation::sign(&old.root.key, old.root.chain.leaf(), &statement)
+    };
+    let mut bearer = Raw::log_in(&overlap.world, at, &new.town).await;
+    let later = revoke(&old.root, admitted.plus(Duration::from_millis(1)));
+    let first = revoke(&old.root, admitted);
+    for (n, jws, answer) in [
+        (1, &revoke(&old.town, admitted), Code::RootEnded.as_str()),
+        (2, &later, "revoked"),
+        (3, &first, "revoked"),
+        (4, &first, "revoked"),
+        // From then on is less than what holds.
+        (5, &revoke(&old.root, admitted.plus(HOUR)), Code::Revoked.as_str()),
+    ] {
+        bearer.send(&json!({"op": "revoke", "n": n, "jws": jws, "chain": chain}).to_string()).await;
+        let told = bearer.answer(n).await;
+        let refused = told["op"] == "refused";
+        assert_eq!(told[if refused { "code" } else { "op" }], answer, "{n}: {told}");
+        assert_eq!(refused, [1, 5].contains(&n), "{told}");
+    }
+    let disowned = format!("disowned from {}", admitted.as_millis());
+    let trusted = roots(&pins, &[&ended]);
+    assert_eq!(given(&mut overlap.reader(at, &new.region, trusted.clone())).await, [&*disowned]);
+    // It outlives a start, and the second one took the place of the first.
+    relay.stop(Duration::ZERO).unwrap();
+    let relay = overlap.relay(trusted.clone());
+    let mut told = Raw::log_in(&overlap.world, relay.local_addr(), &new.town).await;
+    let frames = [told.frame().await, told.frame().await, told.frame().await];
+    assert_eq!([&frames[0]["op"], &frames[1]["op"], &frames[2]["op"]], ["rotation", "chain", "revocation"]);
+    assert_eq!(frames[2]["jws"], *first);
+    assert_eq!(given(&mut overlap.reader(relay.local_addr(), &new.region, trusted)).await, [disowned]);
 }

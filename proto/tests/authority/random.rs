@@ -1,6 +1,6 @@
 //! Chains, messages and ears at random, near enough to the rules' edges that both answers are common.
 
-use crate::reference::{Ear, Grant, Label, Link, SKEW, Said, WEEK};
+use crate::reference::{Ear, Grant, Label, Link, Revocation, SKEW, Said, WEEK};
 use crate::{FLOWS, HOUR, LABELS, NOW, PLACES, PLANES};
 
 /// SplitMix64: small, and the same on every machine.
@@ -19,7 +19,7 @@ impl Dice {
         usize::try_from(self.roll() % count as u64).unwrap()
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub(crate) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
@@ -150,4 +150,16 @@ pub(crate) fn label(dice: &mut Dice, links: &[Link]) -> Label {
     };
     let org = |dice: &mut Dice| if dice.one_in(3) { links[links.len() - 1].org } else { dice.pick(&PLACES) };
     Label { tlp, audience: (0..count).map(|_| org(dice)).collect() }
+}
+
+/// One to three of them, most by somebody who may, around the moments of the messages.
+pub(crate) fn revocations(dice: &mut Dice, links: &[Link]) -> Vec<Revocation> {
+    let one = |dice: &mut Dice| {
+        let by = dice.below(links.len());
+        let whom = if dice.one_in(3) { by } else { dice.below(links.len()) };
+        let from = dice.pick(&[NOW - HOUR, NOW - 1, NOW, NOW + 1, NOW + SKEW, NOW + SKEW + 1]);
+        let admitted = if dice.one_in(6) { moment(dice, links) } else { NOW };
+        Revocation { by, whom, of_key: dice.one_in(2), from, admitted }
+    };
+    (0..=dice.below(3)).map(|_| one(dice)).collect()
 }

@@ -1,6 +1,6 @@
 //! The rules of authority and of hearing, once more, to be read from top to bottom in five minutes.
 //!
-//! It says what PROTOCOL.md says in parts 3, 7, 8 and 9, and shares no code and no type with the crate that it judges.
+//! It says what PROTOCOL.md says in parts 3, 7, 8, 9 and 12, and shares no code and no type with the crate that it judges.
 //! A place is the list of its names, a severity a number from 0 (Minor) to 3 (Extreme), a moment a number of
 //! milliseconds. Rights are spelt out one by one, and looked up. Slow, and plain on purpose.
 //!
@@ -50,6 +50,17 @@ pub(crate) struct Said {
     pub(crate) admitted: u64,
 }
 
+/// Somebody of a chain says that a credential or a key of it ends. Both by their depth, 0 is the root.
+#[derive(Clone, Debug)]
+pub(crate) struct Revocation {
+    pub(crate) by: usize,
+    pub(crate) whom: usize,
+    /// The key, and so every credential of it; or this credential alone.
+    pub(crate) of_key: bool,
+    pub(crate) from: u64,
+    pub(crate) admitted: u64,
+}
+
 /// How far a message may go, and for whom it is by name: nobody named is everybody.
 #[derive(Clone, Debug)]
 pub(crate) struct Label {
@@ -79,6 +90,11 @@ pub(crate) enum Bent {
     LabelNotLookedAt,
     StrictAsAmber,
     AmberAsStrict,
+    RevokedFromBelow,
+    RevokedAlone,
+    KeyAsCredential,
+    FromExcluded,
+    NothingMoreOfOneself,
 }
 
 /// The place and all above it, from the root: `fr.a.x` is in `fr`, in `fr.a` and in `fr.a.x`.
@@ -159,8 +175,42 @@ impl Rules {
         Ok(())
     }
 
-    /// Whether a message is taken under a sound chain: at the moment it was sent, then at that of its admission.
-    pub(crate) fn judge_message(self, chain: &[Link], said: &Said) -> Verdict {
+    /// Since when somebody at this depth is revoked: by the first moment of all revocations that concern him. `renewed`
+    /// speaks under another credential than the one that those know, of the same key.
+    fn revoked_since(self, held: &[Revocation], depth: usize, renewed: bool) -> Option<u64> {
+        let concerns = |one: &&Revocation| {
+            let may = one.by <= one.whom || self.0 == Bent::RevokedFromBelow;
+            let is_other = renewed && one.whom == depth && (!one.of_key || self.0 == Bent::KeyAsCredential);
+            let is_here_or_above = one.whom <= depth && (one.whom == depth || self.0 != Bent::RevokedAlone);
+            may && is_here_or_above && !is_other
+        };
+        held.iter().filter(concerns).map(|one| one.from).min()
+    }
+
+    /// Whether a revocation is taken behind those that are held.
+    pub(crate) fn may_revoke(self, chain: &[Link], held: &[Revocation], new: &Revocation) -> Verdict {
+        let reaches_further = |since| new.by == new.whom && new.from < since;
+        let of_oneself = |since| reaches_further(since) && self.0 != Bent::NothingMoreOfOneself;
+        let is_out = self.revoked_since(held, new.by, false).is_some_and(|since| !of_oneself(since));
+        refuse(is_out, "revoked", "by somebody who is revoked")?;
+        refuse(new.from > new.admitted + SKEW, "sent_in_future", "from too far ahead of its admission")?;
+        self.all_good_at(&chain[..=new.by], new.admitted)
+    }
+
+    /// Whether a message that was admitted at some moment is disowned.
+    pub(crate) fn is_disowned(self, held: &[Revocation], depth: usize, renewed: bool, admitted: u64) -> bool {
+        let first = if self.0 == Bent::FromExcluded { admitted } else { admitted + 1 };
+        self.revoked_since(held, depth, renewed).is_some_and(|since| since < first)
+    }
+
+    /// Whether a message is taken under a sound chain, behind the revocations that are held: at the moment it was sent, then
+    /// at that of its admission.
+    pub(crate) fn judge_message(
+        self,
+        chain: &[Link],
+        said: &Said,
+        (held, renewed): (&[Revocation], bool),
+    ) -> Verdict {
         let leaf = &chain[chain.len() - 1];
         let lifetime = said.expires.saturating_sub(said.sent);
         let other_content = said.content_plane != leaf.plane;
@@ -173,6 +223,8 @@ impl Rules {
         self.may_publish(leaf, said.flow, said.at, said.severity)?;
         refuse(lifetime == 0 || lifetime > WEEK, "lifetime_too_long", "no lifetime, or more than a week")?;
         self.all_good_at(chain, said.sent)?;
+        let is_out = self.revoked_since(held, chain.len() - 1, renewed).is_some();
+        refuse(is_out, "revoked", "by somebody who is revoked")?;
         refuse(said.admitted + SKEW < said.sent, "sent_in_future", "sent too far ahead of its admission")?;
         refuse(said.admitted >= said.expires, "expired", "admitted after its end")?;
         self.all_good_at(chain, said.admitted)

@@ -16,12 +16,12 @@ use vigie_proto::label::{self, Tlp};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Refusal;
-use vigie_proto::revocation::Revocations;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify;
 
 use crate::reference::{Ear, Label, Link, Rules, Said, Verdict};
+use crate::revoking::Past;
 
 /// Keys by depth; the last one is that of a root that nobody pins.
 const KEYS: u8 = 6;
@@ -119,12 +119,16 @@ impl World {
         Self { roots, seen: Seen::default(), alerts: alerts.collect(), counts: Counts::new(), keys }
     }
 
-    fn key(&self, chain: &[Link], depth: usize) -> &SigningKey {
+    pub(crate) fn key(&self, chain: &[Link], depth: usize) -> &SigningKey {
         if depth == 0 && !chain[0].pinned { &self.keys[STRANGER] } else { &self.keys[depth] }
     }
 
     /// Signs the last link below the one before it, whether it fits or not.
     pub(crate) fn issue(&self, chain: &[Link], above: Option<&Credential>) -> Credential {
+        self.issue_named("", chain, above)
+    }
+
+    fn issue_named(&self, name: &str, chain: &[Link], above: Option<&Credential>) -> Credential {
         let (depth, link) = (chain.len() - 1, &chain[chain.len() - 1]);
         let grants = link.grants.iter().map(|grant| Grant {
             flow: flow(grant.flow),
@@ -136,7 +140,7 @@ impl World {
         let claims = Claims {
             subject: *self.key(chain, depth).public(),
             org: link.org.parse().unwrap(),
-            name: String::new(),
+            name: name.to_owned(),
             role: if link.is_relay { Role::Relay } else { Role::Author },
             grants: grants.collect(),
             plane: plane(link.plane),
@@ -152,8 +156,20 @@ impl World {
         issued.unwrap()
     }
 
+    /// A chain that is known to be one.
+    pub(crate) fn sound<'t>(&self, tokens: impl IntoIterator<Item = &'t str>) -> Arc<Chain> {
+        Arc::new(Chain::verify(tokens, &self.roots, &self.seen).unwrap())
+    }
+
+    /// The same chain, with another credential of the same key at its end.
+    pub(crate) fn renew(&self, links: &[Link], credentials: &[Credential]) -> Arc<Chain> {
+        let above = &credentials[..credentials.len() - 1];
+        let leaf = self.issue_named("renewed", links, above.last());
+        self.sound(above.iter().chain([&leaf]).map(|credential| &**credential.token()))
+    }
+
     /// Notes what the reference says, and holds the crate's answer against it.
-    fn compare<T>(
+    pub(crate) fn compare<T>(
         &mut self,
         question: &'static str,
         expected: Verdict,
@@ -192,6 +208,7 @@ impl World {
         chain: &Arc<Chain>,
         said: &Said,
         label: &Label,
+        past: &Past,
     ) -> Compared<()> {
         let message = Message {
             channel: written(said.plane, said.flow, said.at, false).parse().unwrap(),
@@ -207,12 +224,11 @@ impl World {
         };
         let token = verify::sign(self.key(links, links.len() - 1), chain.leaf().id(), &message);
         let found = verify::verify(&token, chain, MESSAGE_LIFETIME_MAX)
-            .and_then(|verified| {
-                admit(&verified, Timestamp::from_millis(said.admitted), &Nothing, &Revocations::default())
-            })
+            .and_then(|verified| admit(&verified, Timestamp::from_millis(said.admitted), &Nothing, &past.log))
             .inspect(|admission| assert_eq!(*admission, Admission::Fresh));
-        let about = || format!("{said:#?} {label:?} under {links:#?}");
-        self.compare("publish", rules.judge_message(links, said), found, &about).map(drop)
+        let about = || format!("{said:#?} {label:?} under {links:#?} behind {:#?}", past.held);
+        let expected = rules.judge_message(links, said, (&past.held, past.renewed));
+        self.compare("publish", expected, found, &about).map(drop)
     }
 
     /// The grants alone, without a message.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::support::{NOW, SECOND, TestKey, Then, Token, WARNING, find, header};
+use crate::support::{DAY, NOW, SECOND, TestKey, Then, Token, WARNING, find, header};
 
 #[derive(Serialize)]
 pub(crate) struct File {
@@ -14,6 +14,30 @@ pub(crate) struct File {
     pub(crate) cases: Vec<Case>,
     /// Whom a sound one meets.
     pub(crate) meets: Vec<Meets>,
+    /// What becomes of several at a relay, one after the other.
+    pub(crate) sequences: Vec<Sequence>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Sequence {
+    pub(crate) name: String,
+    /// Names of rotations of `rotations.json` that were installed with the pins.
+    pub(crate) installed: Vec<String>,
+    /// When all are admitted.
+    pub(crate) admitted: u64,
+    pub(crate) steps: Vec<Step>,
+    /// Names of tokens of `credentials.json`, root first.
+    pub(crate) chain: Vec<String>,
+    /// Since when what was admitted under this chain is disowned, in the end; absent when it is not revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Step {
+    /// Name of a case whose signature is good.
+    pub(crate) revocation: String,
+    pub(crate) verdict: String,
 }
 
 #[derive(Serialize)]
@@ -62,11 +86,18 @@ fn key(name: &str) -> String {
 }
 
 pub(crate) fn build(credentials: &[Token]) -> File {
-    let mut file =
-        File { test_only: true, warning: WARNING, tokens: Vec::new(), cases: Vec::new(), meets: Vec::new() };
+    let mut file = File {
+        test_only: true,
+        warning: WARNING,
+        tokens: Vec::new(),
+        cases: Vec::new(),
+        meets: Vec::new(),
+        sequences: Vec::new(),
+    };
     sound(&mut file, credentials);
     bad(&mut file, credentials);
     meets(&mut file, credentials);
+    sequences(&mut file);
     file
 }
 
@@ -106,6 +137,13 @@ fn sound(file: &mut File, credentials: &[Token]) {
         Token::new(name, "nation-live", head(credentials, "nation-live"), payload)
     };
     add(file, ahead("from-120-s-ahead", 120 * SECOND), NATION, "ok");
+    for (name, issuer, chain) in
+        [("earlier-by-itself", "town-live", TOWN), ("root-by-itself", "root-live", ROOT)]
+    {
+        let from = NOW - SECOND;
+        let payload = format!(r#"{{"target":{},"from":{from},"number":1}}"#, key(issuer));
+        add(file, Token::new(name, issuer, head(credentials, issuer), payload), chain, "ok");
+    }
     add(file, ahead("from-too-far-ahead", 120 * SECOND + 1), NATION, "sent_in_future");
 }
 
@@ -171,8 +209,77 @@ fn meets(file: &mut File, credentials: &[Token]) {
     }
 }
 
+/// After the end of the old root in `to-heir`.
+const AFTER_ITS_END: u64 = NOW + 91 * DAY;
+
+fn sequences(file: &mut File) {
+    type Row<'a> = (&'a str, &'a [&'a str], u64, &'a [(&'a str, &'a str)], &'a [&'a str], Option<u64>);
+    let (soon, to_heir): (u64, &[&str]) = (NOW + SECOND, &["to-heir"]);
+    let rows: &[Row<'_>] = &[
+        ("numbers-fall", &[], soon, &[("with-ext", "ok"), ("town-by-nation", "ok")], FIELD, Some(NOW)),
+        (
+            "one-number-twice",
+            &[],
+            soon,
+            &[("town-by-nation", "ok"), ("key-of-town-by-nation", "ok")],
+            FIELD,
+            Some(NOW),
+        ),
+        ("twice-the-same", &[], soon, &[("town-by-nation", "ok"), ("town-by-nation", "ok")], TOWN, Some(NOW)),
+        (
+            "by-one-who-is-revoked",
+            &[],
+            soon,
+            &[("town-by-root", "ok"), ("nation-by-town", "revoked")],
+            NATION,
+            None,
+        ),
+        (
+            "ones-own-from-earlier-on",
+            &[],
+            soon,
+            &[("key-of-town-by-nation", "ok"), ("earlier-by-itself", "ok"), ("key-by-itself", "revoked")],
+            FIELD,
+            Some(NOW - SECOND),
+        ),
+        (
+            "ones-own-from-no-earlier-on",
+            &[],
+            soon,
+            &[("key-of-town-by-nation", "ok"), ("key-by-itself", "revoked")],
+            TOWN,
+            Some(NOW),
+        ),
+        (
+            "by-a-root-that-ended",
+            to_heir,
+            AFTER_ITS_END,
+            &[("town-by-root", "root_ended"), ("root-by-itself", "ok")],
+            TOWN,
+            Some(NOW - SECOND),
+        ),
+        ("below-a-root-that-ended", to_heir, AFTER_ITS_END, &[("key-by-itself", "ok")], TOWN, Some(NOW)),
+    ];
+    for &(name, installed, admitted, steps, chain, from) in rows {
+        let step = |&(revocation, verdict): &(&str, &str)| Step {
+            revocation: revocation.to_owned(),
+            verdict: verdict.to_owned(),
+        };
+        file.sequences.push(Sequence {
+            name: name.to_owned(),
+            installed: names(installed),
+            admitted,
+            steps: steps.iter().map(step).collect(),
+            chain: names(chain),
+            from,
+        });
+    }
+}
+
 mod tests {
     use std::sync::Arc;
+
+    use vigie_proto::admit::admit_revocation;
 
     use vigie_proto::credential::Credential;
     use vigie_proto::key::SigningKey;
@@ -182,7 +289,7 @@ mod tests {
 
     use super::*;
     use crate::support::{roots, verify_chain};
-    use crate::{credentials, twins_hold, word};
+    use crate::{credentials, rotations, twins_hold, word};
 
     fn judge(file: &File, case: &Case, credentials: &[Token]) -> Result<VerifiedRevocation, Refusal> {
         let chain = Arc::new(verify_chain(credentials, &case.chain, &roots())?);
@@ -209,6 +316,32 @@ mod tests {
             revocations.insert(in_force);
             let revoked = revocations.revoked(&chain).map(|revoked| revoked.link.to_string());
             assert_eq!(revoked, case.link, "{} {:?}", case.revocation, case.chain);
+        }
+    }
+
+    #[test]
+    fn one_after_the_other_they_are_admitted_as_the_vectors_say() {
+        let credentials = credentials::build().tokens;
+        let (file, rotations) = (build(&credentials), rotations::build().tokens);
+        for sequence in &file.sequences {
+            let mut trusted = roots();
+            trusted.install(sequence.installed.iter().map(|name| &*find(&rotations, name).text)).unwrap();
+            let mut in_force = Revocations::default();
+            for step in &sequence.steps {
+                let case = file.cases.iter().find(|case| case.name == step.revocation).unwrap();
+                let chain = Arc::new(verify_chain(&credentials, &case.chain, &trusted).unwrap());
+                let verified = revocation::verify(&find(&file.tokens, &case.token).text, &chain).unwrap();
+                let admitted = Timestamp::from_millis(sequence.admitted);
+                let verdict = admit_revocation(&verified, admitted, &in_force);
+                assert_eq!(word(&verdict), step.verdict, "{} {}", sequence.name, step.revocation);
+                if verdict.is_ok() {
+                    in_force.insert(InForce::from(&verified));
+                    in_force.keep_furthest_own(verified.revocation().statement().target);
+                }
+            }
+            let chain = verify_chain(&credentials, &sequence.chain, &trusted).unwrap();
+            let from = in_force.revoked(&chain).map(|revoked| revoked.from().as_millis());
+            assert_eq!(from, sequence.from, "{}", sequence.name);
         }
     }
 

@@ -145,7 +145,9 @@ impl Checker {
         for (reader, view) in self.readers.views.iter().filter(|(_, view)| !view.left && view.open) {
             let missing = revocations.tokens().find(|token| {
                 let its_plane = self.revoking.stated(token).is_some_and(|stated| stated.plane == view.plane);
-                its_plane && !view.learned.told_of.contains(&(log, Arc::clone(token)))
+                its_plane
+                    && !view.learned.told_of.contains(&(log, Arc::clone(token)))
+                    && !self.revoking.is_outdone(revocations, token)
             });
             if missing.is_some() && !self.revoking.is_out(*reader) {
                 broken.push(format!("reader {reader} was never told of a revocation"));
@@ -168,7 +170,9 @@ impl Checker {
                 let later = revocations.places.range(stretch.told + 1..);
                 let missed = later.into_iter().find(|(_, (token, after))| {
                     let stated = self.revoking.stated(token);
-                    *after < stretch.last && stated.is_some_and(|stated| stated.plane == view.plane)
+                    *after < stretch.last
+                        && stated.is_some_and(|stated| stated.plane == view.plane)
+                        && !self.revoking.is_outdone(revocations, token)
                 });
                 if let Some((count, (_, after))) = missed {
                     broken.push((

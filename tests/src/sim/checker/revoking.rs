@@ -35,6 +35,19 @@ pub(super) fn meets(stated: &Stated, chain: &[Rank]) -> bool {
     })
 }
 
+/// Whether somebody gives up what he signs under.
+fn is_own(stated: &Stated) -> bool {
+    stated.issuer.last().is_some_and(|rank| match stated.target {
+        Target::Credential(id) => rank.credential == id,
+        Target::Key(id) => rank.key == id,
+    })
+}
+
+/// Whether both give up the same, and the first reaches back further: then the other says nothing more.
+fn outdoes(first: &Stated, other: &Stated) -> bool {
+    is_own(first) && is_own(other) && first.target == other.target && first.from <= other.from
+}
+
 /// A revocation that somebody signed.
 #[derive(Debug)]
 struct Signed {
@@ -84,6 +97,13 @@ pub(super) struct Revoking {
 }
 
 impl Revoking {
+    /// Whether another of the same log that gives up the same reaches back further.
+    pub(super) fn is_outdone(&self, log: &InLog, token: &Arc<str>) -> bool {
+        let Some(stated) = self.stated(token) else { return false };
+        let mut others = log.tokens().filter(|other| *other != token).filter_map(|it| self.stated(it));
+        others.any(|other| outdoes(other, stated))
+    }
+
     /// What a revocation says.
     pub(super) fn stated(&self, token: &str) -> Option<&Stated> {
         self.signed.get(token).map(|signed| &signed.stated)
@@ -235,9 +255,16 @@ impl Checker {
         let Some(first_sent) = signed.first_sent else {
             return self.broken(Promise::NothingElse, "a revocation that was not sent".to_owned());
         };
-        let issuer = Arc::clone(&signed.stated.issuer);
-        let revoked =
-            self.revoking.known_meeting(log, &issuer).any(|(by, since)| by != token && since < first_sent);
+        let stated = signed.stated.clone();
+        // What one holds one gives up from earlier on, also when it is ended already.
+        let reaches_further = |by: &Arc<str>| {
+            let end = self.revoking.stated(by).map(|by| by.from);
+            is_own(&stated) && end.is_some_and(|end| stated.from < end)
+        };
+        let revoked = self
+            .revoking
+            .known_meeting(log, &stated.issuer)
+            .any(|(by, since)| by != token && since < first_sent && !reaches_further(by));
         if revoked && !self.may_forget(log) {
             let what = "a revocation by somebody who was revoked before".to_owned();
             self.broken(Promise::NothingAfterRevocation, what);
