@@ -205,6 +205,25 @@ class Honest(WithRelay):
             del receipt["re"]
         self.assertEqual(receipts, [receipts[0]] * 3)
 
+    async def test_what_came_since_is_disowned(self) -> None:
+        """The nation ends the town's key, then from an hour earlier: what was shown is taken back, and told a newcomer."""
+        paris, revoke = "alert/fr.idf.75.paris", "vigie-revocation-live-v1"
+        town, nation, reader = [await self.session(who) for who in (self.town, self.nation, self.nation)]
+        await reader.subscribe([paris])
+        receipt = await town.publish(message(self.town, paris, "shown"))
+        await until(reader, lambda heard: headlines(heard) == ["shown"])
+        target, now = {"key": vigie.verify_chain(self.town.chain, self.town.roots)[-1].thumbprint}, time.time_ns() // 1_000_000
+        for number, since in ((2, now + 60_000), (1, now - 3_600_000)):
+            jws = vigie.sign(self.nation.key, vigie.token_id(self.nation.chain[-1]), revoke,
+                             {"target": target, "from": since, "number": number})
+            await nation.ws.send(json.dumps({"op": "revoke", "n": number, "jws": jws}))
+        gone = (await until(reader, lambda heard: heard[-1].what == "disowned"))[-1]
+        self.assertEqual((gone.code, gone.frame["jws"]), (receipt["id"], jws))
+        late = await self.session(self.nation)
+        await late.subscribe([paris], "start")
+        heard = await until(late, caught_up(receipt["seq"]))
+        self.assertEqual([(one.what, one.code) for one in heard if one.what != "mark"], [("disowned", receipt["id"])])
+
     async def test_refusals_carry_codes(self) -> None:
         town, field = await self.session(self.town), await self.session(self.field)
         for code, line, jws in (("out_of_jurisdiction", town, message(self.town, "alert/fr", "too wide")),

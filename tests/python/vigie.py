@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+import revocations
 
 MAX_INT, MAX_FRAME, MAX_MESSAGE, MAX_CREDENTIAL, MAX_LINKS, MAX_DEPTH = 2**53 - 1, 263_168, 262_144, 1_280, 8, 16
 WEEK_MS, SKEW_MS, STALE, CHAINS = 604_800_000, 120_000, 2.4, 32
@@ -85,7 +86,9 @@ SEVERITY = "|".join(SEVERITIES)
 RULES = {
     "credential": "sub:jwk org:place name:str role:author|relay? parent:id? grants:grant# plane:live|exercise "
                   "not_before:number expires:number ext:object?", "jwk": "crv:Ed25519| kty:OKP| x:id",
-    "rotation": "root:jwk successor:jwk from:number until:number? ext:object?",
+    "rotation": "root:jwk successor:jwk from:number until:number? ext:object?", "target": "credential:id? key:id?",
+    "revocation": "target:target from:number number:number reason:keyCompromise|affiliationChanged|superseded|"
+                  "cessationOfOperation|privilegeWithdrawn? ext:object?",
     "grant": f"flow:alert|signal at:place publish:{SEVERITY}? subscribe:flag? delegate:byte?",
     "message": f"channel:str sent:number expires:number severity:{SEVERITY} label:label replaces:id#? content:any "
                "ext:object? prev:any? cosignatures:any? sealed:any?", "label": "tlp:tlp audience:place+16?",
@@ -228,23 +231,22 @@ class Roots:
     def ends(self, root: str, plane: str) -> int:
         stated = [one.body["until"] for one in self.held if (one.plane, one.old) == (plane, root) and "until" in one.body]
         return min(stated, default=MAX_INT + 1)
-    def when(self, root: str, plane: str) -> tuple[int, int] | None:
-        """From when until when it is a root; None when it never is."""
-        known = {pin: 0 for pin in self.pinned}
+    def when(self, root: str, plane: str) -> tuple[int, int, tuple[str, ...]] | None:
+        """From when until when it is a root, and the roots before it; None when it never is."""
+        known: dict[str, tuple[int, tuple[str, ...]]] = {pin: (0, ()) for pin in self.pinned}
         last = known
         for _ in range(4):
-            reached: dict[str, int] = {}
-            for one in self.held:
-                if one.plane == plane and one.old in last and one.new not in known and one.body["from"] < self.ends(one.old, plane):
-                    begins = max(last[one.old], one.body["from"])
-                    reached[one.new] = min(begins, reached.get(one.new, begins))
-            known, last = known | reached, reached
-        return (known[root], self.ends(root, plane)) if root in known else None
+            ways = sorted((max(last[one.old][0], one.body["from"]), unb64(one.old, ""), one.old, one.new)
+                          for one in self.held if one.plane == plane and one.old in last and one.new not in known
+                          and one.body["from"] < self.ends(one.old, plane))
+            last = {new: (begins, (*last[old][1], old)) for begins, _, old, new in reversed(ways)}
+            known = known | last
+        return (known[root][0], self.ends(root, plane), known[root][1]) if root in known else None
 class Chain(list[Credential]):
-    root_from, root_until = 0, MAX_INT + 1
-    def check_good_at(self, moment: int) -> None:
+    root_from, root_until, before = 0, MAX_INT + 1, ()  # `before`: the roots that led to its own
+    def check_good_at(self, moment: int, even_after_root: bool = False) -> None:
         need(self.root_from <= moment, "credential_not_yet_valid")
-        need(moment < self.root_until, "root_ended")
+        need(even_after_root or moment < self.root_until, "root_ended")
         for link in self:
             need(link.body["not_before"] <= moment, "credential_not_yet_valid")
             need(moment < link.body["expires"], "credential_expired")
@@ -261,7 +263,7 @@ def verify_chain(tokens: Iterable[str], roots: Roots | Iterable[str], test_keys:
         link, above = parse_credential(text), links[-1] if links else None
         when = roots.when(link.thumbprint, link.body["plane"]) if above is None and "parent" not in link.body else None
         need(above or when, "unknown_root")
-        if when: links.root_from, links.root_until = when
+        if when: links.root_from, links.root_until, links.before = when
         need(above is None or link.body.get("parent") == above.token.id, "broken_chain")
         need(link.key not in test_keys, "test_key")
         link.token.check_signature((above or link).key)
@@ -328,6 +330,7 @@ FRAMES = {  # of the relay
     "refused": "re:number? code detail:str? credential:id?", "subscribed": "re:number log:log seq:number head:number",
     "chain": "chain# re:number?", "event": "seq:number admitted:number jws",
     "mark": "log:log seq:number admitted:number head:number now:number", "going_away": "retry_ms:number", "rotation": "jws",
+    "revocation": "log:log count:number seq:number admitted:number jws",
     "gap": "re:number? reason:other_log|removed|ahead|damaged from:cursor to:cursor"}  # left out: accepted, past, page
 def parse_frame(text: str, table: dict[str, str] = FRAMES) -> dict[str, Any]:
     frame = {name: value for name, value in strict_json(text, "not_json").items() if value is not None}
@@ -344,7 +347,8 @@ class Identity(NamedTuple):
     """A key, its chain (root first), whom to believe: a TLS authority, thumbprints of pinned roots, rotations installed."""
     key: Ed25519PrivateKey; chain: list[str]; plane: str; ca_file: pathlib.Path; roots: frozenset[str]; rotations: tuple[str, ...] = ()
 class Heard(NamedTuple):
-    """`what`: verified, suspect (`code` says why; show nothing of it), mark, gap, reach or going_away."""
+    """`what`: verified, suspect (`code` says why; show nothing of it), disowned (by `frame`, a revocation; take `code`, an
+    id, back if you have shown it), mark, gap, reach or going_away."""
     what: str; frame: dict[str, Any]; cursor: str = ""; message: Message | None = None; code: str = ""
 def expect(frame: dict[str, Any], op: str) -> dict[str, Any]:
     if frame["op"] == "refused": raise Refusal(frame["code"], frame.get("detail", ""))
@@ -356,7 +360,8 @@ class Session:
     def __init__(self, ws: Line, me: Identity, seen: set[str]) -> None:
         self.ws, self.me, self.seen, self.log, self.stale_after, self._seq = ws, me, seen, "", 10.0, 0
         self._filters, self._chains, self._numbers = list[str](), dict[str, Chain | Refusal](), itertools.count(1)
-        self._roots = Roots(me.roots, me.rotations)
+        self._roots, self._revocations = Roots(me.roots, me.rotations), dict[str, tuple[revocations.Revocation, dict[str, Any]]]()
+        self._given = dict[str, tuple[Chain, int]]()  # verified on this session
         self._later = collections.deque[dict[str, Any]]()  # came while an answer was awaited
     @classmethod
     async def open(cls, host: str, port: int, me: Identity, seen: set[str]) -> Session:
@@ -432,6 +437,17 @@ class Session:
         need(any(hears(one, to, severity) for one in self._filters), "not_subscribed")
         need(is_for(message.body["label"], parse_credential(self.me.chain[-1]).body["org"]), "not_in_audience")
         return message
+    def _disowner(self, chain: Chain, admitted: int) -> dict[str, Any] | None:
+        by = revocations.disowner(chain, admitted, (one for one, _ in self._revocations.values()))
+        return self._revocations[by.id][1] if by else None
+    def _revoke(self, frame: dict[str, Any]) -> list[Heard]:
+        issuer = self._chains.get(parse_token(frame["jws"], "revocation").kid, Refusal("unknown_credential"))
+        if isinstance(issuer, Refusal): raise issuer
+        need(issuer[-1].token.plane == self.me.plane, "wrong_plane")
+        one = revocations.verify(frame["jws"], issuer, frame["admitted"])
+        self._revocations[one.id] = one, frame
+        gone = [(id, by) for id, given in self._given.items() if (by := self._disowner(*given))]
+        return [Heard("disowned", by, code=id) for id, by in gone if self._given.pop(id)]
     async def heard(self) -> AsyncIterator[Heard]:
         """What comes, in order. Store `cursor` (when there is one) once what came with it is handled."""
         while True:
@@ -446,6 +462,10 @@ class Session:
                     if self._roots.learn(one): self._chains.clear()
                 except Refusal as why:
                     if why.code != "unknown_root": yield Heard("suspect", frame, code=why.code)  # else for who pinned another
+            elif op == "revocation":
+                try:
+                    for gone in self._revoke(frame): yield gone
+                except Refusal as why: yield Heard("suspect", frame, code=why.code)
             elif op == "subscribed": self._filters, self._seq = frame["channels"], seq
             elif op != "event": yield Heard(op, frame, place)
             elif seq <= self._seq: raise LineBroken("", "the log went backwards")
@@ -454,7 +474,11 @@ class Session:
                 try:
                     message = await self._judge(frame)
                     if message.id not in self.seen and not self.seen.add(message.id):
-                        yield Heard("verified", frame, place, message)
+                        if by := self._disowner(message.chain, frame["admitted"]):
+                            yield Heard("disowned", by, place, code=message.id)
+                        else:
+                            self._given[message.id] = message.chain, frame["admitted"]
+                            yield Heard("verified", frame, place, message)
                 except Refusal as why:
                     yield Heard("suspect", frame, place, code=why.code)
 def jitter(k: int) -> float: return random.uniform(0, min(60, 0.5 * 2 ** min(k, 7)))
