@@ -11,6 +11,7 @@ use vigie_proto::id::{KeyId, MessageId};
 use vigie_proto::label::Tlp;
 use vigie_proto::severity::Severity;
 
+use super::bench::args::BenchCommand;
 use super::cap::args::{CapCommand, Supply};
 use super::duration;
 use super::grant::GrantSpec;
@@ -83,6 +84,10 @@ pub(super) enum Command {
     Check {
         #[command(subcommand)]
         command: CheckCommand,
+    },
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
     },
     Errors(Errors),
     Completions(Completions),

@@ -41,6 +41,7 @@ mod identity;
 mod trust;
 mod trust_root;
 mod check;
+mod bench;
 pub mod demo;
 mod errors;
 mod pages;
@@ -102,6 +103,7 @@ fn run(screen: &Screen, cli: &Cli, command: clap::Command) -> Outcome {
         Command::Identity { command } => identity::run(session, command),
         Command::Trust { command } => trust::run(session, command),
         Command::Check { command } => check::run(session, command),
+        Command::Bench { command } => bench::run(session, command),
         Command::Errors(args) => errors::run(screen, args),
         Command::Completions(args) => pages::completions(screen, args, command),
         Command::Man(args) => pages::manual(screen, args, command),

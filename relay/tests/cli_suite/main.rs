@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod support;
+mod bench;
 mod offline;
 mod online;
 mod third_party;

@@ -40,6 +40,7 @@ use super::args;
 use super::exit::{Exit, Failure, Outcome};
 use super::relay::Signals;
 use super::screen::Screen;
+use crate::config::RelayConfig;
 
 /// From the start to the end of the scenes. They take a second or two; a machine that needs longer than this shows
 /// nothing any more.
@@ -48,21 +49,25 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Plays the demo; with `--once` it ends after the scenes, else it stays for others to join until it is interrupted.
 pub(super) fn run(screen: &Screen, args: &args::Demo) -> Outcome {
     let (started, show) = (Instant::now(), Show::new(screen));
-    on_stage(screen, async |stage, mut end| {
-        let mut play = Play::new(stage, &show, started).map_err(failure)?;
-        let notes = perform(screen, &mut play, &mut end).await?;
-        let broken = notes.broken();
-        show.sums(&notes, &broken, (!args.once).then_some(stage))?;
-        if !args.once {
-            show.joining(stage)?;
-            stay(&show, play, &mut end).await?;
-        }
-        if broken.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Failure)) }
-    })
+    on_stage(
+        screen,
+        |_| {},
+        async |stage, mut end| {
+            let mut play = Play::new(stage, &show, started).map_err(failure)?;
+            let notes = perform(screen, &mut play, &mut end).await?;
+            let broken = notes.broken();
+            show.sums(&notes, &broken, (!args.once).then_some(stage))?;
+            if !args.once {
+                show.joining(stage)?;
+                stay(&show, play, &mut end).await?;
+            }
+            if broken.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Failure)) }
+        },
+    )
 }
 
 /// What asks the demo to end: what asks a relay to stop, and a terminal that was closed.
-struct End {
+pub(super) struct End {
     signals: Signals,
     hang_up: Signal,
 }
@@ -75,7 +80,7 @@ impl End {
     }
 
     /// Cancel safe.
-    async fn asked(&mut self) {
+    pub(super) async fn asked(&mut self) {
         tokio::select! {
             biased;
             () = self.signals.next() => {}
@@ -84,16 +89,17 @@ impl End {
     }
 }
 
-/// Sets the stage, acts on it, and strikes it, whatever happens.
-fn on_stage<T>(
+/// Sets the stage, with a relay whose settings may be changed, acts on it, and strikes it, whatever happens.
+pub(super) fn on_stage<T>(
     screen: &Screen,
+    change: impl FnOnce(&mut RelayConfig),
     act: impl AsyncFnOnce(&Stage, End) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let system = |error: std::io::Error| Failure::new(Exit::Failure, error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     // Before there is a folder: from here on an interruption ends in its removal.
     let end = runtime.block_on(async { End::listen() })?;
-    let stage = Stage::set(screen)?;
+    let stage = Stage::set(screen, change)?;
     let ended = runtime.block_on(act(&stage, end));
     // The clients' tasks go with their runtime, so the relay is alone when it stops.
     runtime.shutdown_background();

@@ -20,6 +20,7 @@ use crate::cli::screen::Screen;
 use crate::cli::settings::Settings;
 use crate::cli::text::Lang;
 use crate::cli::{files, init};
+use crate::config::RelayConfig;
 use crate::server::Relay;
 
 /// What the relay gives its clients on the way out: they are all in this process, and gone already.
@@ -58,7 +59,7 @@ impl Drop for Folder {
 
 /// Trust, a relay, and the way to both.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(in crate::cli) struct Stage {
     // Dropped in this order: the relay writes into the folder.
     relay: Option<Relay>,
     address: SocketAddr,
@@ -73,7 +74,7 @@ impl Stage {
     ///
     /// # Errors
     /// The temporary folder or the relay cannot be had.
-    pub(super) fn set(screen: &Screen) -> Result<Self, Failure> {
+    pub(super) fn set(screen: &Screen, change: impl FnOnce(&mut RelayConfig)) -> Result<Self, Failure> {
         let lang = screen.lang;
         let folder = Folder::create(lang)?;
         let dir = folder.0.as_path();
@@ -82,6 +83,7 @@ impl Stage {
         files::create_folder(lang, &config.journal)?;
         let (tls_chain, tls_key) = (config.tls_chain.clone(), config.tls_key.clone_key());
         config.journal_config.segment_bytes = SEGMENT_BYTES;
+        change(&mut config);
         let no_relay = |why: &dyn std::fmt::Display| Failure::new(Exit::Failure, text::no_relay(lang, why));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| no_relay(&error))?;
         let relay = Relay::start(listener, config).map_err(|error| no_relay(&error))?;
@@ -100,7 +102,7 @@ impl Stage {
         self.address
     }
 
-    pub(super) const fn context(&self) -> &Context {
+    pub(in crate::cli) const fn context(&self) -> &Context {
         &self.context
     }
 

@@ -1,6 +1,7 @@
 //! What each command and argument is for, English and French side by side. Commands by their path, arguments in
 //! brackets after it; without a path they are everywhere. A test holds the table against the arguments.
 
+mod bench;
 mod journal;
 mod root;
 mod trust;
@@ -19,7 +20,7 @@ pub(in crate::cli) fn keys() -> impl Iterator<Item = &'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-    HELP.iter().chain(journal::HELP).chain(root::HELP).chain(trust::HELP)
+    HELP.iter().chain(bench::HELP).chain(journal::HELP).chain(root::HELP).chain(trust::HELP)
 }
 
 const HELP: &[(&str, &str, &str)] = &[

@@ -6,6 +6,7 @@ pub(super) mod help;
 mod sdk;
 #[macro_use]
 mod sentences;
+mod bench;
 mod outbox;
 mod status;
 mod journal;
