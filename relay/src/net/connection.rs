@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustls::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
@@ -56,27 +57,52 @@ fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
         .max_frame_size(Some(frame_bytes_max))
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end. Each part of it is boxed, and gone before the next: a session keeps nothing of what
+/// TLS, HTTP and log-in took.
 pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
-    let Newcomer { stream, mut place, mut must_go, full, guard: _guard } = newcomer;
-    let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) else { return };
-    // One deadline from accept to log-in: the session tells whom it can tell, this ends the rest.
+    let Newcomer { stream, place, must_go, full, guard: _guard } = newcomer;
+    if let Some(entered) = Box::pin(enter(&local, stream, place, must_go, full)).await {
+        Box::pin(talk(&local, entered)).await;
+    }
+}
+
+/// A session that has logged in.
+struct Entered<'a> {
+    guard: SessionGuard<'a>,
+    socket: Socket,
+    /// Where clients must show a certificate.
+    guest: Option<Guest>,
+}
+
+/// From accept to log-in, under one deadline: the session tells whom it can tell, this ends the rest.
+async fn enter(
+    local: &Rc<Local>,
+    stream: std::net::TcpStream,
+    mut place: Place,
+    mut must_go: oneshot::Receiver<()>,
+    full: bool,
+) -> Option<Box<Entered<'_>>> {
+    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()?;
     let accepted = local.now();
     let deadline = tokio::time::Instant::now() + local.login_timeout;
-    // Boxed: what HTTP takes is not kept by a session.
-    let opening = Box::pin(tokio::time::timeout_at(deadline, open(&local, stream, &mut place, full)));
+    let opening = Box::pin(tokio::time::timeout_at(deadline, open(local, stream, &mut place, full)));
     let opened = tokio::select! {
         biased;
-        Ok(()) = &mut must_go => return local.count_refusal(Code::TooManyStrangers),
+        Ok(()) = &mut must_go => {
+            local.count_refusal(Code::TooManyStrangers);
+            return None;
+        }
         opened = opening => opened,
     };
-    let Ok(opened) = opened else { return local.count_refusal(Code::LoginTimeout) };
-    let Some(Opened { socket, binding, guest }) = opened else { return };
+    let Ok(opened) = opened else {
+        local.count_refusal(Code::LoginTimeout);
+        return None;
+    };
+    let Opened { socket, binding, guest } = opened?;
     place.note_stage();
-    let Some(id) = local.open_session(binding, accepted) else { return };
-    let _guard = SessionGuard { local: &local, id };
-    let mut logging_in =
-        Box::pin(tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(&local, id, socket)));
+    let id = local.open_session(binding, accepted)?;
+    let guard = SessionGuard { local, id };
+    let mut logging_in = Box::pin(tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(local, id, socket)));
     let logged_in = tokio::select! {
         biased;
         Ok(()) = &mut must_go => {
@@ -88,12 +114,16 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
         }
         logged_in = &mut logging_in => logged_in.ok().flatten(),
     };
-    drop(place);
-    let Some(socket) = logged_in else { return };
-    let mut driver = Driver::new(&local, id, socket);
+    Some(Box::new(Entered { guard, socket: logged_in?, guest }))
+}
+
+/// From log-in to the end.
+async fn talk(local: &Rc<Local>, entered: Box<Entered<'_>>) {
+    let Entered { guard, socket, guest } = *entered;
+    let mut driver = Driver::new(local, guard.id, socket);
     let refused = async {
         match guest {
-            Some(guest) => unborne(&local, guest).await,
+            Some(guest) => unborne(local, guest).await,
             None => std::future::pending().await,
         }
     };
@@ -105,7 +135,7 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
     let closed = match closed {
         Some(closed) => closed,
         None => {
-            local.handle_unborne(id);
+            local.handle_unborne(guard.id);
             std::future::poll_fn(|cx| driver.poll(cx, false)).await
         }
     };

@@ -65,7 +65,8 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
     let on_upgrade = accepted.borrow_mut().take()?;
     let parts = on_upgrade.await.ok()?.downcast::<TokioIo<S>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
+    // Copied: a few bytes, or none, would hold the whole buffer of HTTP.
+    Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
 }
 
 fn answer(request: &Request<Incoming>, rules: &UpgradeRules, full: bool) -> Response<Full<Bytes>> {

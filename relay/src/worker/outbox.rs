@@ -68,16 +68,21 @@ enum Waiting {
     Text(Bytes),
     /// A message of a page of history.
     Past(Bytes),
-    /// Revocations after one count, up to another: read when they are taken, so that however many there are, they take
-    /// no room here. With the issuer of the one before, whose chain need not be given again.
-    Revocations {
-        plane: Plane,
-        after: u64,
-        through: u64,
-        chain_given: Option<CredentialId>,
-    },
+    /// Boxed: there are few of them, and what waits for thousands is to be small.
+    Revocations(Box<Range>),
     Ping,
     Close(Code),
+}
+
+/// Revocations after one count, up to another: read when they are taken, so that however many there are, they take no
+/// room here.
+#[derive(Debug)]
+struct Range {
+    plane: Plane,
+    after: u64,
+    through: u64,
+    /// The issuer of the one before, whose chain need not be given again.
+    chain_given: Option<CredentialId>,
 }
 
 /// Where revocations are read, when they are taken.
@@ -87,6 +92,9 @@ pub(super) trait ReadRevocations {
     /// The frame of a chain.
     fn chain(&self, leaf: CredentialId) -> Option<Bytes>;
 }
+
+/// Places that an outbox keeps when nothing happens: a mark, its ping, and a message or two.
+const KEPT_IDLE: usize = 4;
 
 /// In order of writing.
 #[derive(Debug, Default)]
@@ -142,19 +150,23 @@ impl Outbox {
     }
 
     pub(super) fn push_mark(&mut self, mark: Bytes) {
+        if self.waiting.is_empty() {
+            // What the last burst took is given back.
+            self.waiting.shrink_to(KEPT_IDLE);
+        }
         self.bytes += mark.len();
         self.push(Waiting::Mark(mark));
     }
 
     /// Revocations after one count, up to another. What waits already and goes up to there goes on.
     pub(super) fn push_revocations(&mut self, plane: Plane, after: u64, through: u64) {
-        if let Some(Waiting::Revocations { through: waits, .. }) = self.waiting.back_mut()
-            && *waits == after
+        if let Some(Waiting::Revocations(waits)) = self.waiting.back_mut()
+            && waits.through == after
         {
-            *waits = through;
+            waits.through = through;
             return;
         }
-        self.push(Waiting::Revocations { plane, after, through, chain_given: None });
+        self.push(Waiting::Revocations(Box::new(Range { plane, after, through, chain_given: None })));
     }
 
     /// Drops the events that wait, and pages of history: they are not for this peer any more. The marks too: one behind a dropped event would
@@ -170,7 +182,7 @@ impl Outbox {
                 *bytes -= text.len();
                 false
             }
-            Waiting::Text(_) | Waiting::Revocations { .. } | Waiting::Ping | Waiting::Close(_) => true,
+            Waiting::Text(_) | Waiting::Revocations(_) | Waiting::Ping | Waiting::Close(_) => true,
         });
     }
 
@@ -211,9 +223,7 @@ impl Outbox {
                 Waiting::Mark(text) | Waiting::Text(text) | Waiting::Past(text) => {
                     self.give_text(&text, outlet);
                 }
-                Waiting::Revocations { plane, after, through, chain_given } => {
-                    self.give_revocation(plane, after, through, chain_given, revocations, outlet);
-                }
+                Waiting::Revocations(range) => self.give_revocation(range, revocations, outlet),
                 Waiting::Ping => outlet.ping(self.given),
                 Waiting::Close(code) => outlet.close(code),
             }
@@ -223,23 +233,20 @@ impl Outbox {
     /// Hands over the next revocation of a range, its issuer's chain before it; the rest of the range stays in front.
     fn give_revocation(
         &mut self,
-        plane: Plane,
-        after: u64,
-        through: u64,
-        chain_given: Option<CredentialId>,
+        mut range: Box<Range>,
         revocations: &dyn ReadRevocations,
         outlet: &mut impl Outlet,
     ) {
-        let next = revocations.next(plane, after).filter(|(count, ..)| *count <= through);
+        let next = revocations.next(range.plane, range.after).filter(|(count, ..)| *count <= range.through);
         let Some((count, issuer, frame)) = next else { return };
-        let chain = if chain_given == Some(issuer) { None } else { revocations.chain(issuer) };
+        let chain = if range.chain_given == Some(issuer) { None } else { revocations.chain(issuer) };
         for text in chain.iter().chain([&frame]) {
             self.given += text.len() as u64;
             outlet.text(text);
         }
-        if count < through {
-            let chain_given = Some(issuer);
-            self.waiting.push_front(Waiting::Revocations { plane, after: count, through, chain_given });
+        if count < range.through {
+            (range.after, range.chain_given) = (count, Some(issuer));
+            self.waiting.push_front(Waiting::Revocations(range));
         }
     }
 
