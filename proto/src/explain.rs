@@ -5,10 +5,11 @@
 //! [`Chain::may_publish`], [`Chain::may_subscribe`] or [`may_hear`](crate::hear::may_hear) says; a test holds the sum of
 //! them against those functions. Called by `vigie trust explain`, on no path of a message.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::chain::{Chain, NoVerdicts, Roots, fits_inside, is_test_key, signer_of};
 use crate::channel::{Channel, Filter, Flow};
@@ -52,6 +53,22 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All of them.
+    const ALL: [Self; 12] = [
+        Self::Form,
+        Self::Parent,
+        Self::Key,
+        Self::Signature,
+        Self::Attenuation,
+        Self::Root,
+        Self::Time,
+        Self::Revocation,
+        Self::Role,
+        Self::Plane,
+        Self::Grant,
+        Self::Audience,
+    ];
+
     /// Its name, for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,6 +100,14 @@ impl Serialize for Rule {
     }
 }
 
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
+        let named = Self::ALL.into_iter().find(|rule| rule.as_str() == text);
+        named.ok_or_else(|| serde::de::Error::custom("not a rule of this version"))
+    }
+}
+
 /// What one rule says.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -96,6 +121,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// As somebody else found it, who judged by other roots and revocations.
+    pub const fn new(rule: Rule, link: Option<CredentialId>, refusal: Option<Refusal>) -> Self {
+        Self { rule, link, refusal }
+    }
+
     fn of(rule: Rule, link: Option<CredentialId>, judged: Result<(), Refusal>) -> Self {
         Self { rule, link, refusal: judged.err() }
     }

@@ -149,6 +149,11 @@ impl StoredChains {
         Some(self.links(leaf)?.iter().map(|link| Arc::clone(link.token())).collect())
     }
 
+    /// All that are on disk, in no particular order.
+    pub(crate) fn all(&self) -> Vec<Arc<Credential>> {
+        self.credentials.iter().map(|entry| Arc::clone(&entry.credential)).collect()
+    }
+
     /// The ids from this credential up to the root, as far as they are on disk.
     pub fn upwards(&self, leaf: CredentialId) -> impl Iterator<Item = CredentialId> {
         let above = |id: &CredentialId| match self.credentials.get(id)?.credential.issuer() {
@@ -207,6 +212,14 @@ impl SharedVerdicts {
     fn generations(&self) -> [&DashMap<TokenHash, Arc<Credential>>; 2] {
         let [even, odd] = &self.generations;
         if self.young.load(Ordering::Acquire).is_multiple_of(2) { [even, odd] } else { [odd, even] }
+    }
+
+    /// Every credential that is kept, in no particular order; one that is in both generations twice.
+    pub(crate) fn all(&self) -> Vec<Arc<Credential>> {
+        let each = |kept: &DashMap<TokenHash, Arc<Credential>>| -> Vec<Arc<Credential>> {
+            kept.iter().map(|entry| Arc::clone(&entry)).collect()
+        };
+        self.generations.iter().flat_map(each).collect()
     }
 }
 

@@ -93,6 +93,9 @@ pub struct RelayConfig {
     /// Where to answer for the relay's health, in plain HTTP: a listener that is bound already, on loopback or a network
     /// of operators ([`health`](crate::health)). Default none.
     pub health: Option<TcpListener>,
+    /// Whether to open the operators' door: a socket in the folder of the journal, for whoever runs the relay, by which
+    /// `vigie trust explain --door` asks who may hear what. Default no. Where it cannot be opened the relay runs without.
+    pub operators_door: bool,
     /// Time. Default: the machine's clocks.
     pub clock: Clock,
 }
@@ -136,6 +139,7 @@ impl RelayConfig {
             bytes_in_force_max: BYTES_IN_FORCE_MAX,
             retry_hint: Duration::from_secs(2),
             health: None,
+            operators_door: false,
             clock: Clock::default(),
         }
     }

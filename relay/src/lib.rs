@@ -23,6 +23,7 @@ pub mod clock;
 pub mod rates;
 pub mod own_credential;
 pub mod health;
+mod door;
 pub mod config;
 pub mod server;
 #[cfg(feature = "sabotage")]

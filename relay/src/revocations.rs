@@ -99,6 +99,11 @@ impl StoredRevocations {
         of_plane.get(of_plane.partition_point(|one| one.count <= count)).map(Arc::clone)
     }
 
+    /// Looks at all of them; whoever does must not take long.
+    pub(crate) fn look<R>(&self, at: impl FnOnce(&Revocations) -> R) -> R {
+        at(&self.read().in_force)
+    }
+
     /// These are on disk now; their counts are above all others. What they outdo goes.
     pub(crate) fn put(&self, new: &[Arc<StoredRevocation>]) {
         let mut known = self.write();

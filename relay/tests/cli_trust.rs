@@ -5,6 +5,8 @@
 #[path = "cli_suite/support.rs"]
 mod support;
 
+#[path = "cli_trust/door.rs"]
+mod door;
 #[path = "cli_trust/ends.rs"]
 mod ends;
 #[path = "cli_trust/explain.rs"]

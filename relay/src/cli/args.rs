@@ -341,7 +341,7 @@ pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
     })
 }
 
-fn label_parser() -> impl TypedValueParser<Value = Tlp> {
+pub(super) fn label_parser() -> impl TypedValueParser<Value = Tlp> {
     PossibleValuesParser::new(Tlp::ALL.map(Tlp::as_str)).map(|text| {
         let given = Tlp::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(&text));
         given.expect("the parser before this one took only these words")

@@ -81,6 +81,7 @@ settings! {
     bytes_in_force_max: Option<u64>,
     retry_hint: Option<String>,
     stop_grace: Option<String>,
+    operators_door: Option<bool>,
     health: Option<HealthTable>,
 }
 
@@ -191,6 +192,7 @@ impl Reading<'_> {
         let own = self.own_files(base, &file, &config.roots)?;
         let own_chain = own.as_ref().map(|own| own.read(self.lang)).transpose()?;
         config.relay_credential = own_chain.as_deref().map(OwnCredential::from);
+        config.operators_door = file.operators_door.unwrap_or(true);
         self.limits(&file, &mut config)?;
         let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);
         let (listen, trial, health) = (file.listen, file.trial, self.health(&file)?);

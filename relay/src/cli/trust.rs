@@ -2,6 +2,7 @@
 
 pub(super) mod args;
 mod carried;
+mod door;
 mod explain;
 mod former;
 mod kept;

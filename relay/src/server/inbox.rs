@@ -5,10 +5,11 @@
 //! how many there are. One short lock per batch and worker is all that is shared.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use vigie_proto::chain::Chain;
 
 use crate::event::{Position, ReachReport, SharedBatch};
 use crate::journal::ReadError;
@@ -41,6 +42,8 @@ pub(crate) enum Letter {
     Reply(Box<Result<ReadReply, (SessionId, ReadError)>>),
     /// The reach of a message of this worker's author.
     Reach(ReachReport),
+    /// Tell the operators' door under which chains sessions are logged in.
+    Chains(tokio::sync::mpsc::Sender<Vec<Arc<Chain>>>),
     /// Tell every session to come back after this long, and close.
     Shutdown(Duration),
     /// The journal failed: tell every session, and close.

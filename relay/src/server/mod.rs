@@ -5,6 +5,7 @@
 //! clients when to come back, drain within a grace period, then sync and close the journal.
 
 pub(crate) mod inbox;
+mod health_thread;
 mod journal_thread;
 mod page_readers;
 pub(crate) mod worker_thread;
@@ -13,6 +14,7 @@ pub(crate) mod worker_thread;
 mod model;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,8 +27,9 @@ use vigie_proto::session::relay::Rules;
 
 use crate::clock::Clock;
 use crate::config::{ClientAuth, RelayConfig};
+use crate::door::{Door, Judge};
 use crate::event::Position;
-use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage, listener};
+use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage};
 use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
 use crate::net::accept::accept;
 use crate::net::client_auth::Clients;
@@ -38,6 +41,7 @@ use crate::rates::Rates;
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
 use crate::worker::{Pages, ReadRequest, WorkerConfig};
+use health_thread::HealthThread;
 use inbox::{Inbox, Letter};
 use page_readers::READS_MAX;
 use worker_thread::Parts;
@@ -128,6 +132,7 @@ pub struct Relay {
     tls: Arc<Tls>,
     own: SharedCredential,
     health_listener: Option<HealthThread>,
+    door: Option<Door>,
     retry_hint: Duration,
     stop_accepting: watch::Sender<bool>,
     inboxes: Vec<Arc<Inbox>>,
@@ -135,14 +140,6 @@ pub struct Relay {
     journal: Option<JoinHandle<Result<(), JournalError>>>,
     others: Vec<JoinHandle<std::io::Result<()>>>,
     failed: watch::Receiver<bool>,
-}
-
-/// The thread of the health listener.
-#[derive(Debug)]
-struct HealthThread {
-    address: SocketAddr,
-    stop: watch::Sender<bool>,
-    thread: JoinHandle<std::io::Result<()>>,
 }
 
 impl Relay {
@@ -159,6 +156,7 @@ impl Relay {
         let own = SharedCredential::new(config.relay_credential.take());
         let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
+        let journal_folder = config.operators_door.then(|| config.journal.clone());
         let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } =
             assemble(config, own.clone())?;
         let log = sequencer.log();
@@ -175,6 +173,7 @@ impl Relay {
             ended: failed.clone(),
         }));
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
+        let door = journal_folder.and_then(|folder| open_door(&folder, &sequencer, parts.first()?, &clock));
         let mut others =
             page_readers::spawn_all(Pages::new(sequencer.journal().reader()), reads, &inboxes, &fail)?;
         for part in parts {
@@ -202,6 +201,7 @@ impl Relay {
             tls,
             own,
             health_listener,
+            door,
             retry_hint,
             stop_accepting,
             inboxes,
@@ -315,6 +315,10 @@ impl Relay {
         if left > 0 {
             tracing::warn!(left, "connections were cut at the end of the grace period");
         }
+        // While the journal is locked: a socket at its place is ours until then.
+        if let Some(door) = self.door.take() {
+            door.close();
+        }
         for inbox in &self.inboxes {
             inbox.put(Letter::Stop);
         }
@@ -330,23 +334,6 @@ impl Relay {
             outcome??;
         }
         Ok(())
-    }
-}
-
-impl HealthThread {
-    fn spawn(listener: TcpListener, health: &Arc<Health>) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (stop, stopped) = watch::channel(false);
-        let thread = listener::spawn(listener, Arc::clone(health), stopped)?;
-        Ok(Self { address, stop, thread })
-    }
-
-    fn stop(self) {
-        self.stop.send_replace(true);
-        // What goes wrong here has cost nobody a message.
-        if let Err(error) = join(self.thread).and_then(|outcome| outcome) {
-            tracing::warn!(%error, "the health listener ended badly");
-        }
     }
 }
 
@@ -424,6 +411,26 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
     let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };
     let parts = (0..workers).map(for_worker).collect();
     Ok(Assembled { sequencer, submissions, reads, parts, clock, syncs, tls })
+}
+
+/// Without it the relay is as good: alerts do not wait for someone who wants to know who hears them.
+fn open_door<S: Storage>(
+    folder: &Path,
+    sequencer: &Sequencer<S>,
+    part: &Parts,
+    clock: &Arc<Clock>,
+) -> Option<Door> {
+    let judge = Judge {
+        rules: Arc::clone(&part.config.rules),
+        clock: Arc::clone(clock),
+        chains: Arc::clone(&part.chains),
+        verdicts: Arc::clone(&part.verdicts),
+        revocations: Arc::clone(&part.revocations),
+        journal: sequencer.journal().reader(),
+    };
+    let not_told =
+        |error: &std::io::Error| tracing::warn!(%error, "the relay runs without its operators' door");
+    Door::open(folder, judge, part.inboxes.clone()).inspect_err(not_told).ok()
 }
 
 fn new_log_id() -> std::io::Result<LogId> {

@@ -184,6 +184,8 @@ impl Local {
             Letter::Jump(head) => self.with(|worker| worker.handle_jump(head)),
             Letter::Reply(reply) => self.with(|worker| worker.handle_reply(*reply)),
             Letter::Reach(report) => self.with(|worker| worker.handle_reach(&report)),
+            // Who asked may have gone; it makes room for an answer of each worker.
+            Letter::Chains(tell) => drop(tell.try_send(self.worker.borrow().chains())),
             Letter::Shutdown(retry) => self.with(|worker| worker.handle_shutdown(retry)),
             Letter::Failed => self.with(Worker::handle_storage_failure),
             Letter::Stop => {}

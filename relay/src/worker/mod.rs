@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use vigie_proto::chain::Verdicts;
+use vigie_proto::chain::{Chain, Verdicts};
 use vigie_proto::frame::{Rejection, ServerFrame};
 use vigie_proto::hear::{Said, may_hear};
 use vigie_proto::id::{Nonce, Sequence};
@@ -407,6 +407,15 @@ impl Worker {
         if self.session(id).is_some_and(|session| session.leaving && session.in_flight == 0) {
             self.close(id, Code::GoingAway);
         }
+    }
+
+    /// The chains that its sessions logged in under.
+    pub fn chains(&self) -> Vec<Arc<Chain>> {
+        let chain = |session: &Session| match &session.stage {
+            Stage::LoggedIn(state) => Some(Arc::clone(state.chain())),
+            Stage::AwaitLogin(_) | Stage::Closing => None,
+        };
+        self.sessions.iter().filter_map(|(_, session)| chain(session)).collect()
     }
 
     /// How many sessions it owns, logged in or not.

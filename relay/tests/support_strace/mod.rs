@@ -80,8 +80,9 @@ impl Place {
         let named = text.replace("\njournal = \"journal\"", &format!("\njournal = {journal:?}"));
         assert_ne!(named, text, "the settings name the journal");
         let config = self.dir.join(format!("{name}.toml"));
-        std::fs::write(&config, format!("{named}\npublishes_per_credential_max = 1000000\n{settings}\n"))
-            .unwrap();
+        // The socket of the door lies in the folder, and is nothing of the journal.
+        let more = "publishes_per_credential_max = 1000000\noperators_door = false";
+        std::fs::write(&config, format!("{named}\n{more}\n{settings}\n")).unwrap();
         Node { dir, journal, config }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn run(session: Session<'_>, command: &JournalCommand) -> Outcome {
 }
 
 /// The folder that was named, or else that of the settings; and how the relay keeps it, where settings say so.
-fn folder(
+pub(super) fn folder(
     screen: &Screen,
     dir: Option<&Path>,
     config: Option<&Path>,

@@ -103,6 +103,13 @@ sentences! {
     rule_audience() "the message is for its organisation", "le message est pour son organisation";
     may_publish(channel, severity) "publish {severity} on {channel}", "publier {severity} sur {channel}";
     may_subscribe(channel) "subscribe to {channel}", "s'abonner à {channel}";
+    would_hear(severity, channel, label) "hear {severity} on {channel}, {label}", "entendre {severity} sur {channel}, {label}";
+    door_not_yours(path) "{path} is the door of the user who runs the relay: run this as that user, or as root",
+        "{path} est la porte de l'utilisateur qui fait tourner le relais : lancez ceci sous son nom, ou en root";
+    door_closed(path, why)
+        "no relay answers at {path} ({why}): see whether one runs on this journal, and whether `operators_door` is off in its settings",
+        "aucun relais ne répond à {path} ({why}) : voyez si l'un d'eux tourne sur ce journal, et si « operators_door » est coupé dans ses réglages";
+    door_failed(why) "the relay has no answer: {why}", "le relais n'a pas de réponse : {why}";
     allowed() "ALLOWED", "PERMIS";
     not_allowed() "NOT ALLOWED", "NON PERMIS";
     relay_lets_in(count) "the relay lets it in; it has {count} revocation(s) of this plane, none of which meets it",

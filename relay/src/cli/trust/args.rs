@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use vigie_proto::channel::Jurisdiction;
+use vigie_proto::label::Tlp;
 use vigie_proto::revocation::Reason;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::known::Sources;
-use crate::cli::args::{DAYS_MAX, severity_parser};
+use crate::cli::args::{DAYS_MAX, label_parser, severity_parser};
 use crate::cli::{duration, time};
 
 #[derive(Debug, Args)]
@@ -57,6 +59,14 @@ pub(in crate::cli) struct TrustExplain {
     pub(in crate::cli) channel: Option<String>,
     #[arg(long, value_name = "SEVERITY", requires = "channel", value_parser = severity_parser(), ignore_case = true)]
     pub(in crate::cli) publish: Option<Severity>,
+    #[arg(long, value_name = "SEVERITY", requires = "channel", conflicts_with_all = ["publish", "relay"], value_parser = severity_parser(), ignore_case = true)]
+    pub(in crate::cli) hear: Option<Severity>,
+    #[arg(long, value_name = "LABEL", requires = "hear", value_parser = label_parser(), ignore_case = true)]
+    pub(in crate::cli) label: Option<Tlp>,
+    #[arg(long, value_name = "ORG", requires = "label", value_delimiter = ',')]
+    pub(in crate::cli) audience: Vec<Jurisdiction>,
+    #[arg(long, conflicts_with = "relay")]
+    pub(in crate::cli) door: bool,
     #[command(flatten)]
     pub(in crate::cli) sources: Sources,
     #[arg(long)]

@@ -2,13 +2,13 @@
 //!
 //! Offline every link and every rule is looked at, by [`vigie_proto::explain`]. With `--relay` the relay itself judges: the
 //! identity logs in and subscribes, and its refusal is told. Of a message in a journal on this machine it is told which of
-//! the credentials known there and in this context may hear it, and what keeps the others out.
+//! the credentials known there and in this context may hear it, and what keeps the others out. With `--door` the relay that
+//! runs on that journal answers both, by what it trusts and knows (`door.rs`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
 use vigie_client::{EndReason, Exercise, Live, OnPlane, Subscription};
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::{Channel, Filter, Plane};
@@ -16,11 +16,14 @@ use vigie_proto::explain::{self, Finding, Rule};
 use vigie_proto::frame::Start;
 use vigie_proto::hear::Said;
 use vigie_proto::id::{CredentialId, MessageId};
-use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::label::{Label, Tlp};
+use vigie_proto::refusal::Refusal;
 use vigie_proto::revocation::{InForce, Revocations};
+use vigie_proto::severity::Severity;
 use vigie_proto::verify::VerifiedMessage;
 
 use super::args::TrustExplain;
+use super::door;
 use super::revoke::client_of;
 use crate::cli::channels;
 use crate::cli::exit::{Exit, Failure, Outcome, refusal_text};
@@ -29,6 +32,7 @@ use crate::cli::judge::Judge;
 use crate::cli::screen::{Screen, Tone, escape};
 use crate::cli::session::Session;
 use crate::cli::{files, identity, journal, time};
+use crate::door::Hearer;
 use crate::journal::{MessageRecord, Record};
 
 pub(super) fn run(session: Session<'_>, args: &TrustExplain) -> Outcome {
@@ -41,6 +45,7 @@ pub(super) fn run(session: Session<'_>, args: &TrustExplain) -> Outcome {
             Plane::Exercise => who::<Exercise>(on_plane, args, channel),
         },
         // The message says of which plane it is.
+        (None, Ok(id)) if args.door => return door::message(session, args, id),
         (None, Ok(id)) => return message(session, args, id),
         (None, Err(_)) => Err(Failure::new(Exit::Usage, screen.lang.explain_what())),
     };
@@ -48,18 +53,22 @@ pub(super) fn run(session: Session<'_>, args: &TrustExplain) -> Outcome {
 }
 
 /// What is asked of an identity.
-struct Question {
-    filter: Filter,
-    publish: Option<vigie_proto::severity::Severity>,
+pub(super) struct Question {
+    pub(super) filter: Filter,
+    pub(super) publish: Option<Severity>,
+    /// Hearing a message so grave and so labelled, addressed to the channel.
+    pub(super) hear: Option<(Severity, Label)>,
 }
 
 fn who<P: OnPlane>(session: Session<'_>, args: &TrustExplain, channel: &str) -> Outcome {
     let (screen, lang) = (session.screen, session.screen.lang);
-    let filter = match args.publish {
+    let filter = match args.publish.or(args.hear) {
         Some(_) => Filter { channel: channels::channel(lang, channel, P::PLANE)?, subtree: false },
         None => channels::filter(lang, channel, P::PLANE)?,
     };
-    let question = Question { filter, publish: args.publish };
+    let label = Label::new(args.label.unwrap_or(Tlp::Clear), args.audience.iter().cloned());
+    let label = label.map_err(|fault| Failure::new(Exit::Usage, lang.label_fault(fault)))?;
+    let question = Question { filter, publish: args.publish, hear: args.hear.map(|hear| (hear, label)) };
     let is_file = Path::new(&args.target).is_file();
     let path = match is_file {
         true => Path::new(&args.target).to_path_buf(),
@@ -73,14 +82,22 @@ fn who<P: OnPlane>(session: Session<'_>, args: &TrustExplain, channel: &str) -> 
             .map_err(|error| session.context_failed(&error))?;
     }
     let tokens = files::read_chain(lang, &path)?;
+    if args.door {
+        return door::who(session, args, &question, tokens);
+    }
     let known = args.sources.of_journal(session)?;
     let links: Vec<&str> = tokens.iter().map(String::as_str).collect();
     let (chain, mut findings) = explain::chain(&links, session.context()?.roots());
     if let Ok(chain) = &chain {
         let (now, revocations) = (time::now(), &known.revocations);
-        findings.extend(match question.publish {
-            Some(severity) => explain::publish(chain, &question.filter.channel, severity, now, revocations),
-            None => explain::subscribe(chain, &question.filter, now, revocations),
+        let channel = &question.filter.channel;
+        findings.extend(match (question.publish, &question.hear) {
+            (Some(severity), _) => explain::publish(chain, channel, severity, now, revocations),
+            (None, Some((severity, label))) => {
+                let said = Said { channel, severity: *severity, audience: label.audience() };
+                explain::hear(chain, said, now, revocations)
+            }
+            (None, None) => explain::subscribe(chain, &question.filter, now, revocations),
         });
     }
     let names = names(&links);
@@ -105,14 +122,18 @@ fn who<P: OnPlane>(session: Session<'_>, args: &TrustExplain, channel: &str) -> 
 }
 
 /// Name and organisation by credential, for those that can be read.
-fn names(tokens: &[&str]) -> BTreeMap<CredentialId, String> {
+pub(super) fn names(tokens: &[&str]) -> BTreeMap<CredentialId, String> {
     let links = tokens.iter().filter_map(|token| vigie_proto::credential::Credential::parse(token).ok());
     links
         .map(|link| (link.id(), format!("{} ({})", escape(&link.claims().name), link.claims().org)))
         .collect()
 }
 
-fn show_finding(screen: &Screen, finding: &Finding, names: &BTreeMap<CredentialId, String>) -> Outcome {
+pub(super) fn show_finding(
+    screen: &Screen,
+    finding: &Finding,
+    names: &BTreeMap<CredentialId, String>,
+) -> Outcome {
     let lang = screen.lang;
     if screen.json {
         return screen.object(&serde_json::json!({
@@ -137,19 +158,21 @@ fn show_finding(screen: &Screen, finding: &Finding, names: &BTreeMap<CredentialI
     }
 }
 
-fn show_verdict(screen: &Screen, question: &Question, refused: Option<&Refusal>) -> Outcome {
+pub(super) fn show_verdict(screen: &Screen, question: &Question, refused: Option<&Refusal>) -> Outcome {
     let lang = screen.lang;
     let channel = &question.filter;
     if screen.json {
         return screen.object(&serde_json::json!({
             "type": "explained", "channel": channel.to_string(), "publish": question.publish,
+            "hear": question.hear.as_ref().map(|(severity, _)| severity),
             "allowed": refused.is_none(), "code": refused.map(|refusal| refusal.code),
             "credential": refused.and_then(|refusal| refusal.credential),
         }));
     }
-    let asked = match question.publish {
-        Some(severity) => lang.may_publish(channel, lang.severity(severity)),
-        None => lang.may_subscribe(channel),
+    let asked = match (question.publish, &question.hear) {
+        (Some(severity), _) => lang.may_publish(channel, lang.severity(severity)),
+        (None, Some((severity, label))) => lang.would_hear(lang.severity(*severity), channel, label),
+        (None, None) => lang.may_subscribe(channel),
     };
     let (tone, word) = match refused {
         None => (Tone::Good, lang.allowed()),
@@ -226,23 +249,6 @@ async fn judged<P: OnPlane>(mut subscription: Subscription<P>) -> Option<EndReas
     }
 }
 
-/// One who might hear a message.
-#[derive(Serialize)]
-struct Hearer {
-    r#type: &'static str,
-    credential: CredentialId,
-    org: String,
-    title: String,
-    hears: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<Rule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<Code>,
-    /// The credential that the rule was asked of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<CredentialId>,
-}
-
 /// Who of those known in a journal and in this context may hear a message of it.
 fn message(session: Session<'_>, args: &TrustExplain, id: MessageId) -> Outcome {
     let lang = session.screen.lang;
@@ -311,18 +317,9 @@ fn known_chains(
 
 fn hearer(chain: &Chain, signed: &VerifiedMessage, revocations: &Revocations) -> Hearer {
     let findings = explain::hear(chain, Said::from(signed.message()), time::now(), revocations);
-    let against = findings.into_iter().find(|finding| finding.refusal.is_some());
     let leaf = chain.leaf();
-    Hearer {
-        r#type: "hearer",
-        credential: leaf.id(),
-        org: leaf.claims().org.to_string(),
-        title: leaf.claims().name.clone(),
-        hears: against.is_none(),
-        rule: against.as_ref().map(|against| against.rule),
-        code: against.as_ref().and_then(|against| Some(against.refusal.as_ref()?.code)),
-        by: against.and_then(|against| against.link),
-    }
+    let claims = leaf.claims();
+    Hearer::new(leaf.id(), claims.org.to_string(), claims.name.clone(), findings)
 }
 
 fn show_message(screen: &Screen, record: &MessageRecord, signed: &VerifiedMessage) -> Outcome {
@@ -344,9 +341,11 @@ fn show_message(screen: &Screen, record: &MessageRecord, signed: &VerifiedMessag
     ))
 }
 
-fn show_hearer(screen: &Screen, one: &Hearer) -> Outcome {
+pub(super) fn show_hearer(screen: &Screen, one: &Hearer) -> Outcome {
     if screen.json {
-        return screen.object(one);
+        let mut told = serde_json::to_value(one).unwrap_or_default();
+        told["type"] = "hearer".into();
+        return screen.object(&told);
     }
     let lang = screen.lang;
     let (tone, word) = match one.hears {
@@ -358,7 +357,7 @@ fn show_hearer(screen: &Screen, one: &Hearer) -> Outcome {
         _ => String::new(),
     };
     let word = screen.paint(tone, &word);
-    screen.line(&format!("{word}  {} ({})  {}{why}", escape(&one.title), one.org, one.credential))
+    screen.line(&format!("{word}  {} ({})  {}{why}", escape(&one.title), escape(&one.org), one.credential))
 }
 
 impl crate::cli::text::Lang {

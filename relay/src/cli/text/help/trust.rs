@@ -152,6 +152,22 @@ pub(super) const HELP: &[(&str, &str, &str)] = &[
         "Publier à cette gravité, au lieu de s'abonner",
     ),
     (
+        "trust explain [hear]",
+        "Hearing a message of this severity addressed to the channel, with the widest subscription",
+        "Entendre un message de cette gravité adressé au canal, par l'abonnement le plus large",
+    ),
+    ("trust explain [label]", "With --hear: how it is labelled", "Avec --hear : son étiquette"),
+    (
+        "trust explain [audience]",
+        "With --label: for which organisations by name",
+        "Avec --label : pour quelles organisations nommément",
+    ),
+    (
+        "trust explain [door]",
+        "Ask the relay that runs on the journal of --config or --journal, as the user who runs it: its roots, revocations and credentials count",
+        "Interroger le relais qui tourne sur le journal de --config ou --journal, sous l'utilisateur qui le fait tourner : ses racines, révocations et accréditations comptent",
+    ),
+    (
         "trust explain [relay]",
         "Log in and subscribe as the identity, so that the relay itself judges",
         "S'authentifier et s'abonner au nom de l'identité, pour que le relais juge lui-même",
