@@ -121,6 +121,15 @@ impl Chain {
         &self.succession
     }
 
+    /// The same chain as it is trusted by other roots. No signature is checked again.
+    ///
+    /// # Errors
+    /// `unknown_root`.
+    pub fn under(&self, roots: &Roots) -> Result<Self, Refusal> {
+        let root = self.links.first().expect("a chain has at least one link");
+        Ok(Self { links: self.links.clone(), succession: trusted(root, roots)?.clone() })
+    }
+
     /// When all links are good, and the root is one. Each link lies inside its parent's time, so it is the leaf's.
     pub fn window(&self) -> Window {
         self.leaf().claims().valid.intersect(&self.root_window())

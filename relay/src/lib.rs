@@ -22,6 +22,7 @@ pub mod journal;
 pub mod clock;
 pub mod rates;
 pub mod own_credential;
+pub mod trust;
 pub mod health;
 mod door;
 pub mod config;

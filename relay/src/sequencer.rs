@@ -12,10 +12,12 @@ mod rebuild;
 mod revoking;
 mod shares;
 mod statement;
+mod submission;
 
 use std::sync::Arc;
 
 use vigie_proto::admit::{Admission, KnownIds, Stored, admit};
+use vigie_proto::chain::Chain;
 use vigie_proto::id::{CredentialId, LogId};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::VerifiedRevocation;
@@ -31,56 +33,16 @@ use plan::Plan;
 use rebuild::{tell_losses, visit};
 use revoking::{Decided, Revoking};
 pub use statement::{Statement, StatementId, may_use_reserve};
+pub use submission::{Answer, Committed, Submission, Ticket};
 
-use crate::event::{Batch, Event, Position, Reach, SharedBatch};
+use crate::event::{Batch, Event, Position, Reach};
 use crate::journal::{
     CarriedId, Journal, JournalConfig, JournalError, MessageRecord, Record, Retention, Storage,
 };
-use crate::revocations::{SharedRevocations, StoredRevocations};
+use crate::revocations::StoredRevocations;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
-
-/// Where an answer goes: a session of a worker, and the request there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// Index of the worker.
-    pub worker: usize,
-    /// The session.
-    pub session: crate::worker::SessionId,
-    /// The number of the request.
-    pub re: u64,
-}
-
-/// A verified statement that waits for its place.
-#[derive(Debug)]
-pub struct Submission {
-    /// Who asked.
-    pub ticket: Ticket,
-    /// What.
-    pub statement: Statement,
-}
-
-/// What became of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Who asked.
-    pub ticket: Ticket,
-    /// The message or revocation.
-    pub id: StatementId,
-    /// Its place in the log, on disk; or why not. That of a revocation is the one after which it holds.
-    pub outcome: Result<Stored, Refusal>,
-}
-
-/// What one sync settled.
-#[derive(Debug)]
-pub struct Committed {
-    /// One answer a submission, in their order.
-    pub answers: Vec<Answer>,
-    /// The new revocations, unless there are none: to be told before the events.
-    pub revocations: Option<SharedRevocations>,
-    /// The new events, unless there are none.
-    pub batch: Option<SharedBatch>,
-}
+use crate::trust::SharedRules;
 
 /// Owns the journal's writing end.
 #[derive(Debug)]
@@ -93,6 +55,8 @@ pub struct Sequencer<S: Storage> {
     revoking: Revoking,
     head: Position,
     workers: usize,
+    /// Where the roots may be renewed while it runs.
+    rules: Option<SharedRules>,
     /// The disk had no room when it was last needed.
     full: bool,
     #[cfg(feature = "sabotage")]
@@ -134,6 +98,7 @@ impl<S: Storage> Sequencer<S> {
             revoking,
             head,
             workers,
+            rules: None,
             full: false,
             #[cfg(feature = "sabotage")]
             held: Vec::new(),
@@ -144,6 +109,11 @@ impl<S: Storage> Sequencer<S> {
     /// stays, whatever it is.
     pub fn set_bytes_in_force_max(&mut self, bytes: u64) {
         self.ids.set_bytes_max(bytes);
+    }
+
+    /// Holds what was verified against these once more, where their roots were renewed since. Default: by nothing.
+    pub fn set_rules(&mut self, rules: SharedRules) {
+        self.rules = Some(rules);
     }
 
     /// The log that it writes.
@@ -373,6 +343,7 @@ impl<S: Storage> Sequencer<S> {
         match admit(message, admitted, &self.ids, self.revoking.in_force())? {
             Admission::Known(stored) => Ok(stored),
             Admission::Fresh => {
+                self.still_trusted(message.chain(), admitted)?;
                 let reserve = may_use_reserve(message);
                 let candidate = Candidate {
                     credential: message.credential(),
@@ -405,6 +376,7 @@ impl<S: Storage> Sequencer<S> {
             return Ok(stored);
         }
         let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
+        self.still_trusted(new.chain(), place.admitted)?;
         if !self.chains.has_room(new.chain(), plan.credentials.len(), true) {
             return Err(Code::Full.into());
         }
@@ -416,6 +388,11 @@ impl<S: Storage> Sequencer<S> {
                 Ok(place)
             }
         }
+    }
+
+    /// It was verified by the roots of its worker, which may have been others.
+    fn still_trusted(&self, chain: &Chain, at: Timestamp) -> Result<(), Refusal> {
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.judge(chain, at))
     }
 
     /// What is on disk once goes along with what is written anyway.

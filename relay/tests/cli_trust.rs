@@ -15,5 +15,7 @@ mod explain;
 mod list;
 #[path = "cli_trust/revoke.rs"]
 mod revoke;
+#[path = "cli_trust/roots.rs"]
+mod roots;
 #[path = "cli_trust/rotate.rs"]
 mod rotate;

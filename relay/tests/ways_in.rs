@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use vigie_proto::admit::{REFUSALS, REVOCATION_REFUSALS};
 
 use cases::{Case, Entry, KNOWN, case};
-use people::People;
+use people::{NOW, People, Said};
 use table::{Cell, Table};
 
 #[test]
@@ -101,4 +101,15 @@ fn revocations_of_an_export_go_as_the_table_says() {
 #[test]
 fn revocations_that_retention_carried_on_come_in_whatever_stands_before_them() {
     import::carried_revocations_come_in();
+}
+
+/// Beside the table: what only an operator who changes the roots can bring about.
+#[test]
+fn nothing_comes_in_under_a_root_that_went_before_it_was_decided_on() {
+    let people = People::new();
+    line::roots_that_went_admit_nothing(&people, &Said::Message(people.author.say("Crue", NOW)));
+    line::roots_that_went_admit_nothing(
+        &people,
+        &Said::Revocation(people.nation.revoke(&people.other, NOW, 1)),
+    );
 }

@@ -216,6 +216,22 @@ impl LoggedIn {
         revocation.meets(&self.chain).is_some()
     }
 
+    /// The relay trusts these roots from now on: takes the chains of the session as they trust them, and forgets the others of
+    /// its key that they do not.
+    ///
+    /// # Errors
+    /// The chain of the log-in is not good any more: close with `session_expired`.
+    pub fn handle_roots(&mut self, roots: &Roots, now: Timestamp) -> Result<(), Refusal> {
+        let good = |chain: &Chain| -> Result<Arc<Chain>, Refusal> {
+            let chain = chain.under(roots)?;
+            chain.judge(now)?;
+            Ok(Arc::new(chain))
+        };
+        self.others = self.others.iter().filter_map(|chain| good(chain).ok()).collect();
+        self.chain = good(&self.chain)?;
+        Ok(())
+    }
+
     /// When the session ends because a credential of its chain does: close with `session_expired`.
     pub fn ends(&self) -> Timestamp {
         self.chain.window().until

@@ -152,7 +152,7 @@ fn log_recovery(recovery: Recovery) {
 
 fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     let lang = screen.lang;
-    let Settings { mut config, trial, stop_grace, health, own_chain, own, tls, .. } = settings;
+    let Settings { mut config, trial, stop_grace, health, own_chain, own, tls, root_files, .. } = settings;
     let (names, journal, workers) = (config.names.join(", "), config.journal.clone(), config.workers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -161,7 +161,7 @@ fn serve(screen: &Screen, settings: Settings, listen: SocketAddr) -> Outcome {
     // Before the address is announced: whoever reads it may ask us to stop at once.
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let hangup = runtime.block_on(async { listen_to(SignalKind::hangup()) })?;
-    let upkeep = Upkeep::new(lang, tls, own, hangup);
+    let upkeep = Upkeep::new(lang, (tls, root_files), own, hangup);
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::new(Exit::Failure, lang.cannot_listen(listen, error)))?;
     let (health_listener, health_fault) = health.bind();

@@ -5,6 +5,7 @@
 
 mod limits;
 mod own_files;
+mod root_files;
 mod tls_files;
 
 use std::collections::BTreeSet;
@@ -30,6 +31,7 @@ use crate::journal::NewJournal;
 use crate::own_credential::OwnCredential;
 
 pub(super) use own_files::OwnFiles;
+pub(super) use root_files::RootFiles;
 use tls_files::ClientFiles;
 pub(super) use tls_files::TlsFiles;
 
@@ -112,6 +114,8 @@ pub(super) struct Settings {
     pub(super) own: Option<OwnFiles>,
     /// Where the TLS certificate and its key came from.
     pub(super) tls: TlsFiles,
+    /// Where the roots and their rotations came from.
+    pub(super) root_files: RootFiles,
 }
 
 impl Settings {
@@ -120,6 +124,14 @@ impl Settings {
         let reading = Reading { lang: screen.lang, path };
         let file = reading.parse(&files::read_text(screen.lang, path)?)?;
         reading.settle(file)
+    }
+
+    /// Reads only which roots count, and which files say so: what a running relay reads again.
+    pub(super) fn roots_of(lang: Lang, path: &Path) -> Result<(Roots, RootFiles), Failure> {
+        let reading = Reading { lang, path };
+        let file = reading.parse(&files::read_text(lang, path)?)?;
+        let base = path.parent().unwrap_or_else(|| Path::new("."));
+        Ok((reading.roots(base, &file)?, RootFiles::new(path, base, &file)))
     }
 
     /// Reads only where health is answered: whoever asks a relay how it is need not be able to read its key.
@@ -196,7 +208,8 @@ impl Reading<'_> {
         self.limits(&file, &mut config)?;
         let stop_grace = self.duration("stop_grace", file.stop_grace.as_deref())?.unwrap_or(STOP_GRACE);
         let (listen, trial, health) = (file.listen, file.trial, self.health(&file)?);
-        Ok(Settings { config, listen, trial, stop_grace, health, own_chain, own, tls })
+        let root_files = RootFiles::new(self.path, base, &file);
+        Ok(Settings { config, listen, trial, stop_grace, health, own_chain, own, tls, root_files })
     }
 
     fn health(&self, file: &File) -> Result<HealthListen, Failure> {
@@ -213,8 +226,8 @@ impl Reading<'_> {
         let pinned = file.roots.iter().map(|text| {
             text.parse::<KeyId>().map_err(|error| self.wrong(format!("`roots`: {text:?}: {error}")))
         });
-        let rotations = file.rotations.iter().flatten().map(|path| base.join(path));
-        rotations::pin(self.lang, &pinned.collect::<Result<Vec<_>, _>>()?, &rotations.collect::<Vec<_>>())
+        let rotations = RootFiles::new(self.path, base, file).rotations;
+        rotations::pin(self.lang, &pinned.collect::<Result<Vec<_>, _>>()?, &rotations)
     }
 
     /// Where the relay's own credential lies, if it has one.

@@ -99,7 +99,10 @@ fn red(screen: &Screen, status: &Status) -> Vec<String> {
         // Whoever renews a certificate and sees it refused must act before the one that is shown ends.
         let urgent = matches!(
             warning,
-            Warning::CertificateRefused | Warning::CredentialEnded | Warning::RevocationsFull
+            Warning::CertificateRefused
+                | Warning::CredentialEnded
+                | Warning::RevocationsFull
+                | Warning::RootsRefused
         );
         let tone = if urgent { Tone::Bad } else { Tone::Caution };
         let (look, code) = (screen.paint(tone, &lang.status_look()), warning.as_str());

@@ -1,5 +1,6 @@
-//! What a running relay has done for it: the TLS certificate, what clients are judged by, and its own credential taken up
-//! when their files change or SIGHUP asks, and a line in the log 30, 7 and 1 days before one of them ends.
+//! What a running relay has done for it: the TLS certificate, what clients are judged by, the roots with their rotations,
+//! and its own credential taken up when their files change or SIGHUP asks, and a line in the log 30, 7 and 1 days before one
+//! of them ends. Of the settings only `roots` and `rotations` are read again.
 //!
 //! The files are looked at every [`LOOK_EVERY`]: that works on every file system and for every way of putting new files
 //! in place (renaming, links, writing over). Changed files are read once they look the same twice, since certificate and
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 
 use super::exit::refusal_text;
-use super::settings::{OwnFiles, TlsFiles};
+use super::settings::{OwnFiles, RootFiles, Settings, TlsFiles};
 use super::text::Lang;
 use super::time;
 use crate::health::expiry::{Notice, Validity};
@@ -71,6 +72,8 @@ pub(super) struct Upkeep {
     lang: Lang,
     tls: TlsFiles,
     tls_watched: Watched,
+    roots: RootFiles,
+    roots_watched: Watched,
     own: Option<(OwnFiles, Watched)>,
     hangup: Signal,
     /// What was last told of each end.
@@ -79,14 +82,20 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     /// The files were just read.
-    pub(super) fn new(lang: Lang, tls: TlsFiles, own: Option<OwnFiles>, hangup: Signal) -> Self {
+    pub(super) fn new(
+        lang: Lang,
+        (tls, roots): (TlsFiles, RootFiles),
+        own: Option<OwnFiles>,
+        hangup: Signal,
+    ) -> Self {
         let clients = tls.clients.iter().flat_map(|clients| [&clients.authorities, &clients.lists]);
         let tls_watched = Watched::new([&tls.chain, &tls.key].into_iter().chain(clients).cloned().collect());
         let watched = |own: OwnFiles| {
             let watched = Watched::new(vec![own.chain.clone(), own.key.clone()]);
             (own, watched)
         };
-        Self { lang, tls, tls_watched, own: own.map(watched), hangup, told: BTreeMap::new() }
+        let (own, roots_watched) = (own.map(watched), Watched::new(roots.all()));
+        Self { lang, tls, tls_watched, roots, roots_watched, own, hangup, told: BTreeMap::new() }
     }
 
     /// Never ends.
@@ -102,8 +111,9 @@ impl Upkeep {
                 self.renew(relay);
                 self.renew_clients(relay);
             }
+            let rooted = self.roots_watched.is_due(asked) && self.renew_roots(relay);
             if let Some((own, watched)) = &mut self.own
-                && watched.is_due(asked)
+                && watched.is_due(asked || rooted)
             {
                 renew_own(self.lang, own, relay);
             }
@@ -143,6 +153,30 @@ impl Upkeep {
             }
             Err(error) => {
                 tracing::error!(%error, "the new client authority or revocation list is refused; the one before stays")
+            }
+        }
+    }
+
+    /// Trusts the roots that the settings name now, or goes on with those before. Whether it took them.
+    fn renew_roots(&mut self, relay: &Relay) -> bool {
+        match Settings::roots_of(self.lang, &self.roots.settings) {
+            Ok((roots, files)) => {
+                if files.rotations != self.roots.rotations {
+                    (self.roots, self.roots_watched) = (files.clone(), Watched::new(files.all()));
+                }
+                if let Some((own, _)) = &mut self.own {
+                    own.roots = roots.clone();
+                }
+                let (pinned, rotations) = (roots.pinned().count(), roots.rotations().count());
+                relay.renew_roots(roots);
+                tracing::info!(pinned, rotations, "the roots were read again; all are judged by them");
+                true
+            }
+            Err(failure) => {
+                relay.note_roots_unusable();
+                let error = failure.to_string();
+                tracing::error!(%error, "the new roots or rotations are refused; those before stay");
+                false
             }
         }
     }

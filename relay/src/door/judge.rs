@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
-use vigie_proto::chain::{Chain, Roots, TokenHash, Verdicts};
+use vigie_proto::chain::{Chain, TokenHash, Verdicts};
 use vigie_proto::credential::{Credential, Issuer};
 use vigie_proto::explain::{self, Finding};
 use vigie_proto::hear::Said;
@@ -18,13 +18,13 @@ use vigie_proto::id::{CredentialId, MessageId, Sequence};
 use vigie_proto::label::Label;
 use vigie_proto::limits::CHAIN_LINKS_MAX;
 use vigie_proto::revocation::Revocations;
-use vigie_proto::session::relay::Rules;
 
 use super::question::{Addressed, Answer, Hearer, Question};
 use crate::chains::{SharedVerdicts, StoredChains};
 use crate::clock::Clock;
 use crate::journal::{JournalReader, MessageRecord, ReadError, Storage};
 use crate::revocations::StoredRevocations;
+use crate::trust::SharedRules;
 
 /// Credentials judged for one answer: at most some 150 KiB of it, and 30 ms of signatures on disk that nobody has used
 /// since the start. Who wants the rest asks again.
@@ -42,7 +42,7 @@ const SEARCHED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// What the door looks at.
 #[derive(Debug)]
 pub(crate) struct Judge<S: Storage> {
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: SharedRules,
     pub(crate) clock: Arc<Clock>,
     pub(crate) chains: Arc<StoredChains>,
     pub(crate) verdicts: Arc<SharedVerdicts>,
@@ -103,15 +103,11 @@ impl<S: Storage> Judge<S> {
             return Answer::Failed { why: format!("a chain has 1 to {CHAIN_LINKS_MAX} links") };
         }
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let (chain, mut findings) = explain::chain(&tokens, self.roots());
+        let (chain, mut findings) = explain::chain(&tokens, &self.rules.now().roots);
         if let Ok(chain) = chain {
             findings.extend(self.revocations.look(|revocations| of(&chain, revocations)));
         }
         Answer::Judged { findings: findings.into_iter().map(Into::into).collect() }
-    }
-
-    fn roots(&self) -> &Roots {
-        &self.rules.roots
     }
 
     fn first(&self) -> Sequence {
@@ -184,7 +180,7 @@ impl<S: Storage> Judge<S> {
         on: &[Arc<Chain>],
         patience: &Patience,
     ) -> Answer {
-        let known = self.known(on);
+        let (known, rules) = (self.known(on), self.rules.now());
         let verdicts = Seen { shared: &self.verdicts, own: RefCell::default() };
         let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut asked = known.range((behind, Bound::Unbounded));
@@ -192,11 +188,11 @@ impl<S: Storage> Judge<S> {
         while hearers.is_empty() || (hearers.len() < HEARERS_MAX && !patience.is_over()) {
             let Some((id, leaf)) = asked.next() else { break };
             let Some(tokens) = chain_of(leaf, &known) else { continue };
-            let findings = match Chain::verify(tokens.iter().copied(), self.roots(), &verdicts) {
+            let findings = match Chain::verify(tokens.iter().copied(), &rules.roots, &verdicts) {
                 Ok(chain) => self.revocations.look(|revocations| {
                     explain::hear(&chain, Said::from(record), self.clock.steady(), revocations)
                 }),
-                Err(_) => explain::chain(&tokens, self.roots()).1,
+                Err(_) => explain::chain(&tokens, &rules.roots).1,
             };
             let claims = leaf.claims();
             hearers.push(Hearer::new(*id, claims.org.to_string(), claims.name.clone(), findings));

@@ -107,6 +107,10 @@ codes! {
         CertificateRefused = "certificate_refused",
             "the new TLS certificate or key, or the new authority or list for clients, cannot be used, the one before stays; the relay's log says why",
             "le nouveau certificat TLS ou sa clé, ou la nouvelle autorité ou liste pour les clients, est inutilisable, l'ancien reste ; le journal d'exécution du relais dit pourquoi";
+        /// Roots or rotations that were to be read again.
+        RootsRefused = "roots_refused",
+            "the roots or rotations in the settings cannot be used, so those before stay; the relay's log says why: a root that was taken out still counts",
+            "les racines ou passations des réglages sont inutilisables, les précédentes restent donc ; le journal d'exécution du relais dit pourquoi : une racine ôtée compte encore";
         /// The TLS certificate ends within 30 days.
         CertificateEnds = "certificate_ends",
             "the TLS certificate ends soon; put a new one in its place, which ends no session",

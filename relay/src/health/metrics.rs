@@ -83,6 +83,8 @@ pub fn text(status: &Status) -> String {
     }
     let refused = u8::from(status.certificate_refused);
     page.gauge("vigie_certificate_refused", "1 when a renewed certificate could not be used.", refused);
+    let refused = u8::from(status.roots_refused);
+    page.gauge("vigie_roots_refused", "1 when renewed roots or rotations could not be used.", refused);
     for (name, help, validity) in [
         (
             "vigie_client_authority_left_seconds",

@@ -51,6 +51,7 @@ use crate::net::tls::Tls;
 use crate::own_credential::SharedCredential;
 use crate::revocations::REVOCATIONS_MAX;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
+use crate::trust::SharedRules;
 use crate::worker::WorkerCounts;
 
 pub use codes::{Reason, Warning};
@@ -78,6 +79,7 @@ pub(crate) struct Health {
     connections: Arc<Connections>,
     tls: Arc<Tls>,
     credential: SharedCredential,
+    rules: SharedRules,
     strangers: Arc<Strangers>,
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
     journal: Arc<Gauge<JournalNumbers>>,
@@ -100,14 +102,14 @@ pub(crate) struct Origin<'a, S: Storage> {
     pub(crate) connections: Arc<Connections>,
     pub(crate) tls: Arc<Tls>,
     pub(crate) credential: SharedCredential,
+    pub(crate) rules: SharedRules,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) ended: watch::Receiver<bool>,
 }
 
 impl Health {
     pub(crate) fn new<S: Storage>(origin: Origin<'_, S>) -> Self {
-        let Origin { sequencer, syncs, clock, workers, connections, strangers, tls, credential, ended } =
-            origin;
+        let Origin { sequencer, syncs, clock, workers, connections, strangers, tls, credential, rules, ended } = origin;
         let began = Instant::now();
         let mut numbers = JournalNumbers::default();
         numbers.look(sequencer);
@@ -120,6 +122,7 @@ impl Health {
             connections,
             tls,
             credential,
+            rules,
             strangers,
             workers: (0..workers).map(|_| Arc::new(Gauge::new(began, WorkerCounts::default()))).collect(),
             journal: Arc::new(Gauge::new(began, numbers)),
@@ -230,6 +233,7 @@ impl Health {
             client_authority: clients.and_then(|it| it.authority).map(|valid| Validity::of(valid, now)),
             client_list: clients.and_then(|it| it.list).map(|valid| Validity::of(valid, now)),
             credential: self.credential.validity(now),
+            roots_refused: self.rules.is_refused(),
             threads: self.threads(),
             damage,
             damage_left_out,

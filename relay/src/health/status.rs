@@ -93,6 +93,9 @@ pub struct Status {
     /// How long the relay's own credential is good; missing where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Validity>,
+    /// New roots or rotations, which were to take the place of those that count, could not be used.
+    #[serde(default)]
+    pub roots_refused: bool,
     /// Threads that must move for the relay to be live.
     pub threads: Vec<ThreadStatus>,
     /// What of the journal cannot be read, in no particular order.
@@ -283,6 +286,7 @@ impl Status {
             // Messages are taken and given all the same: whoever fills it keeps nobody away from the relay.
             (revocations_left < self.journal.revocations_max / 10, Warning::RevocationsFull),
             (self.certificate_refused, Warning::CertificateRefused),
+            (self.roots_refused, Warning::RootsRefused),
             (certificate.is_warning(), Warning::CertificateEnds),
             (clients.is_warning(), Warning::ClientAuthEnds),
             (credential.is_warning(), Warning::CredentialEnds),
@@ -366,6 +370,7 @@ mod tests {
             client_authority: None,
             client_list: None,
             credential: None,
+            roots_refused: false,
             threads: vec![thread("worker-0"), thread("journal")],
             damage: Vec::new(),
             damage_left_out: false,
@@ -391,6 +396,7 @@ mod tests {
         assert_eq!(made(|_, facts| facts.stopping = true), red("stopping"));
         assert_eq!(made(|status, _| status.clock = ClockState::Suspect), red("clock_suspect"));
         assert_eq!(made(|status, _| status.journal.full = true), red("journal_full"));
+        assert_eq!(made(|status, _| status.roots_refused = true), (true, vec![], vec!["roots_refused"]));
         assert_eq!(made(|status, _| status.journal.ids = 149), (true, vec![], vec![]));
         assert_eq!(made(|status, _| status.journal.ids = 150), red("ids_full"));
         assert_eq!(

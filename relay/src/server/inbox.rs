@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use vigie_proto::chain::Chain;
+use vigie_proto::session::relay::Rules;
 
 use crate::event::{Position, ReachReport, SharedBatch};
 use crate::journal::ReadError;
@@ -42,6 +43,8 @@ pub(crate) enum Letter {
     Reply(Box<Result<ReadReply, (SessionId, ReadError)>>),
     /// The reach of a message of this worker's author.
     Reach(ReachReport),
+    /// Judge by these from now on.
+    Rules(Arc<Rules>),
     /// Tell the operators' door under which chains sessions are logged in.
     Chains(tokio::sync::mpsc::Sender<Vec<Arc<Chain>>>),
     /// Tell every session to come back after this long, and close.

@@ -8,6 +8,7 @@ pub(crate) mod inbox;
 mod health_thread;
 mod journal_thread;
 mod page_readers;
+mod renewal;
 pub(crate) mod worker_thread;
 #[cfg(test)]
 #[cfg(feature = "model")]
@@ -19,14 +20,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
 use vigie_proto::limits::CLOCK_SKEW_MAX;
 use vigie_proto::session::relay::Rules;
 
 use crate::clock::Clock;
-use crate::config::{ClientAuth, RelayConfig};
+use crate::config::RelayConfig;
 use crate::door::{Door, Judge};
 use crate::event::Position;
 use crate::health::{Health, Origin, Status, SyncTimes, TimedStorage};
@@ -36,10 +36,11 @@ use crate::net::client_auth::Clients;
 use crate::net::connections::Connections;
 use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
-use crate::own_credential::{OwnCredential, SharedCredential};
+use crate::own_credential::SharedCredential;
 use crate::rates::Rates;
 use crate::sequencer::{Sequencer, Submission};
 use crate::sync::mpsc::{Receiver, sync_channel};
+use crate::trust::SharedRules;
 use crate::worker::{Pages, ReadRequest, WorkerConfig};
 use health_thread::HealthThread;
 use inbox::{Inbox, Letter};
@@ -131,6 +132,7 @@ pub struct Relay {
     health: Arc<Health>,
     tls: Arc<Tls>,
     own: SharedCredential,
+    rules: SharedRules,
     health_listener: Option<HealthThread>,
     door: Option<Door>,
     retry_hint: Duration,
@@ -157,7 +159,7 @@ impl Relay {
         let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
         let journal_folder = config.operators_door.then(|| config.journal.clone());
-        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls } =
+        let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls, rules } =
             assemble(config, own.clone())?;
         let log = sequencer.log();
         let connections = Arc::new(connections);
@@ -169,11 +171,13 @@ impl Relay {
             connections: Arc::clone(&connections),
             tls: Arc::clone(&tls),
             credential: own.clone(),
+            rules: rules.clone(),
             strangers: Arc::clone(&strangers),
             ended: failed.clone(),
         }));
         let inboxes = parts.first().map_or_else(Vec::new, |part| part.inboxes.clone());
-        let door = journal_folder.and_then(|folder| open_door(&folder, &sequencer, parts.first()?, &clock));
+        let door =
+            journal_folder.and_then(|folder| open_door(&folder, &sequencer, parts.first()?, &clock, &rules));
         let mut others =
             page_readers::spawn_all(Pages::new(sequencer.journal().reader()), reads, &inboxes, &fail)?;
         for part in parts {
@@ -200,6 +204,7 @@ impl Relay {
             health,
             tls,
             own,
+            rules,
             health_listener,
             door,
             retry_hint,
@@ -241,47 +246,6 @@ impl Relay {
     /// How it is: what `GET /status` of the health listener tells. Makes no thread of the relay wait.
     pub fn status(&self) -> Status {
         self.health.status()
-    }
-
-    /// Shows clients another certificate from the next handshake on. No session ends, and a log-in under way is judged by
-    /// the certificate that its client saw. When it cannot be used the one before stays, and [`Relay::status`] says so
-    /// until one was.
-    ///
-    /// # Errors
-    /// [`RelayError::NoCertificate`], [`RelayError::Tls`] or [`RelayError::CertificateUnfit`].
-    pub fn renew_tls(
-        &self,
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<(), RelayError> {
-        self.tls.renew(chain, key, self.health.now()).map(drop)
-    }
-
-    /// Takes up a renewed credential of the relay: clients that log in from now on are told of it. Its key and chain are for
-    /// the caller to judge.
-    pub fn renew_credential(&self, own: OwnCredential) {
-        self.own.renew(own);
-    }
-
-    /// Asks clients for certificates of these authorities from the next handshake on. Sessions whose certificate is revoked
-    /// or leads to none of them are closed with `client_certificate_refused`, at once. When it cannot be used, what was
-    /// asked before stays, and [`Relay::status`] says so until something could. Turns mutual TLS on where it was off;
-    /// sessions from before that showed none stay.
-    ///
-    /// # Errors
-    /// [`RelayError::ClientAuthUnfit`]: unusable, past its time, or an authority without a revocation list.
-    pub fn renew_client_auth(&self, auth: &ClientAuth) -> Result<(), RelayError> {
-        self.tls.renew_clients(auth, self.health.now())
-    }
-
-    /// A renewed certificate or key could not even be read: [`Relay::status`] says so until one could be used.
-    pub fn note_tls_unreadable(&self) {
-        self.tls.note_refused();
-    }
-
-    /// The same of authorities or revocation lists for clients.
-    pub fn note_client_auth_unreadable(&self) {
-        self.tls.note_clients_refused();
     }
 
     /// Waits until the journal fails or a thread of the relay panics; for ever when neither happens. Then call
@@ -354,6 +318,7 @@ struct Assembled {
     clock: Arc<Clock>,
     syncs: Arc<SyncTimes>,
     tls: Arc<Tls>,
+    rules: SharedRules,
 }
 
 fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, RelayError> {
@@ -373,7 +338,7 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
         Sequencer::open(storage, config.journal_config, new_log_id()?, clock.steady(), workers)?;
     sequencer.set_bytes_in_force_max(config.bytes_in_force_max);
     not_before_journal(&clock, sequencer.head())?;
-    let rules = Arc::new(Rules {
+    let rules = SharedRules::new(Rules {
         roots: config.roots,
         relay_names: config.names,
         unbound_passes: config.unbound_passes,
@@ -382,6 +347,7 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
         subscriptions_max: config.subscriptions_max,
         mark_interval_max: config.mark_interval_max,
     });
+    sequencer.set_rules(rules.clone());
     let (submit, submissions) = sync_channel(config.submissions_max);
     let (ask, reads) = sync_channel(READS_MAX);
     let part = Parts {
@@ -394,7 +360,7 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
                 config.chains_per_credential_max,
                 config.publishes_max,
             )),
-            ..WorkerConfig::new(0, rules, sequencer.log())
+            ..WorkerConfig::new(0, rules.now(), sequencer.log())
         },
         chains: sequencer.chains(),
         revocations: sequencer.revocations(),
@@ -410,7 +376,7 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
     };
     let for_worker = |index| Parts { config: WorkerConfig { index, ..part.config.clone() }, ..part.clone() };
     let parts = (0..workers).map(for_worker).collect();
-    Ok(Assembled { sequencer, submissions, reads, parts, clock, syncs, tls })
+    Ok(Assembled { sequencer, submissions, reads, parts, clock, syncs, tls, rules })
 }
 
 /// Without it the relay is as good: alerts do not wait for someone who wants to know who hears them.
@@ -419,9 +385,10 @@ fn open_door<S: Storage>(
     sequencer: &Sequencer<S>,
     part: &Parts,
     clock: &Arc<Clock>,
+    rules: &SharedRules,
 ) -> Option<Door> {
     let judge = Judge {
-        rules: Arc::clone(&part.config.rules),
+        rules: rules.clone(),
         clock: Arc::clone(clock),
         chains: Arc::clone(&part.chains),
         verdicts: Arc::clone(&part.verdicts),

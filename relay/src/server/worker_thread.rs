@@ -184,6 +184,7 @@ impl Local {
             Letter::Jump(head) => self.with(|worker| worker.handle_jump(head)),
             Letter::Reply(reply) => self.with(|worker| worker.handle_reply(*reply)),
             Letter::Reach(report) => self.with(|worker| worker.handle_reach(&report)),
+            Letter::Rules(rules) => self.with(|worker| worker.handle_rules(rules, self.clock.steady())),
             // Who asked may have gone; it makes room for an answer of each worker.
             Letter::Chains(tell) => drop(tell.try_send(self.worker.borrow().chains())),
             Letter::Shutdown(retry) => self.with(|worker| worker.handle_shutdown(retry)),

@@ -22,6 +22,7 @@ mod past;
 mod requests;
 mod revoked;
 mod ring;
+mod rooted;
 mod session;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use vigie_proto::chain::{TokenHash, Verdicts};
-use vigie_proto::channel::Plane;
 use vigie_proto::credential::Credential;
 use vigie_proto::frame::{ClientFrame, Rejection, ServerFrame, Start};
 use vigie_proto::hear::Reader;
@@ -111,15 +110,8 @@ impl Worker {
         self.set_deadline(id, next.min(ends));
         self.push_text(id, welcome.to_text());
         // Before any event: what waits in an outbox is written in order. And before any chain, revocations bring some.
-        let rotations: Vec<String> = self.rotations(plane).collect();
-        rotations.into_iter().for_each(|frame| self.push_text(id, frame));
+        self.rotations(plane).into_iter().for_each(|frame| self.push_text(id, frame));
         self.give_revocations(id, plane);
-    }
-
-    /// What the roots of a plane have stated, as frames; at most 16 KiB.
-    fn rotations(&self, plane: Plane) -> impl Iterator<Item = String> {
-        let all = self.config.rules.roots.rotations().filter(move |rotation| rotation.plane() == plane);
-        all.map(|rotation| ServerFrame::Rotation { jws: (&**rotation.token()).into() }.to_text())
     }
 
     fn carry_out(&mut self, id: SessionId, request: Request) {

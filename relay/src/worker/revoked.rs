@@ -74,14 +74,20 @@ impl Worker {
     /// A session that is being closed for another reason still writes what waits, for up to
     /// [`CLOSE_WITHIN`](super::deadlines::CLOSE_WITHIN): not to one who is revoked.
     fn hurry_end(&mut self, id: SessionId, new: &[Arc<StoredRevocation>]) {
-        let by = self.last_now.plus(END_WITHIN);
         let Some(session) = self.session(id) else { return };
         let under = session.closing_under.as_ref();
         if under.is_some_and(|chain| new.iter().any(|one| one.in_force.meets(chain).is_some())) {
-            session.outbox.drop_events();
-            let by = session.deadline.min(by);
-            self.set_deadline(id, by);
+            self.hurry(id);
         }
+    }
+
+    /// It is given nothing of what waits, and is dropped soon.
+    pub(super) fn hurry(&mut self, id: SessionId) {
+        let by = self.last_now.plus(END_WITHIN);
+        let Some(session) = self.session(id) else { return };
+        session.outbox.drop_events();
+        let by = session.deadline.min(by);
+        self.set_deadline(id, by);
     }
 
     /// Puts what the session lacks of the revocations of its plane into its outbox.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
 use vigie_proto::id::{LogId, Nonce};
 use vigie_proto::login::{self, Binding};
@@ -13,6 +14,7 @@ use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::journal::{Journal, JournalConfig, Record};
 use vigie_relay::sequencer::{Committed, Sequencer, Submission};
+use vigie_relay::trust::SharedRules;
 use vigie_relay::worker::{Effect, Output, SessionId, Worker, WorkerConfig};
 
 use crate::cases::{Case, Step};
@@ -173,4 +175,19 @@ pub(crate) fn try_on(people: &People, case: &Case, row: &str, cell: &Cell) {
     assert_eq!(holds(&seen.stored, twin.jws()), 1, "{row}: the twin is stored");
     assert!(given(&seen, twin.jws()) > 0, "{row}: the twin is given");
     assert_eq!(seen.acknowledged, case.twin.len(), "{row}: the twin is acknowledged");
+}
+
+/// Verified by the worker while its root counted; the roots are others by the time that the journal thread decides.
+pub(crate) fn roots_that_went_admit_nothing(people: &People, said: &Said) {
+    for (roots, code) in [(Roots::default(), Some("unknown_root")), (people.roots.clone(), None)] {
+        let mut line = Line::new(people);
+        let rules = SharedRules::new(Rules::new(people.roots.clone(), vec!["localhost".to_owned()]));
+        line.sequencer.set_rules(rules.clone());
+        let submission = line.ask(people, said);
+        rules.trust(roots);
+        let committed = line.sequencer.commit(vec![submission], Ok(NOW)).unwrap();
+        let refused = committed.answers[0].outcome.as_ref().err().map(|refusal| refusal.code.as_str());
+        assert_eq!(refused, code);
+        assert_eq!(committed.batch.is_none() && committed.revocations.is_none(), code.is_some());
+    }
 }

@@ -1,0 +1,74 @@
+//! What a relay judges by, as its threads share it: fixed at the start but for the roots, which may be read again while it
+//! runs.
+//!
+//! [`SharedRules::trust`] is called by the owner of the relay. From then on the journal thread admits nothing under a root
+//! that is not trusted any more, whatever was verified before ([`SharedRules::judge`]); workers are given the new rules by
+//! letter, and end the sessions that they leave without a root.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use vigie_proto::chain::{Chain, Roots};
+use vigie_proto::refusal::Refusal;
+use vigie_proto::session::relay::Rules;
+use vigie_proto::time::Timestamp;
+
+/// See the module's documentation. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct SharedRules(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    now: RwLock<Arc<Rules>>,
+    /// The roots are not those of the start: what was verified is looked at again.
+    renewed: AtomicBool,
+    /// What was to take the place of the roots could not be used.
+    refused: AtomicBool,
+}
+
+impl SharedRules {
+    /// Those of the start.
+    pub fn new(rules: Rules) -> Self {
+        Self(Arc::new(Shared {
+            now: RwLock::new(Arc::new(rules)),
+            renewed: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+        }))
+    }
+
+    /// Those of this moment.
+    pub fn now(&self) -> Arc<Rules> {
+        Arc::clone(&self.0.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Trusts these roots from now on, and no others.
+    pub fn trust(&self, roots: Roots) -> Arc<Rules> {
+        let mut now = self.0.now.write().unwrap_or_else(PoisonError::into_inner);
+        let new = Arc::new(Rules { roots, ..Rules::clone(&now) });
+        *now = Arc::clone(&new);
+        self.0.renewed.store(true, Ordering::Release);
+        self.0.refused.store(false, Ordering::Relaxed);
+        new
+    }
+
+    /// Whether a chain that was verified before still leads to a trusted root, and is good at this moment by it.
+    ///
+    /// # Errors
+    /// `unknown_root`, or those of [`Chain::judge`].
+    pub fn judge(&self, chain: &Chain, at: Timestamp) -> Result<(), Refusal> {
+        if !self.0.renewed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        chain.under(&self.now().roots)?.judge(at)
+    }
+
+    /// New roots could not be used: those before stay.
+    pub(crate) fn note_refused(&self) {
+        self.0.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last renewal was refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+}

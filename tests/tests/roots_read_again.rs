@@ -1,0 +1,128 @@
+//! A relay trusts other roots while it runs: who stands under a new one gets in, who stands under one that is gone is out
+//! within a second, and the others notice nothing.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use vigie_proto::chain::Roots;
+use vigie_proto::channel::Plane;
+use vigie_proto::rotation::{self, Handover};
+use vigie_proto::severity::Severity::Minor;
+use vigie_relay::health::Warning;
+use vigie_tests::raw::{Came, Raw};
+use vigie_tests::soon;
+use vigie_tests::world::{Command, Person, World, now};
+
+const PARIS: &str = "alert/fr.idf.75.paris";
+
+fn pinning(roots: &[&Person]) -> Roots {
+    Roots::new(roots.iter().map(|root| root.key.public().thumbprint()))
+}
+
+/// What a log-in is answered with: `welcome`, or a code.
+async fn knock(world: &World, at: SocketAddr, person: &Person) -> String {
+    let mut raw = Raw::connect(world, at).await;
+    let login = raw.login_frame(person).await;
+    raw.send(&login).await;
+    let answer = raw.frame().await;
+    let said = if answer["op"] == "refused" { &answer["code"] } else { &answer["op"] };
+    said.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_root_that_comes_lets_in_and_one_that_goes_ends_its_sessions_within_a_second() {
+    let (world, others) = (World::new(), Command::new(Plane::Live));
+    let (ours, theirs) = (&world.live.root, &others.root);
+    let mut config = world.config("journal");
+    config.roots = pinning(&[ours]);
+    let relay = world.relay_with(config);
+    let at = relay.local_addr();
+    let mut reader = Raw::log_in(&world, at, &world.live.town).await;
+    reader.subscribe(&[PARIS], None).await;
+    assert_eq!(knock(&world, at, &others.town).await, "unknown_root");
+    relay.note_roots_unusable();
+    assert!(relay.status().warnings.contains(&Warning::RootsRefused));
+    relay.renew_roots(pinning(&[ours, theirs]));
+    assert!(!relay.status().warnings.contains(&Warning::RootsRefused));
+    let mut guest = Raw::log_in(&world, at, &others.town).await;
+    guest.subscribe(&[PARIS], None).await;
+    let said = guest.publish(&others.town.say(PARIS, "de l'autre", Minor)).await;
+    assert_eq!(said["op"], "receipt", "{said}");
+    for session in [&mut reader, &mut guest] {
+        assert_eq!(soon(session.event()).await["seq"], said["seq"]);
+    }
+    // Sent in the same moment, of which either may come first; answered after it, it is not admitted.
+    relay.renew_roots(pinning(&[ours]));
+    let began = Instant::now();
+    guest.send(&publish_frame(&others.town.say(PARIS, "trop tard", Minor))).await;
+    let mut told = Vec::new();
+    let close = loop {
+        match soon(guest.next()).await {
+            Came::Closed(code, reason) => break (code, reason),
+            Came::Frame(frame) => told.push(frame),
+            Came::Gone => panic!("it was cut off: {told:?}"),
+        }
+    };
+    assert_eq!(close, (1008, "session_expired".to_owned()));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(told.iter().all(|frame| frame["op"] != "receipt"), "{told:?}");
+    assert_eq!(knock(&world, at, &others.town).await, "unknown_root");
+    // Who stands under a root that stayed hears on, and nothing of what came too late.
+    let mut author = Raw::log_in(&world, at, &world.live.nation).await;
+    let next = author.publish(&world.live.nation.say(PARIS, "après", Minor)).await;
+    assert_eq!(soon(reader.event()).await["seq"], next["seq"]);
+    assert_eq!(next["seq"], said["seq"].as_u64().unwrap() + 1);
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+fn publish_frame(jws: &str) -> String {
+    serde_json::json!({"op": "publish", "n": 7, "jws": jws}).to_string()
+}
+
+#[tokio::test]
+async fn a_rotation_that_comes_is_told_to_sessions_and_ends_the_old_root_at_its_time() {
+    let (world, heirs) = (World::new(), Command::new(Plane::Live));
+    let old = &world.live.root;
+    let mut config = world.config("journal");
+    config.roots = pinning(&[old]);
+    let relay = world.relay_with(config);
+    let at = relay.local_addr();
+    let mut reader = Raw::log_in(&world, at, &world.live.town).await;
+    reader.subscribe(&[PARIS], None).await;
+    let rotate = |until| {
+        let from = now().minus(Duration::from_secs(3_600));
+        let handover = Handover { successor: *heirs.root.key.public(), from, until };
+        rotation::sign(&old.key, Plane::Live, &handover).unwrap()
+    };
+    let trusting = |tokens: &[&str]| {
+        let mut roots = pinning(&[old]);
+        roots.install(tokens.iter().copied()).unwrap();
+        roots
+    };
+    let open = rotate(None);
+    relay.renew_roots(trusting(&[open.token()]));
+    let told = loop {
+        match soon(reader.next()).await {
+            Came::Frame(frame) if frame["op"] == "rotation" => break frame,
+            Came::Frame(_) => {}
+            Came::Closed(code, reason) => panic!("{code} {reason}"),
+            Came::Gone => panic!("it was cut off"),
+        }
+    };
+    assert_eq!(told["jws"], &**open.token());
+    assert_eq!(knock(&world, at, &heirs.town).await, "welcome");
+    // The end of the old root comes later, and not with the next start.
+    let end = now().plus(Duration::from_secs(2));
+    relay.renew_roots(trusting(&[open.token(), rotate(Some(end)).token()]));
+    let close = loop {
+        if let Came::Closed(code, reason) = soon(reader.next()).await {
+            break (code, reason);
+        }
+    };
+    assert_eq!(close, (1008, "session_expired".to_owned()));
+    assert!(now() >= end);
+    assert_eq!(knock(&world, at, &world.live.town).await, "root_ended");
+    assert_eq!(knock(&world, at, &heirs.town).await, "welcome");
+    relay.stop(Duration::ZERO).unwrap();
+}
