@@ -7,6 +7,7 @@
 mod copies;
 mod ids;
 mod leaves;
+mod lost;
 mod plan;
 mod rebuild;
 mod revoking;
@@ -53,6 +54,7 @@ pub struct Sequencer<S: Storage> {
     leaves: Leaves,
     copies: CopiesOnDisk,
     revoking: Revoking,
+    revocations_lost: u64,
     head: Position,
     workers: usize,
     /// Where the roots may be renewed while it runs.
@@ -86,6 +88,8 @@ impl<S: Storage> Sequencer<S> {
             visit(record, &mut ids, &mut leaves, &chains, now);
             Ok(())
         })?;
+        let revocations_lost = lost::count(&revocations, journal.damage());
+        lost::tell(revocations_lost);
         let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now, journal.write_place());
         tell_losses(&journal, &leaves, &chains);
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
@@ -96,6 +100,7 @@ impl<S: Storage> Sequencer<S> {
             leaves,
             copies: CopiesOnDisk::default(),
             revoking,
+            revocations_lost,
             head,
             workers,
             rules: None,
@@ -134,6 +139,12 @@ impl<S: Storage> Sequencer<S> {
     /// The revocations on disk, shared with the workers.
     pub fn revocations(&self) -> Arc<StoredRevocations> {
         self.revoking.stored()
+    }
+
+    /// Revocations that the journal had and could not give when it was opened, as far as what is left can tell: whom they
+    /// ended is let in again.
+    pub const fn revocations_lost(&self) -> u64 {
+        self.revocations_lost
     }
 
     /// Whether the disk had no room when it was last needed: until [`Sequencer::rest`] finds some, only what may use the

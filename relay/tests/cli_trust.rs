@@ -13,6 +13,8 @@ mod ends;
 mod explain;
 #[path = "cli_trust/list.rs"]
 mod list;
+#[path = "cli_trust/lost.rs"]
+mod lost;
 #[path = "cli_trust/revoke.rs"]
 mod revoke;
 #[path = "cli_trust/roots.rs"]

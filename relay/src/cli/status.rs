@@ -102,6 +102,7 @@ fn red(screen: &Screen, status: &Status) -> Vec<String> {
             Warning::CertificateRefused
                 | Warning::CredentialEnded
                 | Warning::RevocationsFull
+                | Warning::RevocationsLost
                 | Warning::RootsRefused
         );
         let tone = if urgent { Tone::Bad } else { Tone::Caution };

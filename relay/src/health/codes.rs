@@ -99,6 +99,10 @@ codes! {
         ReserveUsed = "reserve_used",
             "the room kept for cancels and urgent messages is not whole; free some space",
             "la place gardée pour annulations et messages urgents n'est pas entière ; faites de la place";
+        /// Revocations in the journal could not be read at the start.
+        RevocationsLost = "revocations_lost",
+            "revocations in the journal cannot be read, or may have stood where it is damaged: whom they ended is let in again; put the damaged file back from a copy, import that copy, or send them again (`vigie trust send`)",
+            "des révocations du journal sont illisibles, ou ont pu se trouver là où il est abîmé : ceux qu'elles écartaient sont de nouveau admis ; remettez le fichier abîmé d'une copie, importez cette copie, ou renvoyez-les (« vigie trust send »)";
         /// Nine tenths of what may be revoked is.
         RevocationsFull = "revocations_full",
             "more than nine tenths of the room for revocations is taken: soon only roots can revoke; look who issues them (`vigie journal export`) and revoke whoever floods",

@@ -67,6 +67,7 @@ pub(crate) struct JournalNumbers {
     pub(crate) full: bool,
     pub(crate) ids: usize,
     pub(crate) revocations: usize,
+    pub(crate) revocations_lost: u64,
     pub(crate) receipts: u64,
     pub(crate) refused: u64,
     pub(crate) batches: u64,
@@ -79,6 +80,7 @@ impl JournalNumbers {
         self.full = sequencer.is_full();
         self.ids = sequencer.ids_in_force();
         self.revocations = sequencer.revocations().len();
+        self.revocations_lost = sequencer.revocations_lost();
     }
 
     /// What means to look at each segment.

@@ -77,6 +77,11 @@ pub fn text(status: &Status) -> String {
     page.gauge("vigie_ids", "Messages in force.", journal.ids);
     page.gauge("vigie_ids_max", "Past so many messages are refused.", journal.ids_max);
     page.gauge("vigie_revocations", "Revocations that hold.", journal.revocations);
+    page.gauge(
+        "vigie_revocations_lost",
+        "Revocations that the journal could not give at the start, or may have lost.",
+        journal.revocations_lost,
+    );
     page.gauge("vigie_revocations_max", "Past so many revocations are refused.", journal.revocations_max);
     if let Some(certificate) = status.certificate {
         page.gauge("vigie_certificate_left_seconds", "Until the TLS certificate ends.", certificate.left_s);

@@ -109,7 +109,18 @@ pub(crate) struct Origin<'a, S: Storage> {
 
 impl Health {
     pub(crate) fn new<S: Storage>(origin: Origin<'_, S>) -> Self {
-        let Origin { sequencer, syncs, clock, workers, connections, strangers, tls, credential, rules, ended } = origin;
+        let Origin {
+            sequencer,
+            syncs,
+            clock,
+            workers,
+            connections,
+            strangers,
+            tls,
+            credential,
+            rules,
+            ended,
+        } = origin;
         let began = Instant::now();
         let mut numbers = JournalNumbers::default();
         numbers.look(sequencer);
@@ -256,6 +267,7 @@ impl Health {
             ids_max: IDS_IN_FORCE_MAX as u64,
             revocations: numbers.revocations as u64,
             revocations_max: REVOCATIONS_MAX as u64,
+            revocations_lost: numbers.revocations_lost,
             recovery: Some(self.recovery.into()),
         }
     }

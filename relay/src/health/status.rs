@@ -134,6 +134,10 @@ pub struct JournalStatus {
     /// Revocations that hold, of both planes.
     #[serde(default)]
     pub revocations: u64,
+    /// Those that the journal had and could not give at the start, or stretches of damage in which one may have stood: whom
+    /// they ended is let in again.
+    #[serde(default)]
+    pub revocations_lost: u64,
     /// Past so many (but for a sixteenth that is kept for roots) revocations are refused as `full`; 0 where the relay is of
     /// a version that does not tell.
     #[serde(default)]
@@ -281,6 +285,7 @@ impl Status {
         ];
         let warnings = [
             (!self.damage.is_empty(), Warning::JournalDamaged),
+            (self.journal.revocations_lost > 0, Warning::RevocationsLost),
             // Before the journal thread has moved nobody has looked at it.
             (!self.journal.reserve_whole && !starting, Warning::ReserveUsed),
             // Messages are taken and given all the same: whoever fills it keeps nobody away from the relay.
@@ -349,6 +354,7 @@ mod tests {
                 ids: 1,
                 ids_max: 160,
                 revocations: 0,
+                revocations_lost: 0,
                 revocations_max: 100,
                 recovery: None,
             },
@@ -396,6 +402,10 @@ mod tests {
         assert_eq!(made(|_, facts| facts.stopping = true), red("stopping"));
         assert_eq!(made(|status, _| status.clock = ClockState::Suspect), red("clock_suspect"));
         assert_eq!(made(|status, _| status.journal.full = true), red("journal_full"));
+        assert_eq!(
+            made(|status, _| status.journal.revocations_lost = 1),
+            (true, vec![], vec!["revocations_lost"])
+        );
         assert_eq!(made(|status, _| status.roots_refused = true), (true, vec![], vec!["roots_refused"]));
         assert_eq!(made(|status, _| status.journal.ids = 149), (true, vec![], vec![]));
         assert_eq!(made(|status, _| status.journal.ids = 150), red("ids_full"));

@@ -11,14 +11,14 @@ use crate::support::{Place, command, vigie};
 /// Far longer than two looks of the relay at its files.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Relay {
+pub(crate) struct Relay {
     child: Child,
     address: String,
     health: String,
 }
 
 impl Relay {
-    fn start(place: &Place) -> Self {
+    pub(crate) fn start(place: &Place) -> Self {
         let config = place.path("vigie.toml");
         let mut child =
             command(&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"]).spawn().unwrap();
@@ -37,7 +37,19 @@ impl Relay {
         assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
-    fn status(&self) -> Value {
+    /// Asks it to stop, and waits for that.
+    pub(crate) fn end(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// What an operator sees.
+    pub(crate) fn shown(&self) -> String {
+        vigie(&["relay", "status", "--url", &self.health]).out
+    }
+
+    pub(crate) fn status(&self) -> Value {
         vigie(&["relay", "status", "--url", &self.health, "--json"]).objects().remove(0)
     }
 
@@ -59,7 +71,7 @@ impl Drop for Relay {
 }
 
 /// Points a deployment at a relay that is another's.
-fn point(place: &Place, relay: &Relay) {
+pub(crate) fn point(place: &Place, relay: &Relay) {
     let text = std::fs::read_to_string(place.path("context.toml")).unwrap();
     let lines = text.lines().map(|line| match line.starts_with("relays = ") {
         true => format!("relays = [\"wss://{}\"]", relay.address),
@@ -99,7 +111,10 @@ fn roots_count_from_the_moment_the_settings_name_them_until_they_do_not() {
     }
     // A line that is no good, and one that is not closed: all that counted goes on to count.
     let good = std::fs::read_to_string(place.path("vigie.toml")).unwrap();
-    for broken in [good.replacen("\nroots = [\n", "\nroots = [\n    \"x\",\n", 1), good.replacen("\nroots = [", "\nroots = ", 1)] {
+    for broken in [
+        good.replacen("\nroots = [\n", "\nroots = [\n    \"x\",\n", 1),
+        good.replacen("\nroots = [", "\nroots = ", 1),
+    ] {
         std::fs::write(place.path("vigie.toml"), &broken).unwrap();
         relay.hang_up();
         relay.wait("refused", refused);
