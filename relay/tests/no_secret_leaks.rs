@@ -76,7 +76,8 @@ fn secrets_below(folder: &Path, found: &mut Vec<Secret>) {
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
             secrets_below(&entry, found);
-        } else if fs::read(&entry).unwrap().windows(11).any(|part| part == b"PRIVATE KEY") {
+        } else if entry.is_file() && fs::read(&entry).unwrap().windows(11).any(|part| part == b"PRIVATE KEY")
+        {
             found.push(Secret::read(entry));
         }
     }

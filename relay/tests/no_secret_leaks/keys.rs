@@ -96,6 +96,10 @@ impl Talk {
                     open.push(path);
                     continue;
                 }
+                // Not a socket.
+                if !path.is_file() {
+                    continue;
+                }
                 let bytes = fs::read(&path).unwrap();
                 // Files of the journal are mostly room that nothing was written to.
                 let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
