@@ -36,8 +36,9 @@ PHASES = tuple(
         ("skipped", "", ("skipped",)),
         ("p50", "µs", ("latency", "p50")),
         ("p99", "µs", ("latency", "p99")),
+        ("load generator late, p99", "µs", ("late", "p99")),
     )
-    if phase == "paced" or path[0] != "latency"
+    if phase == "paced" or path[0] not in ("latency", "late")
 ) + (
     figure("CPU per connection, all included", "µs", "connect_cpu_us"),
     figure("memory per idle reader", "KiB", "resident_kib_each_idle"),

@@ -25,10 +25,14 @@ import tempfile
 
 import cases
 import report
-from servers import Tools, Unavailable
+from servers import Tools, Unavailable, pinned
 
 # A case that takes longer hangs.
 CASE_SECONDS = 300
+# A load generator that publishes later than this has lost its core to something else: what it then sends at once a server
+# may batch. Such a measurement is repeated, this often at most.
+LATE_US_MAX = 2_000
+REPEATS = 2
 # Connections of the largest case, twice, and some.
 FILES_WANTED = 20_000
 
@@ -77,8 +81,9 @@ def raise_files():
 
 def load(tools, arguments):
     """Runs the load generator on its core; gives its report, or raises what it said."""
-    command = ["taskset", "-c", str(tools.load_core), str(tools.load), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=CASE_SECONDS, check=False)
+    command = list(map(str, [tools.load, *arguments]))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=CASE_SECONDS, check=False,
+                          **pinned(tools.load_core))
     if done.returncode != 0:
         raise Unavailable(done.stderr.strip()[-500:])
     return json.loads(done.stdout)
@@ -96,26 +101,38 @@ def measure(tools, case, server_type, run, scratch, quick):
     if getattr(tools, server_type.kind, None) is None:
         return []
     folder = scratch / "server"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    server = server_type(tools)
-    arguments = list(case.quick if quick else case.arguments)
-    try:
-        with server.running(folder) as (port, pid):
-            told = load(tools, [*arguments, "--peer", server.kind, "--address", f"127.0.0.1:{port}",
-                                "--pid", pid, *server.load_arguments(folder)])
-    except (Unavailable, subprocess.TimeoutExpired) as error:
-        print(f"run {run}, {case.name}, {server.name}: {error}", file=sys.stderr)
-        return [row(run, case.name, server.name, "failed", "", 1)]
+    for _ in range(REPEATS + 1):
+        told = attempt(tools, case, server_type(tools), run, folder, quick)
+        late = ((told or {}).get("paced") or {}).get("late") or {"p99": 0}
+        if late["p99"] <= LATE_US_MAX:
+            break
+        print(f"run {run}, {case.name}, {server_type.name}: the load generator was late by {late['p99']:,.0f} µs",
+              file=sys.stderr)
+    if told is None:
+        return [row(run, case.name, server_type.name, "failed", "", 1)]
     figures = []
     for name, unit, path in case.figures:
         value = told
         for key in path:
             value = value[key]
-        figures.append(row(run, case.name, server.name, name, unit, value))
+        figures.append(row(run, case.name, server_type.name, name, unit, value))
     shown = ", ".join(f"{entry['figure']} {entry['value']:.6g}" for entry in figures[:4])
-    print(f"run {run}, {case.name}, {server.name}: {shown}", file=sys.stderr)
+    print(f"run {run}, {case.name}, {server_type.name}: {shown}", file=sys.stderr)
     return figures
+
+
+def attempt(tools, case, server, run, folder, quick):
+    """One measurement of a fresh server; `None` when it failed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    arguments = list(case.quick if quick else case.arguments)
+    try:
+        with server.running(folder) as (port, pid):
+            return load(tools, [*arguments, "--peer", server.kind, "--address", f"127.0.0.1:{port}",
+                                "--pid", pid, *server.load_arguments(folder)])
+    except (Unavailable, subprocess.TimeoutExpired) as error:
+        print(f"run {run}, {case.name}, {server.name}: {error}", file=sys.stderr)
+        return None
 
 
 def row(run, case, server, name, unit, value):

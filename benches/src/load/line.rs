@@ -60,6 +60,8 @@ impl Line {
         name: &str,
     ) -> anyhow::Result<Self> {
         let socket = TcpStream::connect(address)?;
+        // A message that waits for the acknowledgement of the one before would reach the server with others.
+        socket.set_nodelay(true)?;
         let tls =
             UnbufferedClientConnection::new(Arc::clone(config), ServerName::try_from(name.to_owned())?)?;
         let (rest, out) = (Vec::new(), Vec::new());

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Latencies, Span, as_f64};
 use crate::load::peer::Role;
-use crate::load::{Crowd, Process};
+use crate::load::{Crowd, Histogram, Process};
 
 /// How the case is run.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,9 @@ pub struct Phase {
     pub writes: f64,
     /// From when a message was due; not when saturated.
     pub latency: Option<Latencies>,
+    /// How late the load generator published itself; not when saturated. What is late comes in bursts, which a server may
+    /// batch: such a run measures the machine.
+    pub late: Option<Latencies>,
 }
 
 /// Messages before anything is measured, in windows.
@@ -175,6 +178,7 @@ impl Run<'_> {
     fn paced(&mut self) -> anyhow::Result<Phase> {
         let interval = Duration::from_secs(1).mul_f64(as_f64(self.audience) / as_f64(self.options.rate));
         let messages = self.paced_messages();
+        let mut late = Histogram::default();
         let mut phase = self.measured(|run| {
             let (first, before, start) = (run.crowd.next(), run.crowd.delivered(), Instant::now());
             run.crowd.expect(Some((start, interval)));
@@ -182,6 +186,7 @@ impl Run<'_> {
             while run.crowd.next() < first + messages {
                 // What the server would not take yet is sent late, and its latency counts from when it was due.
                 if Instant::now() >= due && run.crowd.sendable() > 0 {
+                    late.add(due.elapsed());
                     run.crowd.publish(run.publisher, 1)?;
                     due += interval;
                 }
@@ -192,6 +197,7 @@ impl Run<'_> {
             Ok(())
         })?;
         phase.latency = Some(Latencies::from(self.crowd.latency()));
+        phase.late = Some(Latencies::from(&late));
         Ok(phase)
     }
 
@@ -217,6 +223,7 @@ impl Run<'_> {
             load: used.cpu_us / 1e6 / used.seconds,
             writes: each(used.writes),
             latency: None,
+            late: None,
         })
     }
 }
