@@ -1,10 +1,12 @@
 //! A line to a relay, spoken by hand: cheap enough for a thousand, and as slow as it is told to be.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use anyhow::Context as _;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -175,38 +177,62 @@ impl Line {
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(u32::try_from(bytes).unwrap()).unwrap();
         }
+        Self::over(socket, tls, address, who, tap).await.unwrap()
+    }
+
+    /// The same from an address of its own, where the relay may be away or refuse.
+    pub(crate) async fn try_log_in(
+        tls: &Tls,
+        address: &str,
+        who: &Identity,
+        from: Ipv4Addr,
+    ) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind((from, 0).into())?;
+        Self::over(socket, tls, address, who, &Tap::open()).await
+    }
+
+    async fn over(
+        socket: TcpSocket,
+        tls: &Tls,
+        address: &str,
+        who: &Identity,
+        tap: &Tap,
+    ) -> anyhow::Result<Self> {
         // As on a network: with the 64 KiB of loopback a window never opens as wide as a segment.
-        socket2::SockRef::from(&socket).set_tcp_mss(SEGMENT_BYTES).unwrap();
-        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
-        stream.set_nodelay(true).unwrap();
+        socket2::SockRef::from(&socket).set_tcp_mss(SEGMENT_BYTES)?;
+        let stream = socket.connect(address.parse()?).await.context("TCP")?;
+        stream.set_nodelay(true)?;
         let stream = Tapped { stream, tap: tap.clone(), epoch: 0, taken: 0 };
-        let stream = tls.0.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
-        let binding = Binding::of_certificate(&stream.get_ref().1.peer_certificates().unwrap()[0]);
-        let mut request = "wss://localhost/".into_client_request().unwrap();
+        let stream = tls.0.connect(ServerName::try_from("localhost")?, stream).await.context("TLS")?;
+        let certificate = &stream.get_ref().1.peer_certificates().context("no certificate")?[0];
+        let binding = Binding::of_certificate(certificate);
+        let mut request = "wss://localhost/".into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("vigie.v1"));
         // Small buffers: there are a thousand of these.
         let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0);
-        let (socket, _) =
-            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await.unwrap();
+        let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
+        let (socket, _) = upgraded.await.context("upgrade")?;
         let mut line = Self { socket, n: 0 };
-        line.prove(who, binding).await;
-        line
+        line.prove(who, binding).await.context("log-in")?;
+        Ok(line)
     }
 
-    async fn prove(&mut self, who: &Identity, binding: Binding) {
-        let challenge: serde_json::Value = serde_json::from_str(&self.text().await).unwrap();
-        let nonce: Nonce = challenge["nonce"].as_str().unwrap().parse().unwrap();
+    async fn prove(&mut self, who: &Identity, binding: Binding) -> anyhow::Result<()> {
+        let challenge: serde_json::Value = serde_json::from_str(&self.text().await?)?;
+        let nonce: Nonce = challenge["nonce"].as_str().context("no nonce")?.parse()?;
         let chain = who.chain();
         let proof = login::sign(who.key(), chain.leaf().id(), chain.plane(), "localhost", nonce, binding);
         let links: Vec<_> = chain.links().iter().map(|link| link.token().to_string()).collect();
-        self.send(serde_json::json!({"op": "login", "chain": links, "proof": proof}).to_string()).await;
-        let welcome = self.text().await;
-        let welcome: serde_json::Value = serde_json::from_str(&welcome).unwrap();
-        assert_eq!(welcome["op"], "welcome", "{welcome}");
+        self.send(serde_json::json!({"op": "login", "chain": links, "proof": proof}).to_string()).await?;
+        let welcome = self.text().await?;
+        anyhow::ensure!(welcome.starts_with(r#"{"op":"welcome""#), "{welcome}");
+        Ok(())
     }
 
-    async fn send(&mut self, text: String) {
-        self.socket.send(Message::text(text)).await.unwrap();
+    async fn send(&mut self, text: String) -> anyhow::Result<()> {
+        Ok(self.socket.send(Message::text(text)).await?)
     }
 
     /// The next text, or how the line ended.
@@ -222,34 +248,56 @@ impl Line {
         }
     }
 
-    async fn text(&mut self) -> Utf8Bytes {
+    async fn text(&mut self) -> anyhow::Result<Utf8Bytes> {
         match self.next().await {
-            Came::Text(text) => text,
-            Came::Ended(why) => panic!("{why}"),
+            Came::Text(text) => Ok(text),
+            Came::Ended(why) => anyhow::bail!(why),
         }
     }
 
+    /// Asks, and gives the number of the request, which its answer carries.
+    async fn ask(&mut self, frame: impl FnOnce(u64) -> String) -> anyhow::Result<u64> {
+        self.n += 1;
+        self.send(frame(self.n)).await?;
+        Ok(self.n)
+    }
+
     /// The answer to a request; what else comes is passed over.
-    async fn answer(&mut self) -> Utf8Bytes {
-        let mine = format!("\"re\":{}", self.n);
+    async fn answer(&mut self, n: u64) -> anyhow::Result<Utf8Bytes> {
+        let mine = format!("\"re\":{n}");
         loop {
-            let text = self.text().await;
+            let text = self.text().await?;
             if text.contains(&mine) {
-                return text;
+                return Ok(text);
             }
         }
     }
 
     pub(crate) async fn subscribe(&mut self, channel: &str) {
-        self.n += 1;
-        self.send(format!(r#"{{"op":"subscribe","n":{},"channels":["{channel}"]}}"#, self.n)).await;
-        let answer = self.answer().await;
+        let frame = |n| format!(r#"{{"op":"subscribe","n":{n},"channels":["{channel}"]}}"#);
+        let n = self.ask(frame).await.unwrap();
+        let answer = self.answer(n).await.unwrap();
         assert!(answer.starts_with(r#"{"op":"subscribed""#), "{answer}");
     }
 
+    /// Subscribes from a place on. The answer comes as a text, after what there may be to tell before.
+    pub(crate) async fn subscribe_after(&mut self, channel: &str, after: &str) -> anyhow::Result<()> {
+        let frame = |n| format!(r#"{{"op":"subscribe","n":{n},"channels":["{channel}"],"after":"{after}"}}"#);
+        self.ask(frame).await.map(|_| ())
+    }
+
+    /// Publishes, and gives the number of the request: its answer comes as a text.
+    pub(crate) async fn ask_publish(&mut self, message: &str) -> anyhow::Result<u64> {
+        self.ask(|n| format!(r#"{{"op":"publish","n":{n},"jws":"{message}"}}"#)).await
+    }
+
+    /// Publishes, and waits for the answer.
+    pub(crate) async fn try_publish(&mut self, message: &str) -> anyhow::Result<Utf8Bytes> {
+        let n = self.ask_publish(message).await?;
+        self.answer(n).await
+    }
+
     pub(crate) async fn publish(&mut self, message: &str) -> Utf8Bytes {
-        self.n += 1;
-        self.send(format!(r#"{{"op":"publish","n":{},"jws":"{message}"}}"#, self.n)).await;
-        self.answer().await
+        self.try_publish(message).await.unwrap()
     }
 }

@@ -9,7 +9,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 #![allow(clippy::print_stdout, reason = "the figures belong to the output of the test")]
 
+#[allow(dead_code, reason = "some of it is for the storms")]
 mod line;
+#[allow(dead_code, reason = "some of it is for the storms")]
 mod process;
 
 use std::sync::Arc;
@@ -105,7 +107,10 @@ async fn listen(mut line: Line, published: Published, arrivals: mpsc::Sender<(u6
 
 impl Side {
     async fn start(name: &str) -> (Self, Tls, Context) {
-        let relay = Relay::start(name, &format!("ring_bytes_max = {RING_BYTES}"));
+        let relay = Relay::start(
+            name,
+            &format!("publishes_per_credential_max = 1000\nring_bytes_max = {RING_BYTES}"),
+        );
         let context = relay.context();
         let tls = Tls::new(&relay.place().join("tls/ca.pem"));
         let nation = context.identity("nation", Plane::Live).unwrap();

@@ -41,21 +41,24 @@ impl Relay {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let settings = place.join("vigie.toml");
         let text = std::fs::read_to_string(&settings).unwrap();
-        std::fs::write(&settings, format!("{text}\npublishes_per_credential_max = 1000\n{more}\n")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vigie"))
-            .args(["relay", "run", "--listen", "127.0.0.1:0", "--config"])
-            .arg(&settings)
-            .env("VIGIE_LOG", "error")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let first = lines.next().expect("the relay says where it listens").unwrap();
-        // What it says later must be taken from it, or it would wait for a reader.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("relay: {line}")));
-        let address = first.rsplit(' ').next().unwrap().to_owned();
-        assert!(address.starts_with("127.0.0.1:"), "{first}");
+        // One that is started again would take the port of health that all others want.
+        let text = format!("{text}\n{more}\nhealth = {{ listen = \"off\" }}\n");
+        std::fs::write(&settings, text).unwrap();
+        let (child, address) = run(&place, "127.0.0.1:0");
         Self { child, folder, address }
+    }
+
+    /// Stops it as its operator does, and waits until it has ended.
+    pub(crate) fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let ended = self.child.wait().unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+
+    /// Starts the stopped one again, at the same address.
+    pub(crate) fn start_again(&mut self) {
+        (self.child, _) = run(&self.place(), &self.address);
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -89,6 +92,25 @@ impl Relay {
             cpu: Duration::from_millis(ticks * 10),
         }
     }
+}
+
+/// Runs a relay until it says where it listens.
+fn run(place: &Path, listen: &str) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vigie"))
+        .args(["relay", "run", "--listen", listen, "--config"])
+        .arg(place.join("vigie.toml"))
+        .env("VIGIE_LOG", "error")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // What it found in its journal comes first.
+    let told = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("vigie: listening on "));
+    let address = told.expect("the relay says where it listens").rsplit(' ').next().unwrap().to_owned();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    // What it says later must be taken from it, or it would wait for a reader.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("relay: {line}")));
+    (child, address)
 }
 
 /// What the system says that all TCP sockets hold.
