@@ -178,6 +178,7 @@ impl Crowd {
             said.extend_from_slice(&message);
         }
         self.next += count;
+        member.published += count;
         member.line.say(&said).context("publishing")?;
         member.line.flush()?;
         Ok(self.next)
@@ -208,9 +209,15 @@ impl Crowd {
     }
 
     /// How many messages a publisher may send now, where the server bounds what it has not acknowledged.
-    pub fn sendable(&self) -> u64 {
-        let unacknowledged = self.next - self.hub.tally.acknowledged.min(self.next);
+    pub fn sendable(&self, index: usize) -> u64 {
+        let acknowledged = self.hub.tally.acknowledged.get(&index).copied().unwrap_or(0);
+        let unacknowledged = self.members[index].published.saturating_sub(acknowledged);
         self.hub.peer.unacknowledged_max().saturating_sub(unacknowledged)
+    }
+
+    /// How many publishers can have so many messages under way together.
+    pub fn publishers_for(&self, messages: u64) -> u64 {
+        messages.div_ceil(self.hub.peer.unacknowledged_max())
     }
 
     /// How many messages can be made ready.

@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub(super) number: usize,
     index: usize,
     pub(super) stage: Stage,
+    /// Messages that it has published.
+    pub(super) published: u64,
     protocol: Protocol,
 }
 
@@ -56,7 +58,7 @@ impl Member {
         let expected = Expected::of(role, number);
         let (answer, rest) = (Vec::new(), Vec::new());
         let protocol = Protocol { step: 0, answer, frames: Frames::default(), rest, expected };
-        Self { line, role, number, index, stage: Stage::Tls, protocol }
+        Self { line, role, number, index, stage: Stage::Tls, published: 0, protocol }
     }
 
     /// The socket may be ready: goes as far as it goes.

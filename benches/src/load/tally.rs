@@ -1,5 +1,6 @@
 //! What arrived: how much, how late, whether anything is missing.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::histogram::Histogram;
@@ -29,8 +30,8 @@ pub(super) struct Tally {
     pub(super) skipped: u64,
     /// Messages that came twice or too late.
     pub(super) repeated: u64,
-    /// Messages that a publisher has a receipt for.
-    pub(super) acknowledged: u64,
+    /// Messages that each publisher has a receipt for, by the index of its connection.
+    pub(super) acknowledged: HashMap<usize, u64>,
     /// Of authors, since they were last looked at: which connection, which message.
     pub(super) receipts: Vec<(usize, u64)>,
     pub(super) schedule: Option<Schedule>,
@@ -84,7 +85,7 @@ impl News for Ears<'_> {
     }
 
     fn acknowledged(&mut self, number: u64) {
-        self.tally.acknowledged += 1;
+        *self.tally.acknowledged.entry(self.index).or_default() += 1;
         if self.is_author {
             self.tally.receipts.push((self.index, number));
         }

@@ -4,6 +4,7 @@
 //! sent at once. So a server is never out of work, and what it does for a message it may do for several. Paced is an open
 //! loop: messages are sent when they are due, whatever became of those before; latency counts from when they were due.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -105,8 +106,10 @@ pub fn run(crowd: &mut Crowd, server: &Process, options: Options) -> anyhow::Res
     let connected = connecting.end(server)?;
     crowd.turn_for(REST)?;
     let idle = server.resident_kib()?;
-    let mut run = Run { crowd, server, options, audience, publisher: 0 };
-    run.publisher = run.crowd.connect(publisher, 1)?;
+    let mut run = Run { crowd, server, options, audience, publishers: 0..0 };
+    let publishers = usize::try_from(run.crowd.publishers_for(options.window))?;
+    let first = run.crowd.connect(publisher, publishers)?;
+    run.publishers = first..first + publishers;
     run.crowd.prepare(publisher, run.messages())?;
     run.closed_loop(options.window * WARM_UP_WINDOWS, Duration::MAX)?;
     let saturated = if options.saturated.is_zero() { None } else { Some(run.saturated()?) };
@@ -132,7 +135,8 @@ struct Run<'a> {
     options: Options,
     /// How many readers hear a message.
     audience: u64,
-    publisher: usize,
+    /// As many connections as the window takes, which have their turns; one where the server does not bound it.
+    publishers: Range<usize>,
 }
 
 impl Run<'_> {
@@ -156,10 +160,13 @@ impl Run<'_> {
         let (first, before) = (self.crowd.next(), self.crowd.delivered());
         let begun = Instant::now();
         let burst = (window / 2).max(1);
+        let mut turns = self.publishers.clone().cycle();
+        let mut publisher = turns.next().unwrap_or_default();
         while self.crowd.next() + burst <= first + messages && begun.elapsed() < time {
             let arrived = first + (self.crowd.delivered() - before) / self.audience;
-            if self.crowd.next() - arrived <= window - burst && self.crowd.sendable() >= burst {
-                self.crowd.publish(self.publisher, burst)?;
+            if self.crowd.next() - arrived <= window - burst && self.crowd.sendable(publisher) >= burst {
+                self.crowd.publish(publisher, burst)?;
+                publisher = turns.next().unwrap_or(publisher);
             }
             self.crowd.turn()?;
             if self.crowd.ended() > 0 {
@@ -185,9 +192,9 @@ impl Run<'_> {
             let mut due = start;
             while run.crowd.next() < first + messages {
                 // What the server would not take yet is sent late, and its latency counts from when it was due.
-                if Instant::now() >= due && run.crowd.sendable() > 0 {
+                if Instant::now() >= due && run.crowd.sendable(run.publishers.start) > 0 {
                     late.add(due.elapsed());
-                    run.crowd.publish(run.publisher, 1)?;
+                    run.crowd.publish(run.publishers.start, 1)?;
                     due += interval;
                 }
                 run.crowd.turn()?;
