@@ -5,7 +5,8 @@
 //!
 //! ```sh
 //! VIGIE_STORM_READERS=10000 cargo test --release -p vigie-relay --test storms reconnect -- --nocapture
-//! VIGIE_OVERLOAD_SECONDS=60 cargo test --release -p vigie-relay --test storms past -- --nocapture --test-threads 1
+//! VIGIE_OVERLOAD_SECONDS=60 cargo test --release -p vigie-relay --test storms past -- --nocapture
+//! VIGIE_DRIPPING_READERS=1000 cargo test --release -p vigie-relay --test storms drip -- --nocapture
 //! ```
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
@@ -17,10 +18,17 @@ mod line;
 #[allow(dead_code, reason = "some of it is for the stalled readers")]
 #[path = "../stalled_readers/process.rs"]
 mod process;
+mod dripping;
 mod overload;
 mod reader;
 mod reconnect;
 mod spread;
+mod thread;
+
+use tokio::sync::Mutex;
+
+/// One storm at a time: each is measured, and two cores have no room for four.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A number from the environment, where there is one.
 fn asked(name: &str, default: usize) -> usize {

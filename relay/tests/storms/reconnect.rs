@@ -6,19 +6,19 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use vigie_client::proto::cap::Urgency;
 use vigie_client::proto::channel::Plane;
 use vigie_client::proto::severity::Severity;
 use vigie_client::{Client, Draft, Identity, Live};
 
-use crate::asked;
 use crate::line::{Line, Tls};
 use crate::process::Relay;
 use crate::reader::{Reader, Resumed, Schedule, Seen, Stage, Waits};
 use crate::spread::Spread;
+use crate::thread::Thread;
+use crate::{ALONE, asked};
 
 /// One of so many readers lives on a thread of its own, and is the one whose waits count: on that of the others an alert
 /// waits for the handshakes of the test itself.
@@ -35,22 +35,6 @@ const RESUMED_WITHIN: Duration = Duration::from_secs(30);
 const URGENT_WITHIN: Duration = Duration::from_secs(10);
 /// For what has no promise.
 const DEADLINE: Duration = Duration::from_secs(180);
-
-/// A thread with a runtime, gone when it is dropped.
-struct Thread {
-    handle: Handle,
-    _runs: oneshot::Sender<()>,
-}
-
-impl Thread {
-    fn new() -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let handle = runtime.handle().clone();
-        let (runs, ended) = oneshot::channel();
-        std::thread::spawn(move || runtime.block_on(ended));
-        Self { handle, _runs: runs }
-    }
-}
 
 /// Publishes an alert whenever one is due, until it is told to stop, each until it is accepted.
 struct Author {
@@ -175,6 +159,7 @@ async fn published(stage: &Stage, count: u64) {
 
 #[tokio::test]
 async fn all_readers_reconnect_at_once_and_lose_nothing() {
+    let _alone = ALONE.lock().await;
     let count = asked("VIGIE_STORM_READERS", 2_000);
     let mut relay = Relay::start("storm", &format!("connections_max = {}", count + 100));
     let begun = Instant::now();
