@@ -59,8 +59,10 @@ impl Secret {
             ("Debug of bytes", list.trim_matches(['[', ']']).as_bytes().to_vec()),
             ("whole DER in base64url", URL_SAFE_NO_PAD.encode(&der).into()),
         ];
-        forms
-            .extend(body.iter().filter(|line| line.len() > 40).map(|line| ("PEM", line.as_bytes().to_vec())));
+        // Not the lines after the secret: they hold the public key, which certificates hold too.
+        let bytes_a_line = 3 * body[0].len() / 4;
+        let lines = body.iter().take((at + 32).div_ceil(bytes_a_line)).filter(|line| line.len() > 40);
+        forms.extend(lines.map(|line| ("PEM", line.as_bytes().to_vec())));
         Self { file, forms }
     }
 

@@ -81,6 +81,8 @@ pub(super) struct Driver<'a> {
     unread: Option<usize>,
     /// Read, and not judged yet: it waits for its turn.
     held: Option<Message>,
+    /// The last read went on until the system had no more: all layers above it are empty.
+    drained: bool,
     turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
@@ -98,6 +100,7 @@ impl<'a> Driver<'a> {
             answered: false,
             unread: None,
             held: None,
+            drained: false,
             turn: None,
         }
     }
@@ -117,6 +120,7 @@ impl<'a> Driver<'a> {
         let readable = self.local.may_read(self.id);
         if readable
             && !self.deaf
+            && self.may_have_come(cx)
             && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
         {
             return Poll::Ready(turn);
@@ -138,7 +142,15 @@ impl<'a> Driver<'a> {
         Poll::Pending
     }
 
+    /// Whether there may be something to read. Most turns are for writing: they ask the socket alone, and do not go
+    /// through WebSocket and TLS to find nothing.
+    fn may_have_come(&self, cx: &mut Context<'_>) -> bool {
+        let socket = self.socket.get_ref().stream().get_ref().0.stream();
+        !self.drained || socket.poll_read_ready(cx).is_ready()
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
+        self.drained = false;
         for _ in 0..READS_PER_TURN {
             let next = match self.held.take() {
                 Some(held) => Poll::Ready(Some(Ok(held))),
@@ -151,7 +163,10 @@ impl<'a> Driver<'a> {
                 return Poll::Pending;
             }
             match next {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.drained = !self.socket.get_ref().is_paused();
+                    return Poll::Pending;
+                }
                 Poll::Ready(Some(Ok(message @ Message::Text(_))))
                     if self.poll_turn(cx, until_logged_in).is_pending() =>
                 {

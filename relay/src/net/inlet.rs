@@ -116,6 +116,11 @@ impl<S> Inlet<S> {
         Self { stream, count: Some(count), limits }
     }
 
+    /// What is below.
+    pub(crate) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// The TLS handshake is done.
     pub(crate) const fn note_tls(&mut self) {
         if let Some(count) = &mut self.count {
