@@ -122,6 +122,33 @@ async fn who_is_revoked_is_out_within_a_second_and_says_nothing_more() {
 }
 
 #[tokio::test]
+async fn who_is_revoked_and_takes_nothing_loses_the_connection_all_the_same() {
+    let world = World::new();
+    let relay = world.relay();
+    let (town, nation) = (&world.live.town, &world.live.nation);
+    let mut deaf = Raw::log_in(&world, relay.local_addr(), town).await;
+    deaf.subscribe(&[PARIS], None).await;
+    let mut author = Raw::log_in(&world, relay.local_addr(), nation).await;
+    // More than the sockets between them hold.
+    let text = "é".repeat(45_000);
+    for number in 0..40 {
+        let message = nation.say("alert/fr", &format!("{number} {text}"), Minor);
+        assert_eq!(author.publish(&message).await["op"], "receipt");
+    }
+    let answer = send_revocation(&mut author, &revoke(nation, town, now(), 1)).await;
+    assert_eq!(answer["op"], "revoked", "{answer}");
+    let since = Instant::now();
+    soon(async {
+        while relay.status().connections > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    println!("gone after {:?}", since.elapsed());
+    drop(deaf);
+}
+
+#[tokio::test]
 async fn a_reader_is_told_before_any_event_and_only_of_what_it_lacks() {
     let world = World::new();
     let relay = world.relay();

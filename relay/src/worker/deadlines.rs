@@ -8,7 +8,7 @@ use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 
 use super::session::Stage;
-use super::{SessionId, Worker};
+use super::{Effect, SessionId, Worker};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
@@ -56,7 +56,8 @@ impl Worker {
             Stage::AwaitLogin(_) => return self.end(id, Code::LoginTimeout),
             Stage::Closing => {
                 session.overdue = true;
-                self.wake(id);
+                // Whether or not it was woken before: a driver whose socket takes nothing has not come back since.
+                self.effects.push_back(Effect::Wake(id));
                 return Timestamp::FAR_FUTURE;
             }
         };
