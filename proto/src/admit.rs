@@ -100,10 +100,13 @@ pub fn admit_revocation(
     if revocations.contains(revocation) {
         return Ok(RevocationAdmission::Known);
     }
-    let reaches_further = |end: Timestamp| verified.is_own() && revocation.statement().from < end;
-    if let Some(revoked) = revocations.revoked(verified.chain())
-        && !reaches_further(revoked.from())
-    {
+    let chain = verified.chain();
+    let forbidden = if verified.is_own() {
+        revocations.forbids_own(chain, revocation.statement().from)
+    } else {
+        revocations.revoked(chain)
+    };
+    if let Some(revoked) = forbidden {
         return Err(revoked.refusal());
     }
     verified.judge_admitted(admitted)?;

@@ -114,7 +114,7 @@ impl StoredRevocations {
                 Plane::Live => live.push(Arc::clone(one)),
                 Plane::Exercise => exercise.push(Arc::clone(one)),
             }
-            for gone in in_force.keep_furthest_own(one.in_force.revocation().statement().target) {
+            for gone in in_force.keep_furthest_own(&one.in_force) {
                 let of_plane = if gone.plane() == Plane::Live { &mut *live } else { &mut *exercise };
                 of_plane.retain(|known| known.in_force.revocation().id() != gone.id());
             }

@@ -387,7 +387,9 @@ impl<S: Storage> Sequencer<S> {
             return Ok(stored);
         }
         let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
-        self.still_trusted(new.chain(), place.admitted)?;
+        if let Some(rules) = &self.rules {
+            rules.judge_revocation(new, place.admitted)?;
+        }
         if !self.chains.has_room(new.chain(), plan.credentials.len(), true) {
             return Err(Code::Full.into());
         }

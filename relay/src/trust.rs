@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use vigie_proto::chain::{Chain, Roots};
 use vigie_proto::refusal::Refusal;
+use vigie_proto::revocation::VerifiedRevocation;
 use vigie_proto::session::relay::Rules;
 use vigie_proto::time::Timestamp;
 
@@ -60,6 +61,19 @@ impl SharedRules {
             return Ok(());
         }
         chain.under(&self.now().roots)?.judge(at)
+    }
+
+    /// As [`SharedRules::judge`], of the issuer of a revocation: what is his own he gives up after his root has handed over
+    /// too.
+    ///
+    /// # Errors
+    /// `unknown_root`, or those of [`Chain::judge`].
+    pub fn judge_revocation(&self, new: &VerifiedRevocation, at: Timestamp) -> Result<(), Refusal> {
+        if !self.0.renewed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let chain = new.chain().under(&self.now().roots)?;
+        if new.is_own() { chain.judge_but_root_end(at) } else { chain.judge(at) }
     }
 
     /// New roots could not be used: those before stay.

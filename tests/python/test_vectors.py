@@ -301,7 +301,10 @@ class Revocations(Cases):
                 try:
                     issuer = chain_of(case["chain"])
                     new = revocations.verify(TOKENS["revocations"][case["token"]], issuer, one["admitted"])
-                    out = [old.since for old in held if old.meets(issuer) and old.id != new.id]
+                    apart = lambda old: (old.is_own() and old.issuer[-1].thumbprint == issuer[-1].thumbprint
+                                         and old.issuer[0].thumbprint != issuer[0].thumbprint)
+                    meeting = [old for old in held if old.meets(issuer) and old.id != new.id]
+                    out = [old.since for old in meeting if not new.is_own() or not apart(old)]
                     vigie.need(not out or new.is_own() and new.since < min(out), "revoked")
                     held.append(new)
                 except vigie.Refusal as why: verdict = why.code

@@ -15,9 +15,10 @@ use vigie_client::proto::frame::Start;
 use vigie_client::{Delivery, Live, Reader};
 use vigie_proto::admit::Stored;
 use vigie_proto::chain::{Chain, Roots};
-use vigie_proto::channel::Plane;
+use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::frame::ServerFrame;
 use vigie_proto::id::{LogId, MessageId, Nonce, RevocationId, Sequence};
+use vigie_proto::key::SigningKey;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Refusal};
@@ -31,7 +32,7 @@ use vigie_relay::journal::JournalConfig;
 use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::sequencer::{Sequencer, Statement as Said, Submission, Ticket};
 use vigie_relay::worker::{SessionId, Worker, WorkerConfig};
-use vigie_tests::world::{Command, Person, now};
+use vigie_tests::world::{Command, Person, claims, grant, now};
 
 const PARIS: &str = "alert/fr.idf.75.paris";
 const LOG: LogId = LogId::from_bytes([3; 16]);
@@ -77,6 +78,13 @@ impl Story {
 
     fn at(&self, place: usize) -> Timestamp {
         self.begin.plus(SECOND * 10 * u32::try_from(place).unwrap())
+    }
+
+    /// Whether this is a token of somebody under one of the roots, or no revocation.
+    fn heeds(&self, token: &str) -> bool {
+        let mut revocations = self.revocations.iter();
+        let found = revocations.find(|one| &**one.revocation().token() == token);
+        found.is_none_or(|one| one.chain().under(&self.roots).is_ok())
     }
 
     fn after(&self) -> Timestamp {
@@ -131,10 +139,13 @@ impl Log {
 
 fn ended(sequencer: &Sequencer<SimDisk>, story: &Story) -> Ended {
     let known = sequencer.revocations();
-    let (mut in_force, mut count) = (BTreeSet::new(), 0);
-    while let Some(next) = known.after(Plane::Live, count) {
-        in_force.insert(next.in_force.revocation().id());
-        count = next.count;
+    let mut in_force = BTreeSet::new();
+    for plane in [Plane::Live, Plane::Exercise] {
+        let mut count = 0;
+        while let Some(next) = known.after(plane, count) {
+            in_force.insert(next.in_force.revocation().id());
+            count = next.count;
+        }
     }
     let people = [&story.live.town, &story.live.region];
     Ended { in_force, refusals: people.map(|person| known.refusal_of(&person.chain)).to_vec() }
@@ -217,6 +228,9 @@ fn read(story: &Story, order: &[usize]) -> Learned {
             }
             None => {
                 let one = &story.revocations[*at - said];
+                if one.revocation().plane() != Plane::Live {
+                    continue;
+                }
                 count += 1;
                 chain(&mut reader, one.chain());
                 let (admitted, jws) = (story.after(), (&**one.revocation().token()).into());
@@ -225,6 +239,7 @@ fn read(story: &Story, order: &[usize]) -> Learned {
         };
         for delivery in deliveries {
             match delivery {
+                Delivery::Suspect(it) if !story.heeds(&it.token) => {}
                 Delivery::Message(message) => assert!(shown.insert(message.id()), "{order:?}: shown twice"),
                 Delivery::Disowned(it) => {
                     assert!(disowned.insert(it.id), "{order:?}: disowned twice");
@@ -249,6 +264,66 @@ fn all_the_same<E: std::fmt::Debug + PartialEq>(mut ends: Vec<E>) -> E {
     let first = ends.remove(0);
     ends.iter().for_each(|end| assert_eq!(*end, first));
     first
+}
+
+/// The same key below somebody else.
+fn certify(key: &Arc<SigningKey>, plane: Plane, by: &Person) -> Person {
+    let org = by.chain.leaf().claims().org.to_string();
+    let mut claims = claims(plane, key, &org, vec![grant(Flow::Alert, "fr.idf.75.paris", None, 0)]);
+    claims.valid = claims.valid.intersect(&by.chain.window());
+    Person { key: Arc::clone(key), chain: Arc::new(by.chain.extend(&by.key, &claims).unwrap()) }
+}
+
+/// A key that is certified on both planes, and given up on both: from earlier on in exercises, as its thief may.
+#[test]
+fn what_is_given_up_on_one_plane_is_given_up_on_the_other_too() {
+    let exercise = Command::new(Plane::Exercise);
+    let story = Story::new(|live, begin| {
+        let key = Target::Key(live.town.chain.leaf().key_id());
+        let there = certify(&live.town.key, Plane::Exercise, &exercise.region);
+        vec![
+            revoke(&live.town, key, begin.plus(SECOND * 5), 1),
+            revoke(&there, key, begin, 1),
+            revoke(&there, key, begin.plus(SECOND * 15), 2),
+        ]
+    });
+    let [live, there, _] = [0, 1, 2].map(|at: usize| story.revocations[at].revocation().id());
+    let (ends, _) = at_a_relay(&story);
+    let end = all_the_same(ends);
+    assert_eq!(end.in_force, BTreeSet::from([live, there]), "one of each plane");
+    assert!(end.refusals[0].as_ref().unwrap().detail.contains(&live.to_string()), "{end:?}");
+    let learned = all_the_same(at_a_reader(&story));
+    assert_eq!(learned.last, Some((live, story.begin.plus(SECOND * 5))));
+}
+
+/// A key that is certified under two roots, and given up under both: from earlier on under the one, as its thief may.
+/// Readers who trust only the other are told of theirs.
+#[test]
+fn what_is_given_up_under_one_root_is_given_up_under_the_other_too() {
+    let other = Command::new(Plane::Live);
+    let mut story = Story::new(|live, begin| {
+        let key = Target::Key(live.town.chain.leaf().key_id());
+        let there = certify(&live.town.key, Plane::Live, &other.region);
+        vec![
+            revoke(&live.town, key, begin.plus(SECOND * 5), 1),
+            revoke(&there, key, begin, 1),
+            revoke(&live.town, key, begin.plus(SECOND * 15), 2),
+        ]
+    });
+    let [here, there, _] = [0, 1, 2].map(|at: usize| story.revocations[at].revocation().id());
+    let only_here = story.roots.clone();
+    story.roots = Roots::new([&story.live, &other].map(|command| command.root.key.public().thumbprint()));
+    let (ends, refused) = at_a_relay(&story);
+    let end = all_the_same(ends);
+    assert!(refused > 0, "what reaches no further under the same root is `revoked`");
+    assert_eq!(end.in_force, BTreeSet::from([here, there]), "one under each root");
+    assert!(end.refusals[0].as_ref().unwrap().detail.contains(&there.to_string()), "{end:?}");
+    // Who trusts both goes by the earlier one.
+    let learned = all_the_same(at_a_reader(&story));
+    assert_eq!((learned.disowned.len(), learned.last), (2, Some((there, story.begin))));
+    story.roots = only_here;
+    let learned = all_the_same(at_a_reader(&story));
+    assert_eq!((learned.disowned.len(), learned.last), (1, Some((here, story.begin.plus(SECOND * 5)))));
 }
 
 /// The town's credential and key, by those above it, from different moments; numbers go down, and one is there twice.

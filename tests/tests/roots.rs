@@ -349,6 +349,15 @@ async fn what_a_revoked_root_has_handed_over_ends_with_it_unless_it_is_pinned() 
 /// earlier on; somebody else brings that. It ends nobody else any more.
 #[tokio::test]
 async fn a_root_that_ended_still_gives_itself_up_and_nobody_else() {
+    gives_itself_up(false).await;
+}
+
+#[tokio::test]
+async fn a_root_that_ended_still_gives_itself_up_when_the_roots_were_read_again() {
+    gives_itself_up(true).await;
+}
+
+async fn gives_itself_up(read_again: bool) {
     let overlap = Overlap::new();
     let (old, new) = (&overlap.world.live, &overlap.heirs);
     let pins = [overlap.old(), overlap.new_root()];
@@ -361,6 +370,9 @@ async fn a_root_that_ended_still_gives_itself_up_and_nobody_else() {
     let relay = overlap.relay(roots(&pins, &[&ended]));
     let at = relay.local_addr();
     assert_eq!(overlap.knock(at, &old.root).await, "root_ended");
+    if read_again {
+        relay.renew_roots(roots(&pins, &[&ended]));
+    }
     let chain: Vec<String> = old.root.chain.links().iter().map(|link| link.token().to_string()).collect();
     let revoke = |target: &Person, from| {
         let statement = Statement { target: Target::Key(pin(target)), from, number: 1, reason: None };

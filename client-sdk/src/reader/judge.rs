@@ -84,8 +84,9 @@ impl<P: OnPlane> Judge<P> {
         if self.revocations.len() >= REVOCATIONS_MAX {
             return Err(Refusal::new(Code::Full, "more revocations than are kept"));
         }
-        self.revocations.insert(InForce::from(&verified));
-        self.revocations.keep_furthest_own(verified.revocation().statement().target);
+        let new = InForce::from(&verified);
+        self.revocations.insert(new.clone());
+        self.revocations.keep_furthest_own(&new);
         Ok(self.revocations.contains(verified.revocation()))
     }
 

@@ -19,6 +19,8 @@ pub struct InForce {
     revocation: Arc<Revocation>,
     /// Not known when its issuer's chain is not.
     issuer_key: Option<KeyId>,
+    /// The key of the root above its issuer; not known when its issuer's chain is not.
+    root: Option<KeyId>,
     /// Whether the issuer is a root.
     by_root: bool,
     until: Timestamp,
@@ -38,7 +40,8 @@ impl InForce {
             Target::Key(_) => Timestamp::FAR_FUTURE,
             Target::Credential(_) => root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until),
         };
-        Self { revocation, issuer_key, by_root: issuer.is_some() && chain.len() == 1, until }
+        let by_root = issuer.is_some() && chain.len() == 1;
+        Self { revocation, issuer_key, root: root.map(|root| root.key_id()), by_root, until }
     }
 
     /// What is in force.
@@ -52,6 +55,12 @@ impl InForce {
             Target::Credential(id) => self.revocation.issuer == id,
             Target::Key(key) => self.issuer_key == Some(key),
         }
+    }
+
+    /// Whether whoever heeds this one heeds the other too: both are of one plane, and stand under one root. One of another
+    /// plane meets nobody here, and one under another root is nothing to those who do not trust that.
+    fn is_heeded_with(&self, other: &Self) -> bool {
+        self.revocation.plane == other.revocation.plane && self.root.is_some() && self.root == other.root
     }
 
     /// When it need not be remembered any more: that of a key never, that of a credential when the root above its issuer
@@ -190,13 +199,16 @@ impl Revocations {
         self.len += 1;
     }
 
-    /// Of those by which this key or credential was given up by its own holder, keeps the one that reaches back furthest:
-    /// whom the others meet, it meets. So they take one place, however many the holder of a stolen key signs. Gives those
-    /// that were taken out.
-    pub fn keep_furthest_own(&mut self, target: Target) -> Vec<Arc<Revocation>> {
-        let of_target = self.by_target.get(&target).into_iter().flatten();
-        let mut own: Vec<_> =
-            of_target.filter(|one| one.is_own()).map(|one| Arc::clone(&one.revocation)).collect();
+    /// Of those by which the target of `new` was given up by its own holder, on the plane and under the root of `new`, keeps
+    /// the one that reaches back furthest: whom the others meet, it meets, and whoever heeds one of them heeds it. So they
+    /// take one place, however many the holder of a stolen key signs. Gives those that were taken out.
+    pub fn keep_furthest_own(&mut self, new: &InForce) -> Vec<Arc<Revocation>> {
+        if !new.is_own() {
+            return Vec::new();
+        }
+        let of_target = self.by_target.get(&new.revocation.statement.target).into_iter().flatten();
+        let own = of_target.filter(|one| one.is_own() && one.is_heeded_with(new));
+        let mut own: Vec<_> = own.map(|one| Arc::clone(&one.revocation)).collect();
         own.sort_by_key(|one| (one.statement.from, one.id));
         let others = own.split_off(own.len().min(1));
         others.iter().for_each(|one| self.remove(one));
@@ -222,18 +234,37 @@ impl Revocations {
 
     /// Whether a chain is revoked, and by which.
     pub fn revoked(&self, chain: &Chain) -> Option<Revoked<'_>> {
-        if self.is_empty() {
-            return None;
-        }
-        let of = |target| self.by_target.get(&target).into_iter().flatten();
-        let before = chain.succession().before().iter().flat_map(|root| of(Target::Key(*root)));
-        chain
-            .links()
-            .iter()
-            .flat_map(|link| of(Target::Credential(link.id())).chain(of(Target::Key(link.key_id()))))
-            .chain(before)
-            .filter_map(|one| Some(Revoked { by: &one.revocation, link: one.meets(chain)?.id() }))
+        let met = self.meeting(chain).map(|(one, link)| Revoked { by: &one.revocation, link });
+        met.min_by_key(|revoked| (revoked.from(), revoked.by.id))
+    }
+
+    /// By which revocation `issuer` may not give up what he holds from this moment on: he is ended already, and what he
+    /// says would reach no further. What he gave up under another root keeps him from nothing: those who trust this one only
+    /// do not heed it.
+    pub(crate) fn forbids_own(&self, issuer: &Chain, from: Timestamp) -> Option<Revoked<'_>> {
+        let root = issuer.links().first().map(|root| root.key_id());
+        let elsewhere = |one: &InForce| {
+            let own = one.is_own() && one.issuer_key == issuer.links().last().map(|leaf| leaf.key_id());
+            own && one.root != root
+        };
+        let met =
+            self.meeting(issuer).filter(|(one, _)| one.revocation.statement.from <= from && !elsewhere(one));
+        met.map(|(one, link)| Revoked { by: &one.revocation, link })
             .min_by_key(|revoked| (revoked.from(), revoked.by.id))
+    }
+
+    /// Those that end this chain, and the link that each ends.
+    fn meeting<'s, 'c>(
+        &'s self,
+        chain: &'c Chain,
+    ) -> impl Iterator<Item = (&'s InForce, CredentialId)> + use<'s, 'c> {
+        let of = |target| self.by_target.get(&target).into_iter().flatten();
+        let before = chain.succession().before().iter().flat_map(move |root| of(Target::Key(*root)));
+        let links = chain.links().iter();
+        links
+            .flat_map(move |link| of(Target::Credential(link.id())).chain(of(Target::Key(link.key_id()))))
+            .chain(before)
+            .filter_map(move |one| Some((one, one.meets(chain)?.id())))
     }
 }
 

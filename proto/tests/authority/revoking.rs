@@ -54,7 +54,7 @@ impl World {
             let about = || format!("{new:#?} behind {:#?} under {links:#?}", past.held);
             if self.compare("revoke", expected, found, &about)?.is_some() {
                 past.log.insert(InForce::from(&verified));
-                past.log.keep_furthest_own(target);
+                past.log.keep_furthest_own(&InForce::from(&verified));
                 past.held.push(new.clone());
             }
         }

@@ -336,7 +336,7 @@ mod tests {
                 assert_eq!(word(&verdict), step.verdict, "{} {}", sequence.name, step.revocation);
                 if verdict.is_ok() {
                     in_force.insert(InForce::from(&verified));
-                    in_force.keep_furthest_own(verified.revocation().statement().target);
+                    in_force.keep_furthest_own(&InForce::from(&verified));
                 }
             }
             let chain = verify_chain(&credentials, &sequence.chain, &trusted).unwrap();

@@ -170,7 +170,7 @@ impl Revoking {
     /// Whoever has given up what he holds from earlier on now has said no more before: the new ones take the places.
     fn forget_outdone(&mut self, new: &[Arc<StoredRevocation>]) {
         for one in new {
-            for gone in self.in_force.keep_furthest_own(one.in_force.revocation().statement().target) {
+            for gone in self.in_force.keep_furthest_own(&one.in_force) {
                 self.places.remove(&gone.id());
                 self.shares.release(&gone.id());
                 self.alone.retain(|(known, _)| known.in_force.revocation().id() != gone.id());

@@ -43,9 +43,12 @@ fn is_own(stated: &Stated) -> bool {
     })
 }
 
-/// Whether both give up the same, and the first reaches back further: then the other says nothing more.
+/// Whether both give up the same, on one plane and under one root, and the first reaches back further: then the other says
+/// nothing more.
 fn outdoes(first: &Stated, other: &Stated) -> bool {
-    is_own(first) && is_own(other) && first.target == other.target && first.from <= other.from
+    let root = |stated: &Stated| stated.issuer.first().map(|root| root.key);
+    let same = first.target == other.target && first.plane == other.plane && root(first) == root(other);
+    is_own(first) && is_own(other) && same && first.from <= other.from
 }
 
 /// A revocation that somebody signed.
