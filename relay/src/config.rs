@@ -88,7 +88,8 @@ pub struct RelayConfig {
     /// Signed bytes of messages that have not expired, which retention may not remove. Default
     /// [`BYTES_IN_FORCE_MAX`], 16 GiB; past it `full`. One credential may have a tenth, exercises a quarter.
     pub bytes_in_force_max: u64,
-    /// What a stopping relay tells its clients to wait before they come back. Default 2 s.
+    /// What a stopping relay tells its clients to wait before they come back: the first ones; each worker tells the others
+    /// to come one after another, a thousand a second, up to 10 s later. Default 2 s.
     pub retry_hint: Duration,
     /// Where to answer for the relay's health, in plain HTTP: a listener that is bound already, on loopback or a network
     /// of operators ([`health`](crate::health)). Default none.

@@ -15,6 +15,7 @@ mod config;
 mod catch_up;
 mod counts;
 mod deadlines;
+mod leaving;
 mod line;
 mod outbox;
 mod page;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vigie_proto::chain::{Chain, Verdicts};
-use vigie_proto::frame::{Rejection, ServerFrame};
+use vigie_proto::frame::Rejection;
 use vigie_proto::hear::{Said, may_hear};
 use vigie_proto::id::{Nonce, Sequence};
 use vigie_proto::login::Binding;
@@ -372,15 +373,6 @@ impl Worker {
         self.effects.pop_front()
     }
 
-    /// The relay stops: every session is told when to come back, is heard no more, and is closed once it has been given
-    /// what waits, the answers to what it has published included.
-    pub fn handle_shutdown(&mut self, retry: Duration) {
-        self.going_away = Some(retry);
-        for id in self.all_sessions() {
-            self.send_away(id, retry);
-        }
-    }
-
     /// The journal failed: what has no receipt by now gets none. Every session is told, and closed.
     pub fn handle_storage_failure(&mut self) {
         for id in self.all_sessions() {
@@ -393,21 +385,6 @@ impl Worker {
             .iter()
             .map(|(index, session)| SessionId { index, generation: session.generation })
             .collect()
-    }
-
-    fn send_away(&mut self, id: SessionId, retry: Duration) {
-        let retry_ms = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
-        self.push_text(id, ServerFrame::GoingAway { retry_ms }.to_text());
-        let Some(session) = self.session(id) else { return };
-        session.leaving = true;
-        self.close_if_answered(id);
-    }
-
-    /// Closes a session that is leaving, unless the disk still owes it an answer.
-    fn close_if_answered(&mut self, id: SessionId) {
-        if self.session(id).is_some_and(|session| session.leaving && session.in_flight == 0) {
-            self.close(id, Code::GoingAway);
-        }
     }
 
     /// The chains that its sessions logged in under.
