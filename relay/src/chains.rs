@@ -214,6 +214,12 @@ impl SharedVerdicts {
         if self.young.load(Ordering::Acquire).is_multiple_of(2) { [even, odd] } else { [odd, even] }
     }
 
+    /// As [`Verdicts::find`], and nothing is kept longer for it.
+    pub(crate) fn peek(&self, token: &TokenHash) -> Option<Arc<Credential>> {
+        let mut generations = self.generations().into_iter();
+        generations.find_map(|kept| kept.get(token).map(|entry| Arc::clone(&entry)))
+    }
+
     /// Every credential that is kept, in no particular order; one that is in both generations twice.
     pub(crate) fn all(&self) -> Vec<Arc<Credential>> {
         let each = |kept: &DashMap<TokenHash, Arc<Credential>>| -> Vec<Arc<Credential>> {

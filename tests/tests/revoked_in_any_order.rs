@@ -151,6 +151,10 @@ fn ended(sequencer: &Sequencer<SimDisk>, story: &Story) -> Ended {
     Ended { in_force, refusals: people.map(|person| known.refusal_of(&person.chain)).to_vec() }
 }
 
+fn is_too_soon(answer: &Result<Stored, Refusal>) -> bool {
+    answer.as_ref().is_err_and(|refusal| refusal.code == Code::RateLimited)
+}
+
 /// Every order of the revocations, one by one and in one batch. What ends in each, and the refusals that there were.
 fn at_a_relay(story: &Story) -> (Vec<Ended>, usize) {
     let (mut ends, mut refused) = (Vec::new(), 0);
@@ -163,13 +167,23 @@ fn at_a_relay(story: &Story) -> (Vec<Ended>, usize) {
                 let answers = log.commit(vec![Said::Message(Box::new(message))], story.at(place));
                 assert!(answers[0].is_ok(), "{answers:?}");
             }
-            let said: Vec<Said> =
-                order.iter().map(|at| Said::Revocation(Box::new(story.revocations[*at].clone()))).collect();
-            let answers = if together {
-                log.commit(said, story.after())
+            let said = |at: &usize| Said::Revocation(Box::new(story.revocations[*at].clone()));
+            let mut answers = if together {
+                log.commit(order.iter().map(said).collect(), story.after())
             } else {
-                said.into_iter().flat_map(|one| log.commit(vec![one], story.after())).collect()
+                order.iter().flat_map(|at| log.commit(vec![said(at)], story.after())).collect()
             };
+            // Who gives up the same from earlier on waits a minute.
+            let mut later = story.after();
+            while answers.iter().any(is_too_soon) {
+                let before = later.plus(SECOND * 59);
+                later = later.plus(SECOND * 60);
+                assert!(later < story.after().plus(SECOND * 600), "{answers:?}");
+                for (at, answer) in order.iter().zip(&mut answers).filter(|(_, answer)| is_too_soon(answer)) {
+                    assert!(is_too_soon(&log.commit(vec![said(at)], before)[0]));
+                    *answer = log.commit(vec![said(at)], later).remove(0);
+                }
+            }
             for refusal in answers.iter().filter_map(|answer| answer.as_ref().err()) {
                 assert_eq!(refusal.code, Code::Revoked, "{refusal}");
                 refused += 1;
@@ -177,8 +191,7 @@ fn at_a_relay(story: &Story) -> (Vec<Ended>, usize) {
             // The same bytes again: the first answers, where they still hold.
             for (at, answer) in order.iter().zip(&answers) {
                 let one = &story.revocations[*at];
-                let again =
-                    log.commit(vec![Said::Revocation(Box::new(one.clone()))], story.after().plus(SECOND));
+                let again = log.commit(vec![Said::Revocation(Box::new(one.clone()))], later.plus(SECOND));
                 if answer.is_ok() && !one.is_own() {
                     assert_eq!(again[0], *answer, "the first answer stands");
                 }

@@ -97,7 +97,9 @@ impl InForce {
             let by_root_before = || {
                 self.by_root && self.issuer_key.is_some_and(|key| chain.succession().before().contains(&key))
             };
-            let may = Some(link.key_id()) == self.issuer_key || above() || by_root_before();
+            // By its id where its chain was lost: its key is not known then.
+            let itself = Some(link.key_id()) == self.issuer_key || link.id() == self.revocation.issuer;
+            let may = itself || above() || by_root_before();
             (named && may).then_some(link)
         })
     }
@@ -203,16 +205,18 @@ impl Revocations {
     /// the one that reaches back furthest: whom the others meet, it meets, and whoever heeds one of them heeds it. So they
     /// take one place, however many the holder of a stolen key signs. Gives those that were taken out.
     pub fn keep_furthest_own(&mut self, new: &InForce) -> Vec<Arc<Revocation>> {
-        if !new.is_own() {
-            return Vec::new();
-        }
-        let of_target = self.by_target.get(&new.revocation.statement.target).into_iter().flatten();
-        let own = of_target.filter(|one| one.is_own() && one.is_heeded_with(new));
-        let mut own: Vec<_> = own.map(|one| Arc::clone(&one.revocation)).collect();
+        let mut own: Vec<_> = self.own_beside(new).map(Arc::clone).collect();
         own.sort_by_key(|one| (one.statement.from, one.id));
         let others = own.split_off(own.len().min(1));
         others.iter().for_each(|one| self.remove(one));
         others
+    }
+
+    /// When `new` gives up what its issuer holds: those that gave up the same, on its plane and under its root.
+    pub fn own_beside<'s>(&'s self, new: &'s InForce) -> impl Iterator<Item = &'s Arc<Revocation>> {
+        let of_target = self.by_target.get(&new.revocation.statement.target).into_iter().flatten();
+        let own = of_target.filter(|one| new.is_own() && one.is_own() && one.is_heeded_with(new));
+        own.map(|one| &one.revocation)
     }
 
     /// Takes one out that was put in too early: it did not get into the log.
@@ -221,8 +225,12 @@ impl Revocations {
         let Some(known) = self.by_target.get_mut(&statement.target) else { return };
         let before = known.len();
         known.retain(|one| one.revocation.id != *id);
-        self.len -= before - known.len();
-        if before != known.len()
+        let taken = before - known.len();
+        if known.is_empty() {
+            self.by_target.remove(&statement.target);
+        }
+        self.len -= taken;
+        if taken > 0
             && let Some(count) = self.by_issuer.get_mut(issuer)
         {
             *count -= 1;
@@ -277,5 +285,75 @@ pub trait KnownRevocations {
 impl KnownRevocations for Revocations {
     fn refusal_of(&self, chain: &Chain) -> Option<Refusal> {
         self.revoked(chain).map(|revoked| revoked.refusal())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::chain::{NoVerdicts, Roots};
+    use crate::channel::{Flow, Plane};
+    use crate::credential::{Claims, Grant, Role};
+    use crate::key::SigningKey;
+    use crate::revocation::{self, Statement};
+    use crate::time::Window;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn root() -> (SigningKey, Chain) {
+        let key = SigningKey::from_seed(&[7; 32]).unwrap();
+        let claims = Claims {
+            subject: *key.public(),
+            org: "fr".parse().unwrap(),
+            name: "root".to_owned(),
+            role: Role::Author,
+            grants: vec![Grant {
+                flow: Flow::Alert,
+                at: "fr".parse().unwrap(),
+                publish: None,
+                subscribe: true,
+                delegate: 1,
+            }],
+            plane: Plane::Live,
+            valid: Window { from: NOW, until: NOW.plus(Duration::from_secs(3_600)) },
+        };
+        let credential = Credential::issue_root(&key, &claims).unwrap();
+        let roots = Roots::new([key.public().thumbprint()]);
+        let chain = Chain::verify([&**credential.token()], &roots, &NoVerdicts).unwrap();
+        (key, chain)
+    }
+
+    fn own(key: &SigningKey, chain: &Chain, target: Target) -> Arc<Revocation> {
+        let statement = Statement { target, from: NOW, number: 1, reason: None };
+        Arc::new(Revocation::parse(&revocation::sign(key, chain.leaf(), &statement)).unwrap())
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_nothing() {
+        let (key, chain) = root();
+        let new = own(&key, &chain, Target::Key(chain.leaf().key_id()));
+        let mut revocations = Revocations::default();
+        revocations.insert(InForce::new(Arc::clone(&new), chain.links()));
+        revocations.remove(&new);
+        assert!(
+            revocations.is_empty() && revocations.by_target.is_empty() && revocations.by_issuer.is_empty()
+        );
+    }
+
+    #[test]
+    fn one_whose_chain_was_lost_still_ends_its_issuer_and_outdoes_nobody() {
+        let (key, chain) = root();
+        for target in [Target::Key(chain.leaf().key_id()), Target::Credential(chain.leaf().id())] {
+            let new = own(&key, &chain, target);
+            let lost = InForce::new(Arc::clone(&new), &[]);
+            assert_eq!(lost.meets(&chain).map(|link| link.id()), Some(chain.leaf().id()), "{target:?}");
+            let mut revocations = Revocations::default();
+            revocations.insert(lost.clone());
+            assert!(revocations.keep_furthest_own(&lost).is_empty());
+            assert_eq!(revocations.own_beside(&InForce::new(new, chain.links())).count(), 0, "{target:?}");
+        }
     }
 }

@@ -124,13 +124,13 @@ impl<S: Storage> Judge<S> {
     ) -> Result<Option<MessageRecord>, NotFound> {
         if let Some(seq) = seq {
             let before = Sequence::new(seq.get().saturating_sub(1));
-            let found = self.scan(before, seq, id, &mut 0)?;
+            let found = self.scan(before, seq, id, &mut 0, patience)?;
             return found.map(Some).ok_or(NotFound::Within(seq));
         }
         let (first, mut top, mut searched) = (self.first().get(), self.journal.head().get(), 0);
         while top >= first && top > 0 {
             let from = top.saturating_sub(WINDOW);
-            let found = self.scan(Sequence::new(from), Sequence::new(top), id, &mut searched)?;
+            let found = self.scan(Sequence::new(from), Sequence::new(top), id, &mut searched, patience)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -149,6 +149,7 @@ impl<S: Storage> Judge<S> {
         to: Sequence,
         id: MessageId,
         searched: &mut usize,
+        patience: &Patience,
     ) -> Result<Option<MessageRecord>, NotFound> {
         let mut after = after;
         while after < to {
@@ -168,6 +169,10 @@ impl<S: Storage> Judge<S> {
                 return Ok(None);
             }
             after = page.end;
+            // One window may hold a gigabyte: whoever waits, or stops the relay, does not wait for all of it.
+            if after < to && (*searched >= SEARCHED_BYTES_MAX || patience.is_over()) {
+                return Err(NotFound::Within(to.next()));
+            }
         }
         Ok(None)
     }
@@ -253,7 +258,7 @@ struct Seen<'v> {
 
 impl Verdicts for Seen<'_> {
     fn find(&self, token: &TokenHash) -> Option<Arc<Credential>> {
-        self.shared.find(token).or_else(|| self.own.borrow().get(token).map(Arc::clone))
+        self.shared.peek(token).or_else(|| self.own.borrow().get(token).map(Arc::clone))
     }
 
     fn keep(&self, token: TokenHash, credential: &Arc<Credential>) {

@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie_proto::admit::{RevocationAdmission, Stored, admit_revocation};
 use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, LogId, RevocationId};
-use vigie_proto::refusal::Refusal;
+use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{InForce, Revocation, Revocations, Target, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
@@ -34,6 +35,10 @@ pub(super) struct Revoking {
     /// Written once so far, up to this place at the latest; in the order of writing.
     alone: VecDeque<(Arc<StoredRevocation>, WritePlace)>,
 }
+
+/// Whoever has given up what he holds does so again, from earlier on, only after so long: each is told to the whole plane,
+/// with its chain, and takes no room that could run out. Its holder waits once; a thief has 60 an hour.
+const FURTHER_AFTER: Duration = Duration::from_secs(60);
 
 /// Second copies that one batch brings along: a few KiB, and their issuers' chains.
 const COPIES_IN_BATCH: usize = 4;
@@ -142,11 +147,25 @@ impl Revoking {
         if !gives_up_root {
             self.shares.judge(new.chain(), new.is_own())?;
         }
+        let in_force = InForce::from(new);
+        self.judge_pace(&in_force, place.admitted)?;
         let count = self.last + 1;
-        let one = Arc::new(StoredRevocation::new(self.log, count, place, InForce::from(new)));
+        let one = Arc::new(StoredRevocation::new(self.log, count, place, in_force));
         (self.last, self.last_admitted) = (count, place.admitted);
         self.note(&one, new.chain().links());
         Ok(Decided::Fresh(one))
+    }
+
+    fn judge_pace(&self, new: &InForce, at: Timestamp) -> Result<(), Refusal> {
+        let before = self.in_force.own_beside(new).filter_map(|one| self.find(&one.id()));
+        let Some(last) = before.map(|stored| stored.admitted).max() else { return Ok(()) };
+        let again = last.plus(FURTHER_AFTER);
+        if at >= again {
+            return Ok(());
+        }
+        let seconds = again.since(at).as_secs().saturating_add(1);
+        let detail = format!("it is given up already: from earlier on, come back in {seconds} s");
+        Err(Refusal::new(Code::RateLimited, detail))
     }
 
     fn note(&mut self, one: &Arc<StoredRevocation>, issuer: &[Arc<Credential>]) {

@@ -52,8 +52,8 @@ impl Relay {
         self.tls.note_clients_refused();
     }
 
-    /// Trusts these roots from now on, with their rotations, and no others. When this returns, nothing more is admitted under
-    /// a root that is not among them, also of what was sent before; sessions under one are closed within a second, with
+    /// Trusts these roots from now on, with their rotations, and no others. Nothing that is decided on once this has
+    /// returned is admitted under a root that is not among them, also of what was sent before; sessions under one are closed within a second, with
     /// `session_expired`. Sessions whose chain leads to a root that stays go on, and are given the rotations that are new.
     pub fn renew_roots(&self, roots: Roots) {
         let rules = self.rules.trust(roots);
