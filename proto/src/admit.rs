@@ -85,8 +85,10 @@ pub enum RevocationAdmission {
 /// Decides on one revocation. Whom it meets is judged where it is applied. Revocations only ever add, so in which order those
 /// of one issuer come makes no difference, and their numbers refuse nothing.
 ///
-/// Whoever is revoked already may still [give up](VerifiedRevocation::is_own) what he holds, from earlier on than it is
-/// ended: so a thief who ended a stolen key from a later moment does not keep its holder from disowning what came before.
+/// Whoever is revoked already by himself, or whose root gave itself up, may still [give up](VerifiedRevocation::is_own) what
+/// he holds, from earlier on than it is ended: so a thief who ended a stolen key from a later moment does not keep its
+/// holder from disowning what came before. Where somebody above has ended him, that one's moment stands: a thief does not
+/// disown what his victim said before it.
 ///
 /// # Errors
 /// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `sent_in_future`, `credential_not_yet_valid` or

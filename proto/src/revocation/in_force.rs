@@ -246,17 +246,23 @@ impl Revocations {
         met.min_by_key(|revoked| (revoked.from(), revoked.by.id))
     }
 
-    /// By which revocation `issuer` may not give up what he holds from this moment on: he is ended already, and what he
-    /// says would reach no further. What he gave up under another root keeps him from nothing: those who trust this one only
-    /// do not heed it.
+    /// By which revocation `issuer` may not give up what he holds from this moment on: by that of somebody above him, whose
+    /// `from` is final, or by one by which he, or a root itself, gave up what it holds already, from no later on. What he
+    /// gave up under another root keeps him from nothing: those who trust this one only do not heed it.
     pub(crate) fn forbids_own(&self, issuer: &Chain, from: Timestamp) -> Option<Revoked<'_>> {
         let root = issuer.links().first().map(|root| root.key_id());
-        let elsewhere = |one: &InForce| {
-            let own = one.is_own() && one.issuer_key == issuer.links().last().map(|leaf| leaf.key_id());
-            own && one.root != root
+        let leaf = issuer.leaf();
+        let is_his =
+            |one: &InForce| one.issuer_key == Some(leaf.key_id()) || one.revocation.issuer == leaf.id();
+        let forbids = |one: &InForce| {
+            let no_later = one.revocation.statement.from <= from;
+            match (one.is_own(), is_his(one)) {
+                (true, true) => no_later && one.root == root,
+                (true, false) => no_later || !one.by_root,
+                (false, _) => true,
+            }
         };
-        let met =
-            self.meeting(issuer).filter(|(one, _)| one.revocation.statement.from <= from && !elsewhere(one));
+        let met = self.meeting(issuer).filter(|(one, _)| forbids(one));
         met.map(|(one, link)| Revoked { by: &one.revocation, link })
             .min_by_key(|revoked| (revoked.from(), revoked.by.id))
     }

@@ -191,7 +191,13 @@ impl Rules {
     pub(crate) fn may_revoke(self, chain: &[Link], held: &[Revocation], new: &Revocation) -> Verdict {
         let reaches_further = |since| new.by == new.whom && new.from < since;
         let of_oneself = |since| reaches_further(since) && self.0 != Bent::NothingMoreOfOneself;
-        let is_out = self.revoked_since(held, new.by, false).is_some_and(|since| !of_oneself(since));
+        // Those above have the last word, but for a root about itself.
+        let is_by_himself = |old: &Revocation| old.by == old.whom && [0, new.by].contains(&old.by);
+        let mut by_others = held.iter().filter(|old| !is_by_himself(old));
+        let is_final =
+            by_others.any(|old| self.revoked_since(std::slice::from_ref(old), new.by, false).is_some());
+        let is_out =
+            is_final || self.revoked_since(held, new.by, false).is_some_and(|since| !of_oneself(since));
         refuse(is_out, "revoked", "by somebody who is revoked")?;
         refuse(new.from > new.admitted + SKEW, "sent_in_future", "from too far ahead of its admission")?;
         self.all_good_at(&chain[..=new.by], new.admitted)

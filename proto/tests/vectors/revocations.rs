@@ -238,9 +238,17 @@ fn sequences(file: &mut File) {
             "ones-own-from-earlier-on",
             &[],
             soon,
-            &[("key-of-town-by-nation", "ok"), ("earlier-by-itself", "ok"), ("key-by-itself", "revoked")],
+            &[("key-by-itself", "ok"), ("earlier-by-itself", "ok"), ("key-by-itself", "revoked")],
             FIELD,
             Some(NOW - SECOND),
+        ),
+        (
+            "ones-own-behind-that-of-a-superior",
+            &[],
+            soon,
+            &[("key-of-town-by-nation", "ok"), ("earlier-by-itself", "revoked")],
+            FIELD,
+            Some(NOW),
         ),
         (
             "ones-own-from-no-earlier-on",
