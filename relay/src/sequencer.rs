@@ -388,7 +388,7 @@ impl<S: Storage> Sequencer<S> {
         }
         let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
         if let Some(rules) = &self.rules {
-            rules.judge_revocation(new, place.admitted)?;
+            rules.judge_revocation(new, place.admitted, self.revoking.in_force())?;
         }
         if !self.chains.has_room(new.chain(), plan.credentials.len(), true) {
             return Err(Code::Full.into());
@@ -405,7 +405,8 @@ impl<S: Storage> Sequencer<S> {
 
     /// It was verified by the roots of its worker, which may have been others.
     fn still_trusted(&self, chain: &Chain, at: Timestamp) -> Result<(), Refusal> {
-        self.rules.as_ref().map_or(Ok(()), |rules| rules.judge(chain, at))
+        let revocations = self.revoking.in_force();
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.judge(chain, at, revocations))
     }
 
     /// What is on disk once goes along with what is written anyway.

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use vigie_proto::chain::{Chain, Roots};
 use vigie_proto::refusal::Refusal;
-use vigie_proto::revocation::VerifiedRevocation;
+use vigie_proto::revocation::{KnownRevocations, VerifiedRevocation};
 use vigie_proto::session::relay::Rules;
 use vigie_proto::time::Timestamp;
 
@@ -52,28 +52,43 @@ impl SharedRules {
         new
     }
 
-    /// Whether a chain that was verified before still leads to a trusted root, and is good at this moment by it.
+    /// Whether a chain that was verified before still leads to a trusted root, and is good at this moment by it: no
+    /// revocation meets it as it is trusted now.
     ///
     /// # Errors
-    /// `unknown_root`, or those of [`Chain::judge`].
-    pub fn judge(&self, chain: &Chain, at: Timestamp) -> Result<(), Refusal> {
+    /// `unknown_root`, those of [`Chain::judge`], or `revoked`.
+    pub fn judge(
+        &self,
+        chain: &Chain,
+        at: Timestamp,
+        revocations: &dyn KnownRevocations,
+    ) -> Result<(), Refusal> {
         if !self.0.renewed.load(Ordering::Acquire) {
             return Ok(());
         }
-        chain.under(&self.now().roots)?.judge(at)
+        let chain = chain.under(&self.now().roots)?;
+        chain.judge(at)?;
+        revocations.refusal_of(&chain).map_or(Ok(()), Err)
     }
 
     /// As [`SharedRules::judge`], of the issuer of a revocation: what is his own he gives up after his root has handed over
     /// too.
     ///
     /// # Errors
-    /// `unknown_root`, or those of [`Chain::judge`].
-    pub fn judge_revocation(&self, new: &VerifiedRevocation, at: Timestamp) -> Result<(), Refusal> {
+    /// `unknown_root`, those of [`Chain::judge`], or `revoked`.
+    pub fn judge_revocation(
+        &self,
+        new: &VerifiedRevocation,
+        at: Timestamp,
+        revocations: &dyn KnownRevocations,
+    ) -> Result<(), Refusal> {
+        if !new.is_own() {
+            return self.judge(new.chain(), at, revocations);
+        }
         if !self.0.renewed.load(Ordering::Acquire) {
             return Ok(());
         }
-        let chain = new.chain().under(&self.now().roots)?;
-        if new.is_own() { chain.judge_but_root_end(at) } else { chain.judge(at) }
+        new.chain().under(&self.now().roots)?.judge_but_root_end(at)
     }
 
     /// New roots could not be used: those before stay.

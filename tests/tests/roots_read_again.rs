@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
+use vigie_proto::revocation::{self, Statement, Target};
 use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity::Minor;
 use vigie_relay::health::Warning;
@@ -124,5 +125,47 @@ async fn a_rotation_that_comes_is_told_to_sessions_and_ends_the_old_root_at_its_
     assert!(now() >= end);
     assert_eq!(knock(&world, at, &world.live.town).await, "root_ended");
     assert_eq!(knock(&world, at, &heirs.town).await, "welcome");
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+/// Two roots are pinned, and the old one, which handed over to the new one, has given itself up. Who takes the pin of the new
+/// one away trusts it through the old one alone, and so no more.
+#[tokio::test]
+async fn a_revocation_that_other_roots_let_apply_ends_the_sessions_that_it_meets() {
+    let (world, heirs) = (World::new(), Command::new(Plane::Live));
+    let old = &world.live.root;
+    let handover = Handover {
+        successor: *heirs.root.key.public(),
+        from: now().minus(Duration::from_secs(3_600)),
+        until: None,
+    };
+    let rotation = rotation::sign(&old.key, Plane::Live, &handover).unwrap();
+    let trusting = |pins: &[&Person]| {
+        let mut roots = pinning(pins);
+        roots.install([rotation.token()].into_iter().map(|token| &**token)).unwrap();
+        roots
+    };
+    let mut config = world.config("journal");
+    config.roots = trusting(&[old, &heirs.root]);
+    let relay = world.relay_with(config);
+    let at = relay.local_addr();
+    let mut heir = Raw::log_in(&world, at, &heirs.town).await;
+    let mut root = Raw::log_in(&world, at, old).await;
+    let target = Target::Key(old.chain.leaf().key_id());
+    let statement = Statement { target, from: now(), number: 1, reason: None };
+    let jws = revocation::sign(&old.key, old.chain.leaf(), &statement);
+    root.send(&serde_json::json!({"op": "revoke", "n": 9, "jws": jws}).to_string()).await;
+    assert_eq!(root.answer(9).await["op"], "revoked");
+    assert_eq!(heir.publish(&heirs.town.say(PARIS, "épinglé", Minor)).await["op"], "receipt");
+    relay.renew_roots(trusting(&[old]));
+    let close = loop {
+        match soon(heir.next()).await {
+            Came::Closed(code, reason) => break (code, reason),
+            Came::Frame(_) => {}
+            Came::Gone => panic!("it was cut off"),
+        }
+    };
+    assert_eq!(close, (1008, "session_revoked".to_owned()));
+    assert_eq!(knock(&world, at, &heirs.town).await, "revoked");
     relay.stop(Duration::ZERO).unwrap();
 }

@@ -217,15 +217,21 @@ impl LoggedIn {
     }
 
     /// The relay trusts these roots from now on: takes the chains of the session as they trust them, and forgets the others of
-    /// its key that they do not.
+    /// its key that they do not. A revocation by a root may meet a chain as it is trusted now that it did not meet before.
     ///
     /// # Errors
-    /// The chain of the log-in is not good any more: close with `session_expired`.
-    pub fn handle_roots(&mut self, roots: &Roots, now: Timestamp) -> Result<(), Refusal> {
+    /// The chain of the log-in is not good any more: close with `session_revoked` when it is `revoked`, else with
+    /// `session_expired`.
+    pub fn handle_roots(
+        &mut self,
+        roots: &Roots,
+        revocations: &dyn KnownRevocations,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let good = |chain: &Chain| -> Result<Arc<Chain>, Refusal> {
             let chain = chain.under(roots)?;
             chain.judge(now)?;
-            Ok(Arc::new(chain))
+            revocations.refusal_of(&chain).map_or(Ok(Arc::new(chain)), Err)
         };
         self.others = self.others.iter().filter_map(|chain| good(chain).ok()).collect();
         self.chain = good(&self.chain)?;

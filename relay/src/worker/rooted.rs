@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use vigie_proto::chain::Roots;
+use vigie_proto::chain::{Chain, Roots};
 use vigie_proto::channel::Plane;
 use vigie_proto::frame::ServerFrame;
 use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::revocation::KnownRevocations as _;
 use vigie_proto::session::relay::Rules;
 use vigie_proto::time::Timestamp;
 
@@ -29,13 +30,18 @@ impl Worker {
             };
             let Stage::LoggedIn(state) = &mut session.stage else {
                 let under = session.closing_under.as_ref();
-                if under.is_some_and(|chain| chain.under(roots).is_err()) {
+                let still = |chain: &Chain| {
+                    let chain = chain.under(roots)?;
+                    chain.judge(now)?;
+                    self.revocations.refusal_of(&chain).map_or(Ok(()), Err)
+                };
+                if under.is_some_and(|chain| still(chain).is_err()) {
                     self.hurry(id);
                 }
                 continue;
             };
             let plane = state.chain().plane();
-            match state.handle_roots(roots, now) {
+            match state.handle_roots(roots, &*self.revocations, now) {
                 Ok(()) => {
                     let by = session.deadline.min(state.ends());
                     self.set_deadline(id, by);
@@ -44,7 +50,12 @@ impl Worker {
                 }
                 Err(refusal) => {
                     let detail = format!("the relay trusts other roots now: {}", refusal.code);
-                    let told = Refusal::new(Code::SessionExpired, detail);
+                    let over = if refusal.code == Code::Revoked {
+                        Code::SessionRevoked
+                    } else {
+                        Code::SessionExpired
+                    };
+                    let told = Refusal::new(over, detail);
                     let told = match refusal.credential {
                         Some(by) => told.by(by),
                         None => told,
