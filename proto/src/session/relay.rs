@@ -231,7 +231,10 @@ impl LoggedIn {
         let good = |chain: &Chain| -> Result<Arc<Chain>, Refusal> {
             let chain = chain.under(roots)?;
             chain.judge(now)?;
-            revocations.refusal_of(&chain).map_or(Ok(Arc::new(chain)), Err)
+            match revocations.refusal_of(&chain) {
+                Some(refusal) => Err(refusal),
+                None => Ok(Arc::new(chain)),
+            }
         };
         self.others = self.others.iter().filter_map(|chain| good(chain).ok()).collect();
         self.chain = good(&self.chain)?;
