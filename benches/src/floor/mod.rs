@@ -2,7 +2,7 @@
 //!
 //! One thread, one task and one bounded queue for each connection; a writer takes all that waits for it into one buffer
 //! and makes one TLS write. Socket and TLS settings are those of the relay. It knows no log-in, no signature, no order, no
-//! disk (but where a connection asks for [`durable`]), no bound in bytes, no slow reader: a frame for which a queue has no
+//! disk (but where a connection asks for `durable`), no bound in bytes, no slow reader: a frame for which a queue has no
 //! room is dropped. What a relay costs above it is the price of what it does beside writing.
 //!
 //! The path of the request says what a connection is for:

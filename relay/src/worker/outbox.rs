@@ -66,7 +66,8 @@ enum Waiting {
     /// It says that all before it was given: it must not outlive them.
     Mark(Bytes),
     Text(Bytes),
-    /// A message of a page of history.
+    /// A message of a page of history, or the end of the page: it says that the messages were given, and must not outlive
+    /// them.
     Past(Bytes),
     /// Boxed: there are few of them, and what waits for thousands is to be small.
     Revocations(Box<Range>),

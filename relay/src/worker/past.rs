@@ -154,8 +154,17 @@ impl Worker {
             self.push_past(id, re, record);
         }
         let end = until.is_none_or(|until| next.seq >= until.seq);
+        self.push_page_end(id, re, next, end);
+    }
+
+    /// It says that all before it was given: whoever loses the one loses the other.
+    fn push_page_end(&mut self, id: SessionId, re: u64, next: Position, end: bool) {
         let next = Cursor { log: self.config.log, seq: next.seq, admitted: next.admitted }.to_string();
-        self.push_text(id, ServerFrame::Page { re, next: next.into(), end }.to_text());
+        let page = ServerFrame::Page { re, next: next.into(), end }.to_text();
+        if let Some(session) = self.session(id) {
+            session.outbox.push_past(page.into());
+            self.wake(id);
+        }
     }
 
     fn push_past(&mut self, id: SessionId, re: u64, record: &MessageRecord) {
@@ -175,5 +184,41 @@ impl Worker {
             session.reading_history = false;
         }
         self.reject(id, &Rejection { re: Some(past.re), refusal: Code::Busy.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vigie_proto::chain::Roots;
+    use vigie_proto::id::{LogId, Nonce, Sequence};
+    use vigie_proto::login::Binding;
+    use vigie_proto::session::relay::Rules;
+    use vigie_proto::time::Timestamp;
+
+    use super::*;
+    use crate::chains::SharedVerdicts;
+    use crate::worker::{Output, WorkerConfig};
+
+    /// The simulation found it: the end of a page stood after its messages were dropped, for one whose time was over, and
+    /// said that all up to there had been given.
+    #[test]
+    fn the_end_of_a_page_goes_with_its_messages() {
+        let rules = Rules::new(Roots::new([]), vec!["localhost".to_owned()]);
+        let config = WorkerConfig::new(0, Arc::new(rules), LogId::from_bytes([1; 16]));
+        let verdicts = Arc::<SharedVerdicts>::default();
+        let mut worker = Worker::new(config, Arc::default(), Arc::default(), verdicts, Position::default());
+        let nonce = Nonce::from_bytes([7; 32]);
+        let id = worker.accept(nonce, Binding::Certificate([9; 32]), Timestamp::EPOCH);
+        let challenge = worker.take_output(id, usize::MAX);
+        assert_eq!(challenge.len(), 1);
+        let end = Position { seq: Sequence::new(8), admitted: Timestamp::EPOCH };
+        worker.push_page_end(id, 3, end, true);
+        let waiting = worker.session(id).unwrap().outbox.bytes();
+        assert!(waiting > 0);
+        worker.session(id).unwrap().outbox.drop_events();
+        let left: Vec<Output> = worker.take_output(id, usize::MAX);
+        assert_eq!(left, []);
     }
 }
