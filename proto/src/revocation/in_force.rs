@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Revocation, Target, VerifiedRevocation};
 use crate::chain::Chain;
 use crate::credential::Credential;
-use crate::id::{CredentialId, KeyId};
+use crate::id::{CredentialId, KeyId, RevocationId};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 
@@ -148,10 +148,16 @@ impl Revoked<'_> {
     }
 }
 
-/// Revocations in force. Bounded by its owner. A look-up costs two for each link of a chain, and no signature.
+/// Of one target, by the key of their issuer: whoever signs many that meet nobody makes no look-up longer.
+type OfTarget = BTreeMap<(Option<KeyId>, RevocationId), InForce>;
+
+/// Revocations in force. Bounded by its owner. A look-up costs two for each link of a chain, one for each link above those
+/// that are named, and no signature.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations {
-    by_target: BTreeMap<Target, Vec<InForce>>,
+    by_target: BTreeMap<Target, OfTarget>,
+    /// Of each the key of its issuer, where it is known.
+    keys: BTreeMap<RevocationId, Option<KeyId>>,
     /// How many are signed under each credential.
     by_issuer: BTreeMap<CredentialId, usize>,
     len: usize,
@@ -170,13 +176,12 @@ impl Revocations {
 
     /// All of them, by what they end.
     pub fn all(&self) -> impl Iterator<Item = &InForce> {
-        self.by_target.values().flatten()
+        self.by_target.values().flat_map(BTreeMap::values)
     }
 
     /// Whether it is there.
     pub fn contains(&self, revocation: &Revocation) -> bool {
-        let same = |known: &InForce| known.revocation.id == revocation.id;
-        self.by_target.get(&revocation.statement.target).is_some_and(|known| known.iter().any(same))
+        self.keys.contains_key(&revocation.id)
     }
 
     /// The credentials under which they are signed.
@@ -186,8 +191,9 @@ impl Revocations {
 
     /// When one that is there need not be remembered any more.
     pub fn until(&self, revocation: &Revocation) -> Option<Timestamp> {
-        let known = self.by_target.get(&revocation.statement.target)?;
-        known.iter().find(|known| known.revocation.id == revocation.id).map(InForce::until)
+        let key = *self.keys.get(&revocation.id)?;
+        let of_target = self.by_target.get(&revocation.statement.target)?;
+        of_target.get(&(key, revocation.id)).map(InForce::until)
     }
 
     /// Puts one in, once.
@@ -197,7 +203,9 @@ impl Revocations {
         }
         let Revocation { issuer, statement, .. } = &*new.revocation;
         *self.by_issuer.entry(*issuer).or_default() += 1;
-        self.by_target.entry(statement.target).or_default().push(new);
+        let (key, id) = (new.issuer_key, new.revocation.id);
+        self.keys.insert(id, key);
+        self.by_target.entry(statement.target).or_default().insert((key, id), new);
         self.len += 1;
     }
 
@@ -214,7 +222,7 @@ impl Revocations {
 
     /// When `new` gives up what its issuer holds: those that gave up the same, on its plane and under its root.
     pub fn own_beside<'s>(&'s self, new: &'s InForce) -> impl Iterator<Item = &'s Arc<Revocation>> {
-        let of_target = self.by_target.get(&new.revocation.statement.target).into_iter().flatten();
+        let of_target = self.signed_by(new.revocation.statement.target, new.issuer_key);
         let own = of_target.filter(|one| new.is_own() && one.is_own() && one.is_heeded_with(new));
         own.map(|one| &one.revocation)
     }
@@ -222,17 +230,15 @@ impl Revocations {
     /// Takes one out that was put in too early: it did not get into the log.
     pub fn remove(&mut self, revocation: &Revocation) {
         let Revocation { id, issuer, statement, .. } = revocation;
-        let Some(known) = self.by_target.get_mut(&statement.target) else { return };
-        let before = known.len();
-        known.retain(|one| one.revocation.id != *id);
-        let taken = before - known.len();
-        if known.is_empty() {
-            self.by_target.remove(&statement.target);
+        let Some(key) = self.keys.remove(id) else { return };
+        if let Some(of_target) = self.by_target.get_mut(&statement.target) {
+            of_target.remove(&(key, *id));
+            if of_target.is_empty() {
+                self.by_target.remove(&statement.target);
+            }
         }
-        self.len -= taken;
-        if taken > 0
-            && let Some(count) = self.by_issuer.get_mut(issuer)
-        {
+        self.len -= 1;
+        if let Some(count) = self.by_issuer.get_mut(issuer) {
             *count -= 1;
             if *count == 0 {
                 self.by_issuer.remove(issuer);
@@ -267,18 +273,37 @@ impl Revocations {
             .min_by_key(|revoked| (revoked.from(), revoked.by.id))
     }
 
-    /// Those that end this chain, and the link that each ends.
+    /// Those that end this chain, and the link that each ends; perhaps more than once.
     fn meeting<'s, 'c>(
         &'s self,
         chain: &'c Chain,
     ) -> impl Iterator<Item = (&'s InForce, CredentialId)> + use<'s, 'c> {
-        let of = |target| self.by_target.get(&target).into_iter().flatten();
-        let before = chain.succession().before().iter().flat_map(move |root| of(Target::Key(*root)));
-        let links = chain.links().iter();
-        links
-            .flat_map(move |link| of(Target::Credential(link.id())).chain(of(Target::Key(link.key_id()))))
-            .chain(before)
-            .filter_map(move |one| Some((one, one.meets(chain)?.id())))
+        self.candidates(chain).filter_map(move |one| Some((one, one.meets(chain)?.id())))
+    }
+
+    /// Those that may end this chain: they name a link of it, and their issuer stands there too.
+    fn candidates<'s, 'c>(&'s self, chain: &'c Chain) -> impl Iterator<Item = &'s InForce> + use<'s, 'c> {
+        let (links, before) = (chain.links(), chain.succession().before());
+        // Only who holds the key of a link or of one above it may end it, and those whose key was lost.
+        let roots = || before.iter().copied().map(Some).chain([None]);
+        let of_before = before
+            .iter()
+            .flat_map(move |root| roots().flat_map(move |issuer| self.signed_by(Target::Key(*root), issuer)));
+        let of_links = links.iter().enumerate().flat_map(move |(depth, link)| {
+            [Target::Credential(link.id()), Target::Key(link.key_id())].into_iter().flat_map(move |target| {
+                let is_named = self.by_target.contains_key(&target);
+                let above = links[..=depth].iter().map(|link| Some(link.key_id())).chain(roots());
+                above.filter(move |_| is_named).flat_map(move |issuer| self.signed_by(target, issuer))
+            })
+        });
+        of_links.chain(of_before)
+    }
+
+    fn signed_by(&self, target: Target, issuer: Option<KeyId>) -> impl Iterator<Item = &InForce> {
+        const FIRST: RevocationId = RevocationId::from_bytes([0; 32]);
+        const LAST: RevocationId = RevocationId::from_bytes([0xff; 32]);
+        let of_target = self.by_target.get(&target).into_iter();
+        of_target.flat_map(move |of| of.range((issuer, FIRST)..=(issuer, LAST))).map(|(_, one)| one)
     }
 }
 
@@ -309,8 +334,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn root() -> (SigningKey, Chain) {
-        let key = SigningKey::from_seed(&[7; 32]).unwrap();
+    fn root(seed: u8) -> (SigningKey, Chain) {
+        let key = SigningKey::from_seed(&[seed; 32]).unwrap();
         let claims = Claims {
             subject: *key.public(),
             org: "fr".parse().unwrap(),
@@ -339,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_leaves_nothing() {
-        let (key, chain) = root();
+        let (key, chain) = root(7);
         let new = own(&key, &chain, Target::Key(chain.leaf().key_id()));
         let mut revocations = Revocations::default();
         revocations.insert(InForce::new(Arc::clone(&new), chain.links()));
@@ -349,9 +374,26 @@ mod tests {
         );
     }
 
+    /// However many name a target: only those are gone through whose issuer stands in the chain, or has no known key.
+    #[test]
+    fn others_who_name_a_target_make_no_look_up_longer() {
+        let (key, chain) = root(7);
+        let target = Target::Key(chain.leaf().key_id());
+        let mut revocations = Revocations::default();
+        revocations.insert(InForce::new(own(&key, &chain, target), chain.links()));
+        let (stranger, theirs) = root(8);
+        for number in 1..=100 {
+            let statement = Statement { target, from: NOW, number, reason: None };
+            let other = Revocation::parse(&revocation::sign(&stranger, theirs.leaf(), &statement)).unwrap();
+            revocations.insert(InForce::new(Arc::new(other), theirs.links()));
+        }
+        assert_eq!((revocations.len(), revocations.candidates(&chain).count()), (101, 1));
+        assert!(revocations.revoked(&chain).is_some() && revocations.revoked(&theirs).is_none());
+    }
+
     #[test]
     fn one_whose_chain_was_lost_still_ends_its_issuer_and_outdoes_nobody() {
-        let (key, chain) = root();
+        let (key, chain) = root(7);
         for target in [Target::Key(chain.leaf().key_id()), Target::Credential(chain.leaf().id())] {
             let new = own(&key, &chain, target);
             let lost = InForce::new(Arc::clone(&new), &[]);
