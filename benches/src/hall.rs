@@ -82,11 +82,15 @@ impl Hall {
         self.write()
     }
 
+    fn frame(&self, seq: u64) -> String {
+        let seq = Sequence::new(seq);
+        ServerFrame::Event { seq, admitted: NOW, jws: (&*self.alert).into() }.to_text()
+    }
+
     /// As the sequencer makes it.
     fn event(&mut self) -> (Arc<Event>, Reach) {
         self.seq += 1;
         let seq = Sequence::new(self.seq);
-        let frame = ServerFrame::Event { seq, admitted: NOW, jws: (&*self.alert).into() };
         let event = Event {
             at: Position { seq, admitted: NOW },
             id: vigie_proto::id::MessageId::from_bytes([1; 32]),
@@ -94,7 +98,7 @@ impl Hall {
             severity: Severity::Severe,
             channel: "alert/fr".parse().unwrap(),
             audience: Audience::EVERYONE,
-            frame: frame.to_text().into(),
+            frame: self.frame(self.seq).into(),
         };
         // Of another worker: nobody here is told its reach.
         let author = Ticket {
@@ -138,8 +142,11 @@ mod tests {
     #[test]
     fn every_reader_is_given_every_event() {
         let mut hall = Hall::new(10);
-        let frame = hall.event().0.frame.len() + 4;
-        assert_eq!(hall.publish(1), 10 * frame);
-        assert_eq!(hall.publish(100), 1_000 * frame, "also what is more than one batch");
+        let before = hall.seq;
+        // The number of a message is written in it.
+        let frame = |hall: &Hall, seq: u64| 4 + hall.frame(seq).len();
+        assert_eq!(hall.publish(1), 10 * frame(&hall, before + 1));
+        let many: usize = (before + 2..=before + 101).map(|seq| 10 * frame(&hall, seq)).sum();
+        assert_eq!(hall.publish(100), many, "also what is more than one batch");
     }
 }

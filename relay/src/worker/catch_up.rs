@@ -48,7 +48,7 @@ impl Worker {
         };
         subscription.begins = None;
         for re in std::mem::take(&mut subscription.unanswered) {
-            self.push_text(id, ServerFrame::Subscribed { re, log, seq: at.seq, head }.to_text());
+            self.push_place(id, ServerFrame::Subscribed { re, log, seq: at.seq, head }.to_text());
         }
     }
 
@@ -87,7 +87,7 @@ impl Worker {
         #[cfg(feature = "sabotage")]
         let gaps = if Sabotage::GapNotTold.is_planted() { Vec::new() } else { gaps };
         for gap in gaps {
-            self.push_text(id, gap.to_text(None));
+            self.push_place(id, gap.to_text(None));
         }
         self.answer_subscribe(id, after);
         let mut position = after;

@@ -417,6 +417,14 @@ impl Worker {
         }
     }
 
+    /// As [`Worker::push_text`], of what says up to where all was given.
+    fn push_place(&mut self, id: SessionId, text: String) {
+        if let Some(session) = self.session(id) {
+            session.outbox.push_place(text.into());
+            self.wake(id);
+        }
+    }
+
     /// Tells a refusal; ends the session when its code does, or when it has not logged in.
     fn reject(&mut self, id: SessionId, rejection: &Rejection) {
         let Some(session) = self.session(id) else { return };

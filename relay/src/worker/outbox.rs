@@ -63,8 +63,8 @@ impl Outlet for Outputs {
 #[derive(Debug)]
 enum Waiting {
     Event(Rc<LocalEvent>),
-    /// It says that all before it was given: it must not outlive them.
-    Mark(Bytes),
+    /// A mark, a gap, the begin of a subscription: it says that all before it was given, and must not outlive them.
+    Place(Bytes),
     Text(Bytes),
     /// A message of a page of history, or the end of the page: it says that the messages were given, and must not outlive
     /// them.
@@ -155,8 +155,13 @@ impl Outbox {
             // What the last burst took is given back.
             self.waiting.shrink_to(KEPT_IDLE);
         }
-        self.bytes += mark.len();
-        self.push(Waiting::Mark(mark));
+        self.push_place(mark);
+    }
+
+    /// What says up to where all was given.
+    pub(super) fn push_place(&mut self, text: Bytes) {
+        self.bytes += text.len();
+        self.push(Waiting::Place(text));
     }
 
     /// Revocations after one count, up to another. What waits already and goes up to there goes on.
@@ -170,8 +175,9 @@ impl Outbox {
         self.push(Waiting::Revocations(Box::new(Range { plane, after, through, chain_given: None })));
     }
 
-    /// Drops the events that wait, and pages of history: they are not for this peer any more. The marks too: one behind a dropped event would
-    /// move the cursor past it, and should the peer come back under another credential, it would never be given.
+    /// Drops the events that wait, and pages of history: they are not for this peer any more. The marks too, and all else that
+    /// names a place: behind a dropped event it would move the cursor past it, and should the peer come back under another
+    /// credential, it would never be given.
     pub(super) fn drop_events(&mut self) {
         let bytes = &mut self.bytes;
         self.waiting.retain(|waiting| match waiting {
@@ -179,7 +185,7 @@ impl Outbox {
                 *bytes -= event.frame().len();
                 false
             }
-            Waiting::Mark(text) | Waiting::Past(text) => {
+            Waiting::Place(text) | Waiting::Past(text) => {
                 *bytes -= text.len();
                 false
             }
@@ -221,7 +227,7 @@ impl Outbox {
                     self.events_given += 1;
                     self.give_text(event.frame(), outlet);
                 }
-                Waiting::Mark(text) | Waiting::Text(text) | Waiting::Past(text) => {
+                Waiting::Place(text) | Waiting::Text(text) | Waiting::Past(text) => {
                     self.give_text(&text, outlet);
                 }
                 Waiting::Revocations(range) => self.give_revocation(range, revocations, outlet),

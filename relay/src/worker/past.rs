@@ -148,7 +148,7 @@ impl Worker {
             session.reading_history = false;
         }
         for gap in gaps {
-            self.push_text(id, gap.to_text(Some(re)));
+            self.push_place(id, gap.to_text(Some(re)));
         }
         for record in &messages {
             self.push_past(id, re, record);

@@ -50,7 +50,7 @@ pub fn draw(ends: Millis, chance: &mut Chance, history: &mut History) -> Cast {
                 }
                 for (_, at) in moments.iter().filter(|(key, _)| *key == person.key.public().thumbprint()) {
                     // Much to say, while somebody revokes him.
-                    plan.extend((0..chance.within(2..=10)).map(|_| at + chance.within(0..=60)));
+                    plan.extend((0..chance.within(8..=20)).map(|_| at + chance.within(0..=40)));
                 }
                 plan.sort_unstable();
                 let author = Author::new(cast.clients.len(), command.plane, voice, VecDeque::from(plan));
