@@ -39,7 +39,7 @@ const READS_PER_TURN: usize = 4;
 /// is done.
 const WRITES_PER_TURN: usize = 2;
 
-/// What is read and forgotten of a peer that was told why it is closed, so that it learns it: more than a window that it
+/// What is read and forgotten of a peer that was told why it is closed, or that has closed, so that it learns it: more than a window that it
 /// may have filled meanwhile.
 const UNREAD_BYTES_MAX: usize = 256 * 1024;
 
@@ -75,9 +75,7 @@ pub(super) struct Driver<'a> {
     half_closed: bool,
     /// The peer's close frame came: its answer is all that is still written.
     answer: Option<Option<u16>>,
-    /// It was written.
-    answered: bool,
-    /// After an error in reading: what is still read and forgotten before the end.
+    /// After an error in reading, or the peer's close: what is still read and forgotten before the end.
     unread: Option<usize>,
     /// Read, and not judged yet: it waits for its turn.
     held: Option<Message>,
@@ -97,7 +95,6 @@ impl<'a> Driver<'a> {
             deaf: false,
             half_closed: false,
             answer: None,
-            answered: false,
             unread: None,
             held: None,
             drained: false,
@@ -247,6 +244,8 @@ impl<'a> Driver<'a> {
             Message::Binary(_) => self.local.handle_violation(self.id, Code::NotText),
             Message::Close(frame) => {
                 self.answer = Some(frame.map(|frame| answer_to(frame.code)));
+                // A pong that is on its way would else reset the connection, and the answer be lost with it.
+                self.unread = Some(UNREAD_BYTES_MAX);
                 return Some(Turn::Closing);
             }
             // The gate keeps them; the last never comes from a socket.
@@ -301,7 +300,7 @@ impl<'a> Driver<'a> {
         if self.answer.is_some() || !self.writer.is_empty() {
             let _ = std::task::ready!(self.poll_last_word(cx));
         }
-        if self.unread.is_none() && !self.answered {
+        if self.unread.is_none() {
             std::task::ready!(self.poll_answer(cx));
         }
         let stream = self.socket.get_mut();
@@ -316,7 +315,6 @@ impl<'a> Driver<'a> {
             let stream = self.socket.get_mut();
             std::task::ready!(self.writer.poll_sent(stream, cx))?;
             let answer = self.answer.take();
-            self.answered |= answer.is_some();
             self.writer.write(stream, cx, &mut self.local.batch.borrow_mut(), |batch| {
                 answer.iter().for_each(|code| batch.close(*code, ""));
             })?;

@@ -1,7 +1,9 @@
 //! Each fault of RFC 6455 has its close code, before log-in and after it.
 
 use vigie_proto::refusal::{Code, Ends};
+use vigie_proto::severity::Severity::Moderate;
 use vigie_tests::raw::{Came, Raw};
+use vigie_tests::world::World;
 
 use crate::frames::{CONTINUATION, END, TEXT, frame, head};
 use crate::others::Others;
@@ -106,4 +108,40 @@ async fn a_close_is_answered() {
     peer.send_bytes(&frame(0x88, b"")).await;
     assert_eq!(peer.next().await, Came::Gone);
     others.go_on().await;
+}
+
+/// Its answer comes behind the whole of the frame that was on its way, and nothing else does.
+#[tokio::test]
+async fn a_close_in_the_middle_of_a_frame_is_answered_behind_it() {
+    let world = World::new();
+    let relay = world.relay();
+    let mut peer = Raw::log_in(&world, relay.local_addr(), &world.live.town).await;
+    peer.subscribe(&["alert/fr.idf.75.paris"], None).await;
+    let mut author = Raw::log_in(&world, relay.local_addr(), &world.live.nation).await;
+    let text = "é".repeat(45_000);
+    // More than the sockets between them hold, each longer than what is written at once.
+    let said: Vec<String> = (0..40)
+        .map(|number| world.live.nation.say("alert/fr", &format!("{number} {text}"), Moderate))
+        .collect();
+    for message in &said {
+        assert_eq!(author.publish(message).await["op"], "receipt");
+    }
+    peer.send_bytes(&frame(0x88, &1000_u16.to_be_bytes())).await;
+    let mut given = 0;
+    loop {
+        match peer.next().await {
+            Came::Frame(frame) if frame["op"] == "event" => {
+                assert_eq!(frame["jws"], *said[given], "whole, and in order");
+                given += 1;
+            }
+            Came::Frame(_) => {}
+            Came::Closed(number, _) => {
+                assert_eq!(number, 1000);
+                break;
+            }
+            Came::Gone => panic!("it is not answered, after {given}"),
+        }
+    }
+    assert!(given > 0 && given < said.len(), "{given} were on their way");
+    assert_eq!(peer.next().await, Came::Gone);
 }
