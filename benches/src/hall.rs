@@ -35,7 +35,7 @@ pub struct Hall {
 }
 
 impl Hall {
-    /// So many readers are logged in, and live.
+    /// So many readers, at least one, are logged in and live.
     pub fn new(readers: usize) -> Self {
         let fixture = Fixture::default();
         let rules = Rules::new(fixture.roots.clone(), vec![NAME.to_owned()]);
@@ -101,18 +101,8 @@ impl Hall {
             frame: self.frame(self.seq).into(),
         };
         // Of another worker: nobody here is told its reach.
-        let author = Ticket {
-            worker: 1,
-            session: self.readers.first().copied().unwrap_or_else(|| self.nobody()),
-            re: 1,
-        };
+        let author = Ticket { worker: 1, session: self.readers[0], re: 1 };
         (Arc::new(event), Reach::new(author, 2))
-    }
-
-    fn nobody(&mut self) -> SessionId {
-        let session = self.worker.accept(Nonce::from_bytes([8; 32]), Binding::Certificate([9; 32]), NOW);
-        self.worker.handle_disconnect(session);
-        session
     }
 
     /// What each woken session's driver does. Gives the bytes that went out.

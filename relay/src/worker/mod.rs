@@ -417,7 +417,7 @@ impl Worker {
         }
     }
 
-    /// As [`Worker::push_text`], of what says up to where all was given.
+    /// As [`Worker::push_text`], of a part of a page of history, or of what says up to where all was given.
     fn push_place(&mut self, id: SessionId, text: String) {
         if let Some(session) = self.session(id) {
             session.outbox.push_place(text.into());

@@ -63,12 +63,10 @@ impl Outlet for Outputs {
 #[derive(Debug)]
 enum Waiting {
     Event(Rc<LocalEvent>),
-    /// A mark, a gap, the begin of a subscription: it says that all before it was given, and must not outlive them.
+    /// A page of history; and what says that all before it was given, and must not outlive that: a mark, a gap, the begin
+    /// of a subscription, the end of a page.
     Place(Bytes),
     Text(Bytes),
-    /// A message of a page of history, or the end of the page: it says that the messages were given, and must not outlive
-    /// them.
-    Past(Bytes),
     /// Boxed: there are few of them, and what waits for thousands is to be small.
     Revocations(Box<Range>),
     Ping,
@@ -145,11 +143,6 @@ impl Outbox {
         self.push(Waiting::Text(text));
     }
 
-    pub(super) fn push_past(&mut self, past: Bytes) {
-        self.bytes += past.len();
-        self.push(Waiting::Past(past));
-    }
-
     pub(super) fn push_mark(&mut self, mark: Bytes) {
         if self.waiting.is_empty() {
             // What the last burst took is given back.
@@ -158,7 +151,7 @@ impl Outbox {
         self.push_place(mark);
     }
 
-    /// What says up to where all was given.
+    /// A part of a page of history, or what says up to where all was given.
     pub(super) fn push_place(&mut self, text: Bytes) {
         self.bytes += text.len();
         self.push(Waiting::Place(text));
@@ -185,7 +178,7 @@ impl Outbox {
                 *bytes -= event.frame().len();
                 false
             }
-            Waiting::Place(text) | Waiting::Past(text) => {
+            Waiting::Place(text) => {
                 *bytes -= text.len();
                 false
             }
@@ -227,7 +220,7 @@ impl Outbox {
                     self.events_given += 1;
                     self.give_text(event.frame(), outlet);
                 }
-                Waiting::Place(text) | Waiting::Text(text) | Waiting::Past(text) => {
+                Waiting::Place(text) | Waiting::Text(text) => {
                     self.give_text(&text, outlet);
                 }
                 Waiting::Revocations(range) => self.give_revocation(range, revocations, outlet),

@@ -161,10 +161,7 @@ impl Worker {
     fn push_page_end(&mut self, id: SessionId, re: u64, next: Position, end: bool) {
         let next = Cursor { log: self.config.log, seq: next.seq, admitted: next.admitted }.to_string();
         let page = ServerFrame::Page { re, next: next.into(), end }.to_text();
-        if let Some(session) = self.session(id) {
-            session.outbox.push_past(page.into());
-            self.wake(id);
-        }
+        self.push_place(id, page);
     }
 
     fn push_past(&mut self, id: SessionId, re: u64, record: &MessageRecord) {
@@ -174,8 +171,7 @@ impl Worker {
         }
         let jws = String::from_utf8_lossy(&record.jws);
         let past = ServerFrame::Past { re, seq: record.seq, admitted: record.admitted, jws };
-        self.sessions[id.index].outbox.push_past(past.to_text().into());
-        self.wake(id);
+        self.push_place(id, past.to_text());
     }
 
     /// Too many reads wait. The client may ask again.
