@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Roots};
 use crate::channel::Plane;
 use crate::credential::Credential;
 use crate::id::{CredentialId, KeyId, RevocationId};
@@ -253,6 +253,15 @@ impl VerifiedRevocation {
     /// The chain of its issuer.
     pub const fn chain(&self) -> &Arc<Chain> {
         &self.chain
+    }
+
+    /// The same as its issuer is trusted by other roots. No signature is checked again.
+    ///
+    /// # Errors
+    /// `unknown_root`.
+    pub fn under(&self, roots: &Roots) -> Result<Self, Refusal> {
+        let chain = Arc::new(self.chain.under(roots)?);
+        Ok(Self { revocation: Arc::clone(&self.revocation), chain })
     }
 
     /// Whether its issuer gives up what it is signed under: this credential, or its key.

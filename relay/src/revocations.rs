@@ -104,11 +104,17 @@ impl StoredRevocations {
         at(&self.read().in_force)
     }
 
-    /// These are on disk now; their counts are above all others. What they outdo goes.
+    /// These are on disk now; their counts are above all others. What they outdo goes, and what one was before the chain of
+    /// its issuer came back.
     pub(crate) fn put(&self, new: &[Arc<StoredRevocation>]) {
         let mut known = self.write();
         let Known { in_force, live, exercise } = &mut *known;
         for one in new {
+            let revocation = one.in_force.revocation();
+            if in_force.remove(revocation).is_some() {
+                let of_plane = if one.plane() == Plane::Live { &mut *live } else { &mut *exercise };
+                of_plane.retain(|known| known.in_force.revocation().id() != revocation.id());
+            }
             in_force.insert(one.in_force.clone());
             match one.plane() {
                 Plane::Live => live.push(Arc::clone(one)),

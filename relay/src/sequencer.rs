@@ -89,8 +89,8 @@ impl<S: Storage> Sequencer<S> {
             Ok(())
         })?;
         let revocations_lost = lost::count(&revocations, journal.damage());
-        lost::tell(revocations_lost);
         let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now, journal.write_place());
+        lost::tell(revocations_lost, revoking.without_chain());
         tell_losses(&journal, &leaves, &chains);
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
         Ok(Self {
@@ -142,9 +142,9 @@ impl<S: Storage> Sequencer<S> {
     }
 
     /// Revocations that the journal had and could not give when it was opened, as far as what is left can tell: whom they
-    /// ended is let in again.
+    /// ended is let in again. And those whose issuer's chain is lost, until they are sent again.
     pub const fn revocations_lost(&self) -> u64 {
-        self.revocations_lost
+        self.revocations_lost + self.revoking.without_chain()
     }
 
     /// Whether the disk had no room when it was last needed: until [`Sequencer::rest`] finds some, only what may use the
@@ -334,6 +334,8 @@ impl<S: Storage> Sequencer<S> {
     fn find(&self, id: StatementId) -> Option<Stored> {
         match id {
             StatementId::Message(id) => self.ids.find(&id),
+            // One that lacks the chain of its issuer is to be decided on.
+            StatementId::Revocation(id) if self.revoking.lacks_chain(&id) => None,
             StatementId::Revocation(id) => self.revoking.find(&id),
         }
     }
@@ -383,22 +385,23 @@ impl<S: Storage> Sequencer<S> {
         now: Timestamp,
         plan: &mut Plan,
     ) -> Result<Stored, Refusal> {
-        if let Some(stored) = self.revoking.find(&new.revocation().id()) {
+        let id = new.revocation().id();
+        if let Some(stored) = self.find(StatementId::Revocation(id)) {
             return Ok(stored);
-        }
-        let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
-        if let Some(rules) = &self.rules {
-            rules.judge_revocation(new, place.admitted, self.revoking.in_force())?;
         }
         if !self.chains.has_room(new.chain(), plan.credentials.len(), true) {
             return Err(Code::Full.into());
         }
-        match self.revoking.decide(new, place)? {
+        let place = Stored { seq: plan.last.unwrap_or(self.head.seq), admitted: self.admitted(now) };
+        // It was verified by the roots of its worker, which may have been others.
+        let renewed = self.rules.as_ref().map_or(Ok(None), |rules| rules.renew(new))?;
+        match self.revoking.decide(renewed.as_ref().unwrap_or(new), place)? {
             Decided::Known(stored) => Ok(stored),
             Decided::Fresh(one) => {
+                let stored = one.stored;
                 let on_disk = self.on_disk(plan.is_thrifty);
                 plan.add_revocation(one, new.chain(), &on_disk);
-                Ok(place)
+                Ok(stored)
             }
         }
     }

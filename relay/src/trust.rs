@@ -71,24 +71,16 @@ impl SharedRules {
         revocations.refusal_of(&chain).map_or(Ok(()), Err)
     }
 
-    /// As [`SharedRules::judge`], of the issuer of a revocation: what is his own he gives up after his root has handed over
-    /// too.
+    /// A revocation that was verified before, as its issuer is trusted now: to be decided on like any other. `None` where the
+    /// roots are those of the start.
     ///
     /// # Errors
-    /// `unknown_root`, those of [`Chain::judge`], or `revoked`.
-    pub fn judge_revocation(
-        &self,
-        new: &VerifiedRevocation,
-        at: Timestamp,
-        revocations: &dyn KnownRevocations,
-    ) -> Result<(), Refusal> {
-        if !new.is_own() {
-            return self.judge(new.chain(), at, revocations);
-        }
+    /// `unknown_root`.
+    pub fn renew(&self, new: &VerifiedRevocation) -> Result<Option<VerifiedRevocation>, Refusal> {
         if !self.0.renewed.load(Ordering::Acquire) {
-            return Ok(());
+            return Ok(None);
         }
-        new.chain().under(&self.now().roots)?.judge_but_root_end(at)
+        new.under(&self.now().roots).map(Some)
     }
 
     /// New roots could not be used: those before stay.

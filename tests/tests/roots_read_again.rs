@@ -3,14 +3,26 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
+use vigie_proto::id::{LogId, Nonce};
+use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_proto::login::Binding;
 use vigie_proto::revocation::{self, Statement, Target};
 use vigie_proto::rotation::{self, Handover};
+use vigie_proto::session::relay::Rules;
 use vigie_proto::severity::Severity::Minor;
+use vigie_proto::verify;
+use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::health::Warning;
+use vigie_relay::journal::JournalConfig;
+use vigie_relay::journal::sim_disk::SimDisk;
+use vigie_relay::sequencer::{Sequencer, Statement as Queued, Submission, Ticket};
+use vigie_relay::trust::SharedRules;
+use vigie_relay::worker::{Worker, WorkerConfig};
 use vigie_tests::raw::{Came, Raw};
 use vigie_tests::soon;
 use vigie_tests::world::{Command, Person, World, now};
@@ -168,4 +180,68 @@ async fn a_revocation_that_other_roots_let_apply_ends_the_sessions_that_it_meets
     assert_eq!(close, (1008, "session_revoked".to_owned()));
     assert_eq!(knock(&world, at, &heirs.town).await, "revoked");
     relay.stop(Duration::ZERO).unwrap();
+}
+
+/// The journal thread, with what was handed over to it before the roots changed: each verified as its worker trusted it then.
+#[test]
+fn what_waits_for_the_journal_thread_is_held_to_the_roots_of_the_moment_when_it_is_decided_on() {
+    let (world, heirs) = (World::new(), Command::new(Plane::Live));
+    let (old, town) = (&world.live.root, &heirs.town);
+    let began = now().minus(Duration::from_secs(60));
+    let handover = Handover {
+        successor: *heirs.root.key.public(),
+        from: now().minus(Duration::from_secs(3_600)),
+        until: None,
+    };
+    let rotation = rotation::sign(&old.key, Plane::Live, &handover).unwrap();
+    let trusting = |pins: &[&Person]| {
+        let mut roots = pinning(pins);
+        roots.install([rotation.token()].into_iter().map(|token| &**token)).unwrap();
+        roots
+    };
+    let both = trusting(&[old, &heirs.root]);
+    let own = |person: &Person, from| {
+        let target = Target::Key(person.chain.leaf().key_id());
+        let statement = Statement { target, from, number: 1, reason: None };
+        let chain = Arc::new(person.chain.under(&both).unwrap());
+        revocation::verify(&revocation::sign(&person.key, chain.leaf(), &statement), &chain).unwrap()
+    };
+    let message = || {
+        let chain = Arc::new(town.chain.under(&both).unwrap());
+        verify::verify(&town.say(PARIS, "en attente", Minor), &chain, MESSAGE_LIFETIME_MAX).unwrap()
+    };
+    // The old root gave itself up a minute ago; whoever is trusted through it alone is met by that.
+    for (roots, expected) in [
+        // Nothing changed, and what is pinned is met by no root before it.
+        (None, [None, None, None]),
+        (Some(trusting(&[old, &heirs.root])), [None, None, None]),
+        (Some(pinning(&[old])), [Some("unknown_root"); 3]),
+        // One's own from earlier on than the end of the root before is taken, and from later on it is not.
+        (Some(trusting(&[old])), [Some("revoked"), Some("revoked"), None]),
+    ] {
+        let log = LogId::from_bytes([7; 16]);
+        let mut sequencer = Sequencer::open(SimDisk::new(), JournalConfig::new(), log, now(), 1).unwrap();
+        let rules = SharedRules::new(Rules::new(both.clone(), Vec::new()));
+        sequencer.set_rules(rules.clone());
+        let worker = WorkerConfig::new(0, rules.now(), log);
+        let (chains, revocations) = (sequencer.chains(), sequencer.revocations());
+        let mut worker =
+            Worker::new(worker, chains, revocations, Arc::<SharedVerdicts>::default(), sequencer.head());
+        let session = worker.accept(Nonce::from_bytes([1; 32]), Binding::None, now());
+        let mut decide = |statement: Queued| {
+            let ticket = Ticket { worker: 0, session, re: 1 };
+            let committed = sequencer.commit(vec![Submission { ticket, statement }], Ok(now())).unwrap();
+            committed.answers[0].outcome.as_ref().err().map(|refusal| refusal.code.as_str())
+        };
+        assert_eq!(decide(Queued::Revocation(Box::new(own(old, began)))), None);
+        let waiting = [
+            Queued::Message(Box::new(message())),
+            Queued::Revocation(Box::new(own(town, now()))),
+            Queued::Revocation(Box::new(own(&heirs.region, began.minus(Duration::from_secs(60))))),
+        ];
+        if let Some(roots) = roots {
+            rules.trust(roots);
+        }
+        assert_eq!(waiting.map(decide), expected);
+    }
 }

@@ -216,7 +216,7 @@ impl Revocations {
         let mut own: Vec<_> = self.own_beside(new).map(Arc::clone).collect();
         own.sort_by_key(|one| (one.statement.from, one.id));
         let others = own.split_off(own.len().min(1));
-        others.iter().for_each(|one| self.remove(one));
+        others.iter().for_each(|one| drop(self.remove(one)));
         others
     }
 
@@ -227,12 +227,18 @@ impl Revocations {
         own.map(|one| &one.revocation)
     }
 
-    /// Takes one out that was put in too early: it did not get into the log.
-    pub fn remove(&mut self, revocation: &Revocation) {
+    /// Whether it is there, and the chain of its issuer was lost: it meets fewer than it should, and nobody can verify it.
+    pub fn lacks_chain(&self, id: &RevocationId) -> bool {
+        self.keys.get(id).is_some_and(Option::is_none)
+    }
+
+    /// Takes one out, if it is there: it did not get into the log, or it is put in anew with the chain that it lacked.
+    pub fn remove(&mut self, revocation: &Revocation) -> Option<InForce> {
         let Revocation { id, issuer, statement, .. } = revocation;
-        let Some(key) = self.keys.remove(id) else { return };
+        let key = self.keys.remove(id)?;
+        let mut gone = None;
         if let Some(of_target) = self.by_target.get_mut(&statement.target) {
-            of_target.remove(&(key, *id));
+            gone = of_target.remove(&(key, *id));
             if of_target.is_empty() {
                 self.by_target.remove(&statement.target);
             }
@@ -244,6 +250,7 @@ impl Revocations {
                 self.by_issuer.remove(issuer);
             }
         }
+        gone
     }
 
     /// Whether a chain is revoked, and by which.

@@ -27,8 +27,15 @@ pub(super) fn count(records: &[RevocationRecord], damage: &[DamagedRange]) -> u6
     counts.difference(&read).count() as u64 + missing + perhaps
 }
 
-/// Tells the operator.
-pub(super) fn tell(lost: u64) {
+/// Tells the operator, also of those whose issuer's chain is lost.
+pub(super) fn tell(lost: u64, without_chain: u64) {
+    if without_chain > 0 {
+        tracing::error!(
+            revocations = without_chain,
+            "the chains of those who signed some revocations are damaged in the journal: readers cannot verify these, and \
+             whom they ended may be let in again; put the damaged file back from a copy, or send them again (`vigie trust send`)"
+        );
+    }
     if lost > 0 {
         tracing::error!(
             lost,

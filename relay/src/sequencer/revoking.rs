@@ -32,6 +32,10 @@ pub(super) struct Revoking {
     /// When the last one was admitted.
     last_admitted: Timestamp,
     stored: Arc<StoredRevocations>,
+    /// Those of the batch under way whose issuer's chain was lost and came back, as they were.
+    mending: HashMap<RevocationId, InForce>,
+    /// How many hold whose issuer's chain is lost.
+    without_chain: u64,
     /// Written once so far, up to this place at the latest; in the order of writing.
     alone: VecDeque<(Arc<StoredRevocation>, WritePlace)>,
 }
@@ -69,6 +73,8 @@ impl Revoking {
             last: 0,
             last_admitted: Timestamp::EPOCH,
             stored: Arc::default(),
+            mending: HashMap::new(),
+            without_chain: 0,
             alone: VecDeque::new(),
         };
         #[cfg(feature = "sabotage")]
@@ -79,10 +85,16 @@ impl Revoking {
         let twice: HashSet<u64> =
             records.windows(2).filter(|two| two[0].count == two[1].count).map(|two| two[0].count).collect();
         records.dedup_by_key(|record| record.count);
+        // One whose chain came back has a second count: the first one was given to readers who could not verify it.
+        let counts: HashMap<RevocationId, u64> =
+            records.iter().map(|record| (record.id, record.count)).collect();
         let mut found = Vec::new();
         for record in records {
             revoking.last = record.count;
             revoking.last_admitted = revoking.last_admitted.max(record.admitted);
+            if counts.get(&record.id) != Some(&record.count) {
+                continue;
+            }
             let read = std::str::from_utf8(&record.jws).ok().and_then(|jws| Revocation::parse(jws).ok());
             let Some(revocation) = read else {
                 tracing::error!(id = %record.id, "a revocation in the journal cannot be read: it does not hold");
@@ -126,8 +138,37 @@ impl Revoking {
         self.places.get(id).copied()
     }
 
+    /// Whether it holds, and the chain of its issuer was lost.
+    pub(super) fn lacks_chain(&self, id: &RevocationId) -> bool {
+        self.in_force.lacks_chain(id)
+    }
+
+    /// How many hold whose issuer's chain is lost: they meet fewer than they should, and no reader can verify them.
+    pub(super) const fn without_chain(&self) -> u64 {
+        self.without_chain
+    }
+
+    /// Takes one that [lacks](Self::lacks_chain) the chain of its issuer with that chain. It was admitted long ago, so it
+    /// keeps its place and is judged no more; it is counted anew, so that readers are told again. `None` when it lacks none.
+    fn mend(&mut self, new: &VerifiedRevocation) -> Option<Arc<StoredRevocation>> {
+        let revocation = new.revocation();
+        let id = revocation.id();
+        let place = self.find(&id).filter(|_| self.lacks_chain(&id))?;
+        let before = self.in_force.remove(revocation)?;
+        self.shares.release(&id);
+        self.mending.insert(id, before);
+        self.without_chain -= 1;
+        self.last += 1;
+        let one = Arc::new(StoredRevocation::new(self.log, self.last, place, InForce::from(new)));
+        self.note(&one, new.chain().links());
+        Some(one)
+    }
+
     /// Decides on one. It holds from here on, also for the rest of its batch.
     pub(super) fn decide(&mut self, new: &VerifiedRevocation, place: Stored) -> Result<Decided, Refusal> {
+        if let Some(one) = self.mend(new) {
+            return Ok(Decided::Fresh(one));
+        }
         let id = new.revocation().id();
         if let RevocationAdmission::Known = admit_revocation(new, place.admitted, &self.in_force)?
             && let Some(stored) = self.find(&id)
@@ -169,18 +210,28 @@ impl Revoking {
     }
 
     fn note(&mut self, one: &Arc<StoredRevocation>, issuer: &[Arc<Credential>]) {
-        let revocation = one.in_force.revocation();
+        self.put(one.in_force.clone(), one.stored, issuer);
+    }
+
+    fn put(&mut self, in_force: InForce, place: Stored, issuer: &[Arc<Credential>]) {
+        let revocation = in_force.revocation();
         // What is one's own has its place beside one's share, and counts for those above.
-        let counted = &issuer[..issuer.len().saturating_sub(usize::from(one.in_force.is_own()))];
+        let counted = &issuer[..issuer.len().saturating_sub(usize::from(in_force.is_own()))];
         self.shares.take(revocation.id(), revocation.plane(), revocation.issuer(), counted);
-        self.places.insert(revocation.id(), one.stored);
-        self.in_force.insert(one.in_force.clone());
+        self.places.insert(revocation.id(), place);
+        let id = revocation.id();
+        self.in_force.insert(in_force);
+        self.without_chain += u64::from(self.in_force.lacks_chain(&id));
     }
 
     /// They are on disk, before this place.
     pub(super) fn settle(&mut self, new: &[Arc<StoredRevocation>], here: WritePlace) {
         if !new.is_empty() {
             self.stored.put(new);
+            if !self.mending.is_empty() {
+                self.alone.retain(|(one, _)| !self.mending.contains_key(&one.in_force.revocation().id()));
+                self.mending.clear();
+            }
             self.alone.extend(new.iter().map(|one| (Arc::clone(one), here)));
             self.forget_outdone(new);
         }
@@ -216,6 +267,9 @@ impl Revoking {
             self.shares.release(&revocation.id());
             self.in_force.remove(revocation);
             self.last = self.last.min(one.count - 1);
+            if let Some(before) = self.mending.remove(&revocation.id()) {
+                self.put(before, one.stored, &[]);
+            }
         }
     }
 

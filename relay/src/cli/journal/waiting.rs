@@ -3,7 +3,7 @@
 //! Retention writes what still holds behind what is there, and each is written twice; an export of several parts gives them
 //! with each part. So where one stands says nothing of what it was admitted before. Its own place does.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use vigie_proto::id::{RevocationId, Sequence};
 
@@ -26,7 +26,8 @@ impl Waiting {
         })?;
         // The first copy stays in front of the second.
         found.sort_by_key(|(_, record)| order(record));
-        found.dedup_by(|(_, copy), (_, first)| order(copy) == order(first));
+        let mut given = HashSet::new();
+        found.retain(|(_, record)| given.insert(record.id));
         Ok(Self(found.into()))
     }
 
@@ -54,6 +55,7 @@ impl Waiting {
     }
 }
 
-fn order(record: &RevocationRecord) -> (u64, RevocationId) {
-    (record.count, record.id)
+/// By place first: one whose issuer's chain was lost and came back was counted again, and kept its place.
+fn order(record: &RevocationRecord) -> (Sequence, u64, RevocationId) {
+    (record.seq, record.count, record.id)
 }
