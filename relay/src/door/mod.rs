@@ -4,8 +4,9 @@
 //! relay is and never who is on it; the door tells credentials, and so opens only to whoever may read them in the journal
 //! anyway: its socket (`socket.rs`) has mode 0600, and each peer is asked for its user number.
 //!
-//! Invariants: one question and one answer a connection ([`Question`], [`Answer`], a line of JSON each), one connection at a
-//! time, each of bounded size and time; nothing that it is asked changes anything, and no thread of the relay waits for it.
+//! Invariants: one question and one answer a connection ([`Question`], [`Answer`], a line of JSON each), [`TALKS_MAX`] of them
+//! at a time, each of bounded size and time; whoever has asked nothing yet makes room for the next one, so that nobody keeps
+//! others out by saying nothing. Nothing that it is asked changes anything, and no thread of the relay waits for it.
 //! It judges (`judge.rs`) by the functions that the relay judges by, and by the roots, rotations and revocations in force.
 //!
 //! What it does not do: give what messages say, tell which credentials are on, or keep what it was asked.
@@ -14,15 +15,18 @@ mod judge;
 mod question;
 mod socket;
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 use vigie_proto::chain::Chain;
 
@@ -45,8 +49,14 @@ pub(crate) const QUESTION_BYTES_MAX: usize = 16 * 1024;
 #[cfg(feature = "cli")]
 pub(crate) const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
-/// From accept to the last byte of the question, and from the first byte of the answer to its last.
-const TALK_WITHIN: Duration = Duration::from_secs(2);
+/// Connections at a time: more than operators and their scripts have, and few descriptors.
+const TALKS_MAX: usize = 16;
+
+/// From accept to the last byte of the question: whoever connects has it ready.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
+
+/// From the first byte of the answer to its last.
+const TAKE_WITHIN: Duration = Duration::from_secs(2);
 
 /// For looking through the journal and judging.
 const JUDGE_WITHIN: Duration = Duration::from_secs(3);
@@ -111,41 +121,49 @@ struct Keeper<S: Storage> {
 impl<S: Storage> Keeper<S> {
     async fn serve(self, listener: UnixListener) -> io::Result<()> {
         let mut stop = self.stop.clone();
-        loop {
-            let talk = async {
+        let mut talks = Talks::default();
+        let keeper = Rc::new(self);
+        let talking = async {
+            loop {
                 match listener.accept().await {
-                    // Whoever does not ask in time, or does not take the answer, has had his turn.
-                    Ok((stream, _)) => drop(self.talk(stream).await),
+                    Ok((stream, _)) => talks.begin(&keeper, stream).await,
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a connection at the operators' door");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
-            };
+            }
+        };
+        let stopped = async {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
-                () = talk => {}
+                _ = stop.wait_for(|stopped| *stopped) => {}
+                () = talking => {}
             }
-        }
+        };
+        LocalSet::new().run_until(stopped).await;
+        Ok(())
     }
 
-    async fn talk(&self, mut stream: UnixStream) -> io::Result<()> {
+    /// One question and one answer. Whoever does not ask in time, or does not take the answer, has had his turn.
+    async fn talk(&self, mut stream: UnixStream, give_way: oneshot::Receiver<()>) -> io::Result<()> {
         if !self.socket.admits(stream.peer_cred()?.uid()) {
             return Ok(());
         }
-        let asked = timeout(TALK_WITHIN, read_line(&mut stream)).await??;
-        let answer = match serde_json::from_slice(&asked) {
+        let asked = tokio::select! {
+            biased;
+            asked = timeout(ASK_WITHIN, read_line(&mut stream)) => asked,
+            Ok(()) = give_way => return tell(&mut stream, &Answer::Busy).await,
+        };
+        let Ok(asked) = asked else {
+            let why = format!("no question came within {} s", ASK_WITHIN.as_secs());
+            return tell(&mut stream, &Answer::Failed { why }).await;
+        };
+        let answer = match serde_json::from_slice(&asked?) {
             Ok(question) => self.answer(&question).await,
             Err(error) => Answer::Failed { why: format!("not a question: {error}") },
         };
-        let mut text = serde_json::to_vec(&answer)?;
-        text.push(b'\n');
-        timeout(TALK_WITHIN, async {
-            stream.write_all(&text).await?;
-            stream.shutdown().await
-        })
-        .await?
+        tell(&mut stream, &answer).await
     }
 
     async fn answer(&self, question: &Question) -> Answer {
@@ -173,6 +191,48 @@ impl<S: Storage> Keeper<S> {
         .await;
         all
     }
+}
+
+/// The connections of the door.
+#[derive(Default)]
+struct Talks {
+    on: JoinSet<()>,
+    /// To tell those who have not asked yet to give way, the first one first; closed for those who have.
+    silent: VecDeque<oneshot::Sender<()>>,
+}
+
+impl Talks {
+    /// Begins one more: for it the one goes that has been silent longest, or itself where all have asked.
+    async fn begin<S: Storage>(&mut self, keeper: &Rc<Keeper<S>>, mut stream: UnixStream) {
+        while self.on.try_join_next().is_some() {}
+        self.silent.retain(|one| !one.is_closed());
+        if self.on.len() >= TALKS_MAX {
+            let Some(longest) = self.silent.pop_front() else {
+                // Who is admitted or not is told the same.
+                drop(tell(&mut stream, &Answer::Busy).await);
+                return;
+            };
+            // It has asked meanwhile, or goes.
+            let _ = longest.send(());
+        }
+        let (give_way, told) = oneshot::channel();
+        self.silent.push_back(give_way);
+        let keeper = Rc::clone(keeper);
+        self.on.spawn_local(async move { drop(keeper.talk(stream, told).await) });
+        // What waits in its socket is read before anybody takes its place.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Writes an answer, and ends.
+async fn tell(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+    let mut text = serde_json::to_vec(answer)?;
+    text.push(b'\n');
+    timeout(TAKE_WITHIN, async {
+        stream.write_all(&text).await?;
+        stream.shutdown().await
+    })
+    .await?
 }
 
 /// One line, or all there is where the peer ends before.

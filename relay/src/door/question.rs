@@ -84,6 +84,8 @@ pub(crate) enum Answer {
         /// The first place that the journal has.
         first: Sequence,
     },
+    /// As many ask at once as may, and this one had not asked yet: to be asked again.
+    Busy,
     /// There is no answer to that.
     Failed {
         /// Why, in English.

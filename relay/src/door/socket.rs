@@ -6,15 +6,14 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// Its name in the folder of the journal.
-const NAME: &str = "door.sock";
+use crate::journal::DOOR_NAME;
 
 /// Only who runs the relay, and root.
 const MODE: u32 = 0o600;
 
 /// Where the door of a relay with this journal is.
 pub(crate) fn path_in(journal: &Path) -> PathBuf {
-    journal.join(NAME)
+    journal.join(DOOR_NAME)
 }
 
 /// The socket in the folder; its name goes with it.

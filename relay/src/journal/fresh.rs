@@ -2,7 +2,7 @@
 //!
 //! The journal is written in a folder beside the empty one that the relay is told to use, and takes its place by one
 //! renaming. Until then that one is empty (but for the marker of a new journal, where it has one) and locked, so that no
-//! relay begins a journal in it.
+//! relay begins a journal in it. The operators' door of a relay that was killed there goes.
 //!
 //! Against a relay that starts meanwhile, in this order:
 //! 1. The empty folder is locked, then listed again. A relay that comes later finds the lock taken; one that came before
@@ -17,13 +17,13 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use super::beginning::MARKER_NAME;
 use super::dir_storage::{DirLock, DirStorage};
 use super::error::JournalError;
-use super::segment::{FileName, LOCK_NAME};
+use super::segment::{DOOR_NAME, FileName, LOCK_NAME};
 use super::storage::Storage as _;
 
 /// The folder beside, hidden and with a name that nobody else gives.
@@ -59,7 +59,9 @@ impl FreshFolder {
         if found.dev() != fs::metadata(&parent).map_err(opening())?.dev() {
             return Err(JournalError::MountPoint);
         }
-        let is_other = |name: &String| name != LOCK_NAME && name != MARKER_NAME;
+        let is_other = |name: &String| {
+            name != LOCK_NAME && name != MARKER_NAME && !(name == DOOR_NAME && is_socket(&place.join(name)))
+        };
         let names = storage.names().map_err(opening())?;
         if let Some(name) = names.into_iter().find(is_other) {
             return Err(JournalError::NotEmpty { name });
@@ -73,6 +75,7 @@ impl FreshFolder {
         if let Some(name) = names.into_iter().find(is_other) {
             return Err(JournalError::NotEmpty { name });
         }
+        remove_door(&place).map_err(JournalError::storage("remove the socket that a relay left behind"))?;
         let beside = parent.join(format!(".{}{SUFFIX}", name.to_string_lossy()));
         clear(&beside)?;
         let made = fs::create_dir(&beside).and_then(|()| fs::set_permissions(&beside, found.permissions()));
@@ -155,6 +158,17 @@ fn clear(beside: &Path) -> Result<(), JournalError> {
     fs::remove_dir(beside).map_err(JournalError::storage(doing))
 }
 
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
+/// Whoever has the lock knows that no relay runs here: the socket of one that was killed is of no use to anybody, and the
+/// folder could not be replaced while it is there.
+fn remove_door(folder: &Path) -> io::Result<()> {
+    let door = folder.join(DOOR_NAME);
+    if is_socket(&door) { fs::remove_file(door) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +210,21 @@ mod tests {
         fs::write(left.join("diary.txt"), "x").unwrap();
         assert!(matches!(FreshFolder::beside(&place), Err(JournalError::NotEmpty { .. })));
         assert_eq!(names(&left), ["diary.txt"]);
+    }
+
+    /// The operators' door of a relay that was killed; something else of that name is somebody's.
+    #[test]
+    fn the_socket_that_a_killed_relay_left_is_nothing_of_a_journal() {
+        let (_dir, place) = empty();
+        let door = place.join(DOOR_NAME);
+        fs::write(&door, "mine").unwrap();
+        assert!(matches!(FreshFolder::beside(&place), Err(JournalError::NotEmpty { .. })));
+        fs::remove_file(&door).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&door).unwrap());
+        let fresh = FreshFolder::beside(&place).unwrap();
+        fs::write(fresh.path().join("00000000000000000001.vigie"), "x").unwrap();
+        fresh.put_in_place().unwrap();
+        assert_eq!(names(&place), ["00000000000000000001.vigie"]);
     }
 
     /// A relay that was started between the removal of the lock and the renaming has the folder for itself.

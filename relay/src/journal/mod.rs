@@ -67,6 +67,7 @@ pub use record::{CarriedId, MessageRecord, Record, RevocationRecord};
 pub use recovery::{Recovery, Visitor};
 pub use reserve::RESERVE_BYTES;
 pub use retention::{Needed, RETAIN_AGE, RETAIN_BYTES, Retention};
+pub(crate) use segment::DOOR_NAME;
 pub use storage::{PlaceLost, Storage, StorageFile};
 pub use survey::{Met, Survey};
 pub use usage::Usage;

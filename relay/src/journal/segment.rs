@@ -51,6 +51,9 @@ const UNFINISHED_SUFFIX: &str = ".vigie.new";
 /// The file that a running relay keeps locked.
 pub(super) const LOCK_NAME: &str = "lock";
 
+/// The socket of the operators' door, which is no part of the journal: one who was killed leaves it behind.
+pub(crate) const DOOR_NAME: &str = "door.sock";
+
 /// What the name of a file says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileName {

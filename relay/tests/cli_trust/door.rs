@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -198,4 +199,57 @@ fn the_socket_is_for_its_owner_and_takes_one_bounded_question() {
     ask(&place, &["town", TOWN]).ended(4);
     assert!(!Path::new(&path).exists());
     relay.stop("-TERM");
+}
+
+/// One by one, for two seconds each, they kept everybody out for minutes.
+#[test]
+fn who_says_nothing_makes_room_for_whoever_asks_and_is_told() {
+    let place = Place::new();
+    let _relay = place.relay();
+    let path = place.path("journal/door.sock");
+    let mut silent: Vec<UnixStream> = (0..60).map(|_| UnixStream::connect(&path).unwrap()).collect();
+    let begun = Instant::now();
+    ask(&place, &["town", TOWN]).ended(0);
+    assert_eq!(raw(&place, "{}")["answer"], "failed");
+    println!("answered behind 60 after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // Each is told why: the first ones at once, the last ones when their time is over.
+    let mut told = BTreeMap::new();
+    for stream in &mut silent {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        *told.entry(answer["answer"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    assert_eq!(told.values().sum::<i32>(), 60);
+    assert!(told["busy"] >= 60 - 16 && told.keys().all(|one| one == "busy" || one == "failed"), "{told:?}");
+    // One who sends a byte now and then has no more time than one who sends none.
+    let begun = Instant::now();
+    let mut slow = UnixStream::connect(&path).unwrap();
+    slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut answer = Vec::new();
+    while slow.read_to_end(&mut answer).is_err() {
+        let _ = slow.write_all(b" ");
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is still listened to");
+    }
+    assert!(String::from_utf8(answer).unwrap().contains("no question came"));
+}
+
+/// What the command line says of a door at which too many ask.
+#[test]
+fn a_door_that_is_busy_is_told_from_one_that_nobody_answers_at() {
+    let place = Place::new();
+    let relay = place.relay();
+    relay.stop("-TERM");
+    let door = UnixListener::bind(place.path("journal/door.sock")).unwrap();
+    let keeper = std::thread::spawn(move || {
+        let (mut stream, _) = door.accept().unwrap();
+        stream.write_all(b"{\"answer\":\"busy\"}\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        // Until it is read: what is unread at the end may take the answer with it.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let told = ask(&place, &["town", TOWN]).ended(4);
+    assert!(told.err.contains("at once: try again"), "{told:?}");
+    keeper.join().unwrap();
 }

@@ -109,6 +109,10 @@ sentences! {
     door_closed(path, why)
         "no relay answers at {path} ({why}): see whether one runs on this journal, and whether `operators_door` is off in its settings",
         "aucun relais ne répond à {path} ({why}) : voyez si l'un d'eux tourne sur ce journal, et si « operators_door » est coupé dans ses réglages";
+    door_busy(path) "too many programs ask at {path} at once: try again, and see which of them ask and do not wait for the answer",
+        "trop de programmes interrogent {path} à la fois : recommencez, et voyez lesquels n'attendent pas la réponse";
+    door_slow(path, seconds) "the relay at {path} did not answer within {seconds} s: try again, and see with `vigie relay status` how it is",
+        "le relais à {path} n'a pas répondu en {seconds} s : recommencez, et voyez avec « vigie relay status » comment il va";
     door_failed(why) "the relay has no answer: {why}", "le relais n'a pas de réponse : {why}";
     allowed() "ALLOWED", "PERMIS";
     not_allowed() "NOT ALLOWED", "NON PERMIS";

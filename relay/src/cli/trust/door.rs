@@ -46,14 +46,18 @@ fn ask(screen: &Screen, path: &Path, question: &door::Question) -> Result<Answer
         if error.kind() == ErrorKind::PermissionDenied {
             return Failure::new(Exit::Configuration, lang.door_not_yours(shown));
         }
+        if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            return Failure::new(Exit::Unreachable, lang.door_slow(shown, ANSWER_WITHIN.as_secs()));
+        }
         Failure::new(Exit::Unreachable, lang.door_closed(shown, error))
     })?;
     let answer = serde_json::from_slice(&told)
         .map_err(|error| Failure::new(Exit::Unreachable, lang.door_closed(path.display(), error)))?;
-    if let Answer::Failed { why } = answer {
-        return Err(Failure::new(Exit::Failure, lang.door_failed(why)));
+    match answer {
+        Answer::Failed { why } => Err(Failure::new(Exit::Failure, lang.door_failed(why))),
+        Answer::Busy => Err(Failure::new(Exit::Unreachable, lang.door_busy(path.display()))),
+        Answer::Message { .. } | Answer::Judged { .. } | Answer::UnknownMessage { .. } => Ok(answer),
     }
-    Ok(answer)
 }
 
 /// Who of those that the relay knows may hear a message.
@@ -80,7 +84,9 @@ pub(super) fn message(session: Session<'_>, args: &TrustExplain, id: MessageId) 
                 seq = Some(place(session, args, id)?);
             }
             Answer::UnknownMessage { .. } => return Err(no_message(screen, id)),
-            Answer::Judged { .. } | Answer::Failed { .. } => return Err(out_of_turn(screen, &path)),
+            Answer::Judged { .. } | Answer::Busy | Answer::Failed { .. } => {
+                return Err(out_of_turn(screen, &path));
+            }
         }
     }
 }
