@@ -32,13 +32,14 @@ use process::{Relay, Usage};
 const STALLED: usize = 1_000;
 /// Readers that do not, of each relay.
 const HEALTHY: usize = 50;
-/// What one that stalls takes at once. Single bytes would not do: TCP opens its window again only for a segment or so, and
-/// who has not opened it for 30 s is a peer that takes nothing, and is closed.
-const SIP_BYTES: usize = 8 * 1024;
+/// What one that stalls takes at once. Less would not do: TCP opens its window again only for a segment or so, and who has
+/// not opened it for 30 s is a peer that takes nothing, and is closed. All that the system holds for it, so that each sip
+/// opens it, on a slow machine too.
+const SIP_BYTES: usize = RECEIVE_BYTES;
 /// What the system holds for it.
 const RECEIVE_BYTES: usize = 16 * 1024;
 /// They sip in turns, so many at once, and each comes again after as many turns as there are groups: 2 s, so that a
-/// reader has a line of 4 KiB/s.
+/// reader has a line of 8 KiB/s.
 const GROUPS: usize = 20;
 const SIP_EVERY: Duration = Duration::from_millis(100);
 /// Published before the first round: past what an outbox, a socket and the relay's ring can hold.
