@@ -98,7 +98,7 @@ pub(crate) struct Target {
     pub(crate) ordinal: u32,
     /// Whether it makes the file.
     pub(crate) creates: bool,
-    /// Whether the relay was still starting.
+    /// Whether the relay was still starting: it does so in its main thread; what others do beside it comes when it comes.
     pub(crate) at_start: bool,
     /// Whether it was asked to stop already.
     pub(crate) at_stop: bool,
@@ -129,6 +129,8 @@ impl Target {
 
 /// When what happened in the run without faults, in seconds.
 pub(crate) struct Moments {
+    /// The thread that starts the relay.
+    pub(crate) main: u32,
     pub(crate) listening: f64,
     pub(crate) first_publish: f64,
     pub(crate) stop: f64,
@@ -181,7 +183,7 @@ pub(crate) fn targets(traced: &[(u32, String)], journal: &Path, moments: &Moment
             on,
             ordinal: *ordinal,
             creates: call.rest.contains("O_CREAT"),
-            at_start: call.begun < moments.listening,
+            at_start: call.thread == moments.main && call.begun < moments.listening,
             at_stop,
             // The sync of a publish itself does not stand before itself.
             acked_before: stored.iter().filter(|begun| **begun < call.begun).count(),

@@ -91,7 +91,7 @@ pub(crate) async fn baseline(place: &Place, workload: &Workload, node: &Node) ->
     let main = relay.pid();
     let whole = || node.traced().iter().any(|(thread, text)| *thread == main && text.contains("+++ exited"));
     assert!(eventually(whole).await, "the trace has an end");
-    Baseline { states, moments: Moments { listening, first_publish, stop } }
+    Baseline { states, moments: Moments { main, listening, first_publish, stop } }
 }
 
 /// Waits until nothing more happens to the journal.
