@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::net::connections::{ConnectionGuard, Connections, Entry};
 use crate::net::strangers::{Place, Strangers};
@@ -18,6 +18,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// standard library are gone in a moment. The system has a bound of its own (`net.core.somaxconn`, 4,096).
 const BACKLOG: i32 = 4_096;
 
+/// Newcomers that wait for the first turn of their worker. More are left to the system: when all clients come back at
+/// once, those who wait for nothing but the relay would pass for slow strangers, and each be sent away for the next. It
+/// is a part of the strangers in all, since whoever had a first turn waits for others beside them.
+const WAITING_MAX: usize = 256;
+
 /// A connection that was just accepted.
 #[derive(Debug)]
 pub(crate) struct Newcomer {
@@ -27,6 +32,8 @@ pub(crate) struct Newcomer {
     pub(crate) must_go: oneshot::Receiver<()>,
     /// It must be told to come back later.
     pub(crate) full: bool,
+    /// Let go of at its first turn.
+    pub(crate) waiting: Option<OwnedSemaphorePermit>,
     pub(crate) guard: ConnectionGuard,
 }
 
@@ -41,12 +48,14 @@ pub(crate) async fn accept(
     listener.set_nonblocking(true)?;
     socket2::SockRef::from(&listener).listen(BACKLOG)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let waiting = Arc::new(Semaphore::new(WAITING_MAX));
+    let next = async || (Arc::clone(&waiting).acquire_owned().await.ok(), listener.accept().await);
     let mut turn = 0;
     loop {
-        let accepted = tokio::select! {
+        let (waiting, accepted) = tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
-            accepted = listener.accept() => accepted,
+            next = next() => next,
         };
         let (stream, from) = match accepted.and_then(|(stream, from)| Ok((stream.into_std()?, from.ip()))) {
             Ok(accepted) => accepted,
@@ -62,7 +71,7 @@ pub(crate) async fn accept(
             Entry::Dropped => continue,
         };
         let (place, must_go) = strangers.enter(from);
-        let newcomer = Newcomer { stream, place, must_go, full, guard };
+        let newcomer = Newcomer { stream, place, must_go, full, waiting, guard };
         workers[turn].put(Letter::Connection(newcomer));
         turn = (turn + 1) % workers.len();
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
@@ -60,10 +60,18 @@ fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
 /// Serves a connection to its end. Each part of it is boxed, and gone before the next: a session keeps nothing of what
 /// TLS, HTTP and log-in took.
 pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
-    let Newcomer { stream, place, must_go, full, guard: _guard } = newcomer;
-    if let Some(entered) = Box::pin(enter(&local, stream, place, must_go, full)).await {
+    let Newcomer { stream, place, must_go, full, waiting, guard: _guard } = newcomer;
+    let arrived = Arrived { stream, full, waiting };
+    if let Some(entered) = Box::pin(enter(&local, arrived, place, must_go)).await {
         Box::pin(talk(&local, entered)).await;
     }
+}
+
+/// A connection on which nothing was done yet; the rest of a [`Newcomer`] outlives its opening.
+struct Arrived {
+    stream: std::net::TcpStream,
+    full: bool,
+    waiting: Option<OwnedSemaphorePermit>,
 }
 
 /// A session that has logged in.
@@ -77,15 +85,13 @@ struct Entered<'a> {
 /// From accept to log-in, under one deadline: the session tells whom it can tell, this ends the rest.
 async fn enter(
     local: &Rc<Local>,
-    stream: std::net::TcpStream,
+    arrived: Arrived,
     mut place: Place,
     mut must_go: oneshot::Receiver<()>,
-    full: bool,
 ) -> Option<Box<Entered<'_>>> {
-    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()?;
     let accepted = local.now();
     let deadline = tokio::time::Instant::now() + local.login_timeout;
-    let opening = Box::pin(tokio::time::timeout_at(deadline, open(local, stream, &mut place, full)));
+    let opening = Box::pin(tokio::time::timeout_at(deadline, open(local, arrived, &mut place)));
     let opened = tokio::select! {
         biased;
         Ok(()) = &mut must_go => {
@@ -164,13 +170,16 @@ struct Opened {
     guest: Option<Guest>,
 }
 
-async fn open(local: &Rc<Local>, stream: TcpStream, place: &mut Place, full: bool) -> Option<Opened> {
+async fn open(local: &Rc<Local>, arrived: Arrived, place: &mut Place) -> Option<Opened> {
+    let Arrived { stream, full, waiting } = arrived;
+    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()?;
     set_options(&stream).ok()?;
     let renewed = local.tls.clients_renewed();
     let Shown { config, binding, clients, .. } = local.tls.shown();
     let acceptor = TlsAcceptor::from(config);
     let stream = Inlet::new(stream, local.stranger_bytes);
-    let mut tls = match in_turns(&local.stranger_turns, acceptor.accept(stream).into_fallible()).await {
+    let handshake = acceptor.accept(stream).into_fallible();
+    let mut tls = match in_turns(&local.stranger_turns, handshake, waiting).await {
         Ok(tls) => tls,
         Err((error, stream)) => {
             tracing::debug!(%error, "no TLS");
@@ -210,11 +219,16 @@ async fn dismiss(local: &Rc<Local>, error: &std::io::Error, mut stream: Inlet<Tc
     }
 }
 
-/// Takes a permit for each step.
-async fn in_turns<F: Future>(turns: &Turns, future: F) -> F::Output {
+/// Takes a permit for each step. At the first, `waiting` is over.
+async fn in_turns<F: Future>(
+    turns: &Turns,
+    future: F,
+    mut waiting: Option<OwnedSemaphorePermit>,
+) -> F::Output {
     let mut future = std::pin::pin!(future);
     loop {
         turns.take().await;
+        drop(waiting.take());
         let mut stepped = false;
         let step = std::future::poll_fn(|cx| {
             if std::mem::replace(&mut stepped, true) {

@@ -56,6 +56,12 @@ impl Relay {
         assert!(ended.success(), "{ended}");
     }
 
+    /// As a power cut ends it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Starts the stopped one again, at the same address.
     pub(crate) fn start_again(&mut self) {
         (self.child, _) = run(&self.place(), &self.address);

@@ -159,6 +159,17 @@ async fn published(stage: &Stage, count: u64) {
 
 #[tokio::test]
 async fn all_readers_reconnect_at_once_and_lose_nothing() {
+    storm(Relay::stop).await;
+}
+
+/// As after a power cut: nobody was told when to come back.
+#[tokio::test]
+async fn all_readers_of_a_killed_relay_reconnect_at_once_and_lose_nothing() {
+    storm(Relay::kill).await;
+}
+
+/// `end` ends the relay before it is started again.
+async fn storm(end: fn(&mut Relay)) {
     let _alone = ALONE.lock().await;
     let count = asked("VIGIE_STORM_READERS", 2_000);
     let mut relay = Relay::start("storm", &format!("connections_max = {}", count + 100));
@@ -182,7 +193,7 @@ async fn all_readers_reconnect_at_once_and_lose_nothing() {
     crowd.stage.door.add_permits(count);
     let gone = Instant::now();
     let (relay, away) = tokio::task::spawn_blocking(move || {
-        relay.stop();
+        end(&mut relay);
         let away = Instant::now();
         relay.start_again();
         (relay, away)
