@@ -257,8 +257,8 @@ codes! {
         "Too many messages of this session wait for the disk: wait for receipts, then send again.",
         "Trop de messages de cette session attendent le disque : attendez les accusés, puis renvoyez.";
     RateLimited "rate_limited" Request, true,
-        "More messages or chains a second came under this credential, or messages of all exercises, than this relay takes: send again in a second; cancels and urgent messages are held back last.",
-        "Il est venu plus de messages ou de chaînes par seconde sous cette accréditation, ou de messages de tous les exercices, que ce relais n'en prend : renvoyez dans une seconde ; annulations et messages urgents sont retenus en dernier.";
+        "More messages or chains a second came under this credential, or messages of all exercises or in all, than this relay takes: send again in a second; cancels and urgent messages are held back last.",
+        "Il est venu plus de messages ou de chaînes par seconde sous cette accréditation, ou de messages de tous les exercices ou en tout, que ce relais n'en prend : renvoyez dans une seconde ; annulations et messages urgents sont retenus en dernier.";
     Full "full" Request, true,
         "The relay has no room for more messages now: send again later, and tell the operator.",
         "Le relais n'a plus de place pour l'instant : renvoyez plus tard, et prévenez l'exploitant.";

@@ -13,7 +13,7 @@ use crate::journal::JournalConfig;
 pub use crate::net::client_auth::ClientAuth;
 pub use crate::net::inlet::StrangerBytes;
 use crate::own_credential::OwnCredential;
-use crate::rates::{CHAINS_PER_CREDENTIAL, PUBLISHES, PUBLISHES_PER_CREDENTIAL};
+use crate::rates::{CHAINS_PER_CREDENTIAL, PUBLISHES_PER_CREDENTIAL};
 use crate::sequencer::BYTES_IN_FORCE_MAX;
 
 /// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
@@ -82,9 +82,11 @@ pub struct RelayConfig {
     /// `chain` and `revoke` frames a second of one credential, as above. Default [`CHAINS_PER_CREDENTIAL`], 50; past it
     /// `rate_limited`. The last fifth is for revocations.
     pub chains_per_credential_max: u32,
-    /// Publishes a second that the relay is meant for. Default [`PUBLISHES`], 2,000. Exercises get a quarter of it
-    /// together; past that they are `rate_limited`. Live messages are not held to it: the queue to the disk bounds them.
-    pub publishes_max: u32,
+    /// Publishes a second that the relay takes in all, and as many at once after a second of rest; past it `rate_limited`,
+    /// with when there is room. The last fifth is for cancels, replacements and what is urgent. Exercises get a quarter of
+    /// it together. Default none: exercises get a quarter of [`PUBLISHES`](crate::rates::PUBLISHES), 2,000, and live messages
+    /// are held to the queue to the disk alone.
+    pub publishes_max: Option<u32>,
     /// Signed bytes of messages that have not expired, which retention may not remove. Default
     /// [`BYTES_IN_FORCE_MAX`], 16 GiB; past it `full`. One credential may have a tenth, exercises a quarter.
     pub bytes_in_force_max: u64,
@@ -134,7 +136,7 @@ impl RelayConfig {
             strangers_per_address_max: 64,
             publishes_per_credential_max: PUBLISHES_PER_CREDENTIAL,
             chains_per_credential_max: CHAINS_PER_CREDENTIAL,
-            publishes_max: PUBLISHES,
+            publishes_max: None,
             stranger_bytes: StrangerBytes::default(),
             submissions_max: 4_096,
             bytes_in_force_max: BYTES_IN_FORCE_MAX,

@@ -1,10 +1,12 @@
-//! How fast publishes may come: each credential has a rate, and exercises together have one. Chains that sessions bring,
-//! and the revocations under them, have a rate of their own for each credential.
+//! How fast publishes may come: each credential has a rate, exercises together have one, and so has all that comes where
+//! the operator says what the relay takes. Chains that sessions bring, and the revocations under them, have a rate of their
+//! own for each credential.
 //!
 //! A worker asks `Pace::take` for a message that it has verified, and `Pace::take_chain` before it checks a chain, with its
 //! own time: a test decides what time it is.
-//! What is refused is told as `rate_limited` and may be sent again. The last fifth of each burst is for cancels,
-//! replacements and urgent messages: while an author floods, all that comes back is for these first.
+//! What is refused is told as `rate_limited`, with when it may be sent again ([`Held`]), and is counted against none of
+//! these. The last fifth of each burst is for cancels, replacements and urgent messages: while an author floods, all that
+//! comes back is for these first.
 //!
 //! One `Bucket` for a credential, whatever workers its sessions are on: an atomic number, no lock. The table of buckets
 //! is looked at when a session logs in, and holds those in use or not yet full again; so it grows no faster than log-ins
@@ -13,9 +15,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use vigie_proto::channel::Plane;
 use vigie_proto::id::CredentialId;
+use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 
 /// Publishes a second of one credential: an operator with a finger on the key, and a gateway for a region, stay far below.
@@ -25,7 +29,8 @@ pub const PUBLISHES_PER_CREDENTIAL: u32 = 50;
 /// core at most. A client gives a few chains after each log-in; who revokes hundreds at once does so within seconds.
 pub const CHAINS_PER_CREDENTIAL: u32 = 50;
 
-/// Publishes a second that a relay is meant for: on one core, checking 2,000 signatures takes a tenth of a second.
+/// Publishes a second that a relay is meant for where nobody says: on one core, checking 2,000 signatures takes a tenth of
+/// a second.
 pub const PUBLISHES: u32 = 2_000;
 
 /// The share of exercises in that is one in so many.
@@ -56,16 +61,28 @@ impl Rate {
 struct Bucket(AtomicU64);
 
 impl Bucket {
-    fn take(&self, rate: Rate, reserve: bool, now: Timestamp) -> bool {
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// How long there is no room for it, if nothing else comes.
+    fn take(&self, rate: Rate, reserve: bool, now: Timestamp) -> Result<(), Duration> {
         let now = now.as_millis() * 1_000;
         let burst =
             if reserve { rate.burst_micros } else { rate.burst_micros - rate.burst_micros / RESERVED_SHARE };
-        let paid = |until: u64| {
-            let until = until.max(now) + rate.micros_each;
-            // A burst of one is one, whatever is reserved of it.
-            (until - now <= burst.max(rate.micros_each)).then_some(until)
-        };
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid).is_ok()
+        // A burst of one is one, whatever is reserved of it.
+        let burst = burst.max(rate.micros_each);
+        let after = |until: u64| until.max(now) + rate.micros_each;
+        let paid = |until: u64| (after(until) - now <= burst).then(|| after(until));
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid) {
+            Ok(_) => Ok(()),
+            Err(until) => Err(Duration::from_micros(after(until) - now - burst)),
+        }
+    }
+
+    /// One that was counted did not come after all.
+    fn give_back(&self, rate: Rate) {
+        let less = |until: u64| Some(until.saturating_sub(rate.micros_each));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     fn is_full(&self, now: Timestamp) -> bool {
@@ -98,32 +115,35 @@ struct Limits {
 pub struct Rates {
     credential: Option<Limits>,
     exercises: Option<(Rate, Arc<Bucket>)>,
+    relay: Option<(Rate, Arc<Bucket>)>,
     table: Mutex<Table>,
 }
 
 impl Rates {
-    /// So many publishes and so many chains a second for each credential, and for all exercises together a quarter of
-    /// `publishes`.
-    pub fn new(publishes_per_credential: u32, chains_per_credential: u32, publishes: u32) -> Self {
-        let exercises = Rate::per_second(publishes / EXERCISE_SHARE);
+    /// So many publishes and so many chains a second for each credential, and `publishes` in all; for all exercises together
+    /// a quarter of that, of [`PUBLISHES`] where there is no bound.
+    pub fn new(publishes_per_credential: u32, chains_per_credential: u32, publishes: Option<u32>) -> Self {
+        let exercises = Rate::per_second(publishes.unwrap_or(PUBLISHES) / EXERCISE_SHARE);
+        let relay = publishes.map(|publishes| (Rate::per_second(publishes), Arc::default()));
         let each = Limits {
             publishes: Rate::per_second(publishes_per_credential),
             chains: Rate::per_second(chains_per_credential),
         };
-        Self { credential: Some(each), exercises: Some((exercises, Arc::default())), ..Self::unlimited() }
+        let exercises = Some((exercises, Arc::default()));
+        Self { credential: Some(each), exercises, relay, ..Self::unlimited() }
     }
 
     /// No limits: for workers that are driven by hand.
     pub fn unlimited() -> Self {
         let table = Table { buckets: HashMap::new(), tidy_from: TIDY_FROM };
-        Self { credential: None, exercises: None, table: Mutex::new(table) }
+        Self { credential: None, exercises: None, relay: None, table: Mutex::new(table) }
     }
 
     /// What a session that logs in under this credential is held to.
     pub(crate) fn pace(&self, credential: CredentialId, plane: Plane, now: Timestamp) -> Pace {
         let credential = self.credential.map(|limits| (limits, self.buckets(credential, now)));
         let exercises = self.exercises.clone().filter(|_| plane == Plane::Exercise);
-        Pace { credential, exercises }
+        Pace { credential, exercises, relay: self.relay.clone() }
     }
 
     fn buckets(&self, credential: CredentialId, now: Timestamp) -> Arc<Buckets> {
@@ -137,32 +157,81 @@ impl Rates {
     }
 }
 
+/// Why a publish is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) by: HeldBy,
+    /// How long there is no room for it, if nothing else comes.
+    pub(crate) wait: Duration,
+}
+
+/// The rate that holds it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeldBy {
+    /// That of its credential.
+    Credential,
+    /// That of all exercises.
+    Exercises,
+    /// That of all that comes.
+    Relay,
+}
+
+impl From<Held> for Refusal {
+    fn from(held: Held) -> Self {
+        let of = match held.by {
+            HeldBy::Credential => "this credential",
+            HeldBy::Exercises => "all exercises",
+            HeldBy::Relay => "the relay",
+        };
+        let millis = held.wait.as_micros().div_ceil(1_000);
+        Self::new(Code::RateLimited, format!("the rate of {of}: send again in {millis} ms"))
+    }
+}
+
 /// What one session is held to.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     credential: Option<(Limits, Arc<Buckets>)>,
     exercises: Option<(Rate, Arc<Bucket>)>,
+    relay: Option<(Rate, Arc<Bucket>)>,
 }
 
 impl Pace {
     /// Whether a message may be published now; counts it if so. `reserve` says that it may use the reserve.
-    pub(crate) fn take(&self, reserve: bool, now: Timestamp) -> bool {
-        let by_credential =
-            |(limits, of): &(Limits, Arc<Buckets>)| of.publishes.take(limits.publishes, reserve, now);
-        let by_exercises = |(rate, bucket): &(Rate, Arc<Bucket>)| bucket.take(*rate, reserve, now);
-        self.credential.as_ref().is_none_or(by_credential) && self.exercises.as_ref().is_none_or(by_exercises)
+    ///
+    /// # Errors
+    /// It may not; nothing is counted.
+    pub(crate) fn take(&self, reserve: bool, now: Timestamp) -> Result<(), Held> {
+        let credential = self.credential.as_ref().map(|(limits, of)| (limits.publishes, &of.publishes));
+        // Who floods is held to his own rate first, so that what is refused him takes no room of the others.
+        let rates = [
+            (HeldBy::Credential, credential),
+            (HeldBy::Exercises, self.exercises.as_ref().map(|(rate, bucket)| (*rate, &**bucket))),
+            (HeldBy::Relay, self.relay.as_ref().map(|(rate, bucket)| (*rate, &**bucket))),
+        ];
+        for (at, (by, rate)) in rates.iter().enumerate() {
+            let Some((rate, bucket)) = rate else { continue };
+            if let Err(wait) = bucket.take(*rate, reserve, now) {
+                rates[..at]
+                    .iter()
+                    .filter_map(|(_, rate)| *rate)
+                    .for_each(|(rate, bucket)| bucket.give_back(rate));
+                return Err(Held { by: *by, wait });
+            }
+        }
+        Ok(())
     }
 
     /// Whether a chain may be checked now; counts it if so. The last fifth is for those of revocations.
     pub(crate) fn take_chain(&self, revokes: bool, now: Timestamp) -> bool {
-        self.credential.as_ref().is_none_or(|(limits, of)| of.chains.take(limits.chains, revokes, now))
+        self.credential
+            .as_ref()
+            .is_none_or(|(limits, of)| of.chains.take(limits.chains, revokes, now).is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const ONE: CredentialId = CredentialId::from_bytes([1; 32]);
@@ -173,12 +242,12 @@ mod tests {
     }
 
     fn taken(pace: &Pace, reserve: bool, now: Timestamp) -> usize {
-        (0..10_000).take_while(|_| pace.take(reserve, now)).count()
+        (0..10_000).take_while(|_| pace.take(reserve, now).is_ok()).count()
     }
 
     #[test]
     fn a_second_of_rest_allows_a_burst_of_which_a_fifth_is_reserved() {
-        let rates = Rates::new(50, 30, 2_000);
+        let rates = Rates::new(50, 30, None);
         let pace = rates.pace(ONE, Plane::Live, START);
         assert_eq!(taken(&pace, false, START), 40);
         assert_eq!(taken(&pace, true, START), 10);
@@ -193,7 +262,7 @@ mod tests {
 
     #[test]
     fn sessions_of_a_credential_share_its_rate_and_logging_in_again_gives_no_burst() {
-        let rates = Rates::new(50, 30, 2_000);
+        let rates = Rates::new(50, 30, None);
         let (one, same) = (rates.pace(ONE, Plane::Live, START), rates.pace(ONE, Plane::Live, START));
         let other = rates.pace(CredentialId::from_bytes([2; 32]), Plane::Live, START);
         assert_eq!((taken(&one, false, START), taken(&same, false, START)), (40, 0));
@@ -209,7 +278,7 @@ mod tests {
 
     #[test]
     fn chains_have_a_rate_of_their_own_whose_last_fifth_is_for_revocations() {
-        let rates = Rates::new(50, 30, 2_000);
+        let rates = Rates::new(50, 30, None);
         let (one, same) = (rates.pace(ONE, Plane::Live, START), rates.pace(ONE, Plane::Live, START));
         let brought =
             |pace: &Pace, revokes, now| (0..1_000).take_while(|_| pace.take_chain(revokes, now)).count();
@@ -224,12 +293,37 @@ mod tests {
 
     #[test]
     fn exercises_have_a_quarter_together_and_live_messages_are_not_held_to_it() {
-        let rates = Rates::new(1_000, 30, 400);
+        let rates = Rates::new(1_000, 30, Some(400));
         let pace = |number, plane| rates.pace(CredentialId::from_bytes([number; 32]), plane, START);
         let (one, two) = (pace(1, Plane::Exercise), pace(2, Plane::Exercise));
         assert_eq!(taken(&one, false, START), 80);
         assert_eq!((taken(&two, false, START), taken(&two, true, START)), (0, 20));
-        assert_eq!(taken(&pace(3, Plane::Live), false, START), 800);
+        assert_eq!(taken(&pace(3, Plane::Live), false, START), 320 - 100, "and count for all that comes");
+        let rates = Rates::new(1_000, 30, None);
+        let pace = |number, plane| rates.pace(CredentialId::from_bytes([number; 32]), plane, START);
+        assert_eq!(taken(&pace(1, Plane::Exercise), false, START), 400, "a quarter of what it is meant for");
+        let live: usize = (2..10).map(|number| taken(&pace(number, Plane::Live), false, START)).sum();
+        assert_eq!(live, 8 * 800, "there is no bound for all");
+    }
+
+    #[test]
+    fn what_the_relay_takes_in_all_is_shared_and_what_it_refuses_counts_for_nobody() {
+        let rates = Rates::new(50, 30, Some(100));
+        let pace = |number| rates.pace(CredentialId::from_bytes([number; 32]), Plane::Live, START);
+        let [one, two, three] = [1, 2, 3].map(pace);
+        assert_eq!([&one, &two, &three].map(|pace| taken(pace, false, START)), [40, 40, 0]);
+        let refused = three.take(false, START).unwrap_err();
+        assert_eq!(refused, Held { by: HeldBy::Relay, wait: Duration::from_millis(10) });
+        assert!(Refusal::from(refused).to_string().contains("the relay: send again in 10 ms"));
+        assert_eq!(one.take(false, START).unwrap_err().by, HeldBy::Credential);
+        // Urgent ones pass, until their part is taken too.
+        assert_eq!([&three, &two].map(|pace| taken(pace, true, START)), [20, 0]);
+        // What was refused by the relay was counted for no credential: all of it is there as soon as there is room.
+        let then = START.plus(refused.wait + Duration::from_secs(1));
+        assert_eq!(taken(&three, false, then), 40);
+        // At the moment that was told there is room, and not before.
+        let wait = one.take(false, START).unwrap_err().wait;
+        assert!(one.take(false, START.plus(wait - Duration::from_millis(1))).is_err());
     }
 
     #[test]

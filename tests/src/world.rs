@@ -278,7 +278,7 @@ impl World {
         std::fs::create_dir_all(self.journal(journal)).unwrap();
         let journal = self.journal(journal);
         let mut config = RelayConfig::new(names(), self.tls_chain.clone(), key, self.roots(), journal);
-        (config.publishes_per_credential_max, config.publishes_max) = (1_000_000, 4_000_000);
+        (config.publishes_per_credential_max, config.publishes_max) = (1_000_000, Some(4_000_000));
         config.chains_per_credential_max = 1_000_000;
         config
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::Code;
-use vigie_proto::severity::Severity::Moderate;
+use vigie_proto::severity::Severity::{Moderate, Severe};
 use vigie_proto::time::{Timestamp, Window};
 use vigie_relay::own_credential::OwnCredential;
 use vigie_relay::server::Relay;
@@ -125,5 +125,39 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     let served: BTreeSet<String> =
         numbers.keys().filter(|name| name.starts_with("vigie_refusals_total")).cloned().collect();
     assert_eq!(served, codes, "every code, whether it happened or not");
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+/// What the relay takes in all, a second: live messages too, and urgent ones last.
+#[tokio::test]
+async fn what_is_held_back_is_counted_by_the_rate_that_did_and_urgent_messages_pass() {
+    let world = World::new();
+    let mut config = world.config("journal");
+    config.health = Some(TcpListener::bind("127.0.0.1:0").unwrap());
+    config.publishes_max = Some(5);
+    let relay = world.relay_with(config);
+    let nation = &world.live.nation;
+    let mut author = Raw::log_in(&world, relay.local_addr(), nation).await;
+    let refused = loop {
+        let said = author.publish(&nation.say("alert/fr", &author.n.to_string(), Moderate)).await;
+        if said["op"] == "refused" {
+            break said;
+        }
+    };
+    assert!(author.n > 4, "four fifths of five: {}", author.n);
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(refused["code"] == "rate_limited" && detail.contains("the relay: send again in "), "{refused}");
+    let urgent = author.publish(&nation.say("alert/fr", "urgent", Severe)).await;
+    assert_eq!(urgent["op"], "receipt", "{urgent}");
+    soon(async {
+        loop {
+            let (_, numbers) = parsed(&served(&relay).await);
+            let held = |by| numbers[&format!("vigie_publishes_held_back_total{{by=\"{by}\"}}")];
+            if [held("credential"), held("exercises"), held("relay")] == [0.0, 0.0, 1.0] {
+                break;
+            }
+        }
+    })
+    .await;
     relay.stop(Duration::ZERO).unwrap();
 }

@@ -39,6 +39,14 @@ pub fn text(status: &Status) -> String {
     );
     page.counter("vigie_receipts_total", "Receipts given.", publishes.receipts);
     page.counter("vigie_publishes_refused_total", "Messages refused by the journal.", publishes.refused);
+    let held = &status.held_back;
+    page.by_label(
+        "vigie_publishes_held_back_total",
+        "counter",
+        "Messages and revocations that came faster than they may.",
+        "by",
+        [("credential", held.credential), ("exercises", held.exercises), ("relay", held.relay)],
+    );
     page.counter("vigie_batches_total", "Batches written, each with one sync.", publishes.batches);
     page.counter("vigie_deliveries_total", "Events handed to connections.", status.deliveries);
     page.counter(

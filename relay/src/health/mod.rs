@@ -62,8 +62,8 @@ pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
 pub use recovery::{RecoveryFound, RecoveryStatus};
 use status::Facts;
 pub use status::{
-    ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, SessionStatus,
-    Status, StrangerStatus, ThreadStatus, UnheardStatus,
+    ClockState, Damage, Found, HeldBackStatus, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN,
+    SessionStatus, Status, StrangerStatus, ThreadStatus, UnheardStatus,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};
@@ -209,6 +209,11 @@ impl Health {
                 receipts: numbers.receipts,
                 refused: numbers.refused,
                 batches: numbers.batches,
+            },
+            held_back: HeldBackStatus {
+                credential: workers.held_back.credential,
+                exercises: workers.held_back.exercises,
+                relay: workers.held_back.relay,
             },
             connections: self.connections.count() as u64,
             connections_max: self.connections.max() as u64,

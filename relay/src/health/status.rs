@@ -51,6 +51,9 @@ pub struct Status {
     pub sync: SyncStatus,
     /// What became of messages since the start.
     pub publishes: PublishStatus,
+    /// Publishes and revocations that came faster than they may, since the start.
+    #[serde(default)]
+    pub held_back: HeldBackStatus,
     /// Connections that are open, logged in or not.
     pub connections: u64,
     /// Past so many a newcomer is sent away.
@@ -171,6 +174,18 @@ pub struct SessionStatus {
     pub live: u64,
     /// Of those, how many are given older messages from the journal first.
     pub behind: u64,
+}
+
+/// Of [`Status`]: how many publishes and revocations each rate has held back (`rate_limited`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HeldBackStatus {
+    /// That of one credential.
+    pub credential: u64,
+    /// That of all exercises.
+    pub exercises: u64,
+    /// That of all that comes.
+    pub relay: u64,
 }
 
 /// Of [`Status`]: connections that have not logged in.
@@ -360,6 +375,7 @@ mod tests {
             },
             sync: SyncStatus::default(),
             publishes: PublishStatus { receipts: 0, refused: 0, batches: 0 },
+            held_back: HeldBackStatus::default(),
             connections: 0,
             connections_max: 1,
             strangers: StrangerStatus::default(),

@@ -9,6 +9,7 @@ use vigie_proto::refusal::Code;
 
 use super::Worker;
 use super::session::{Stage, Standing};
+use crate::rates::HeldBy;
 
 /// The numbers of one worker, or the sum of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,10 +35,46 @@ pub struct WorkerCounts {
     pub http_failed: u64,
     /// All refusals, by code.
     pub refusals: RefusalCounts,
+    /// Publishes and revocations that came faster than they may.
+    pub held_back: HeldBackCounts,
     /// Events that were handed to connections.
     pub deliveries: u64,
     /// Bytes of frames that were handed to connections, events and all else.
     pub delivered_bytes: u64,
+}
+
+/// How many each rate has held back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldBackCounts {
+    /// That of one credential.
+    pub credential: u64,
+    /// That of all exercises.
+    pub exercises: u64,
+    /// That of all that comes.
+    pub relay: u64,
+}
+
+impl HeldBackCounts {
+    pub(super) const fn note(&mut self, by: HeldBy) {
+        *match by {
+            HeldBy::Credential => &mut self.credential,
+            HeldBy::Exercises => &mut self.exercises,
+            HeldBy::Relay => &mut self.relay,
+        } += 1;
+    }
+}
+
+impl Add for HeldBackCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            credential: self.credential + other.credential,
+            exercises: self.exercises + other.exercises,
+            relay: self.relay + other.relay,
+        }
+    }
 }
 
 /// How many refusals of each code.
@@ -86,6 +123,7 @@ impl Add for WorkerCounts {
             tls_failed: self.tls_failed + other.tls_failed,
             http_failed: self.http_failed + other.http_failed,
             refusals: self.refusals + other.refusals,
+            held_back: self.held_back + other.held_back,
             deliveries: self.deliveries + other.deliveries,
             delivered_bytes: self.delivered_bytes + other.delivered_bytes,
         }

@@ -53,7 +53,7 @@ use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
 pub use config::WorkerConfig;
-pub use counts::{RefusalCounts, WorkerCounts};
+pub use counts::{HeldBackCounts, RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
 use outbox::Outputs;
 pub use outbox::{Outlet, Output};

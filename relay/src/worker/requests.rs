@@ -136,8 +136,9 @@ impl Worker {
             }
             return self.reject(id, &Rejection { re: Some(re), refusal: Code::Busy.into() });
         }
-        if !session.pace.take(statement.may_use_reserve(), now) {
-            return self.reject(id, &Rejection { re: Some(re), refusal: Code::RateLimited.into() });
+        if let Err(held) = session.pace.take(statement.may_use_reserve(), now) {
+            self.counts.held_back.note(held.by);
+            return self.reject(id, &Rejection { re: Some(re), refusal: held.into() });
         }
         session.in_flight += 1;
         let ticket = Ticket { worker, session: id, re };

@@ -159,8 +159,9 @@ impl Author {
                 answers.accepted.push(due.elapsed());
                 assert_eq!(self.stored.insert(seq.get(), message), None, "a place of its own");
             }
-            ServerFrame::Refused { re, code, .. } => {
+            ServerFrame::Refused { re, code, detail, .. } => {
                 let code: Code = code.parse().unwrap();
+                assert!(code != Code::RateLimited || detail.contains("send again in "), "{text}");
                 assert!(code.is_temporary() && code.english().contains("send again"), "{text}");
                 let (message, _) = self.asked.remove(&re.unwrap()).expect("answered once");
                 self.kept.push_back(message);
@@ -339,6 +340,13 @@ async fn overload<P: OnPlane>(what: &str, settings: &str) {
     let signed: BTreeSet<_> = stored.values().collect();
     assert_eq!(signed.len(), stored.len(), "each is stored once");
     check::<P>(&relay, &stored).await;
+}
+
+/// Authors within the rates of their credentials, and past what the relay is set to take in all.
+#[tokio::test]
+async fn authors_past_what_the_relay_takes_are_told_to_send_again_and_urgent_alerts_pass() {
+    let _alone = ALONE.lock().await;
+    overload::<Live>("relay", "publishes_per_credential_max = 10000\npublishes_max = 500").await;
 }
 
 /// Authors past the rate of their credentials: five of a hundred a second each.

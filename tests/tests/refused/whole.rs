@@ -269,7 +269,7 @@ async fn one_stranger_too_many() -> Seen {
 /// Four fifths of a burst of ten, or of the quarter of forty that exercises have.
 async fn too_fast(who: Who) -> Seen {
     let mut stage = Stage::with(|config| match who {
-        Who::Drill => config.publishes_max = 40,
+        Who::Drill => config.publishes_max = Some(40),
         _ => config.publishes_per_credential_max = 10,
     })
     .await;

@@ -57,7 +57,7 @@ pub(super) fn run(session: Session<'_>, command: &BenchCommand) -> Outcome {
 /// A relay whose rates do not bound what is measured.
 fn raise(config: &mut RelayConfig) {
     config.publishes_per_credential_max = THROW_AWAY_RATE;
-    config.publishes_max = THROW_AWAY_RATE * EXERCISE_SHARE;
+    config.publishes_max = Some(THROW_AWAY_RATE * EXERCISE_SHARE);
     config.connections_per_address_max = config.connections_max;
     config.strangers_per_address_max = config.strangers_max;
 }

@@ -101,7 +101,7 @@ impl Reading<'_> {
             self.within("chains_per_credential_max", file.chains_per_credential_max, 1..=RATE_MAX)?;
         config.chains_per_credential_max = chains.unwrap_or(config.chains_per_credential_max);
         let all = self.within("publishes_max", file.publishes_max, EXERCISE_SHARE..=RATE_MAX)?;
-        config.publishes_max = all.unwrap_or(config.publishes_max);
+        config.publishes_max = all.or(config.publishes_max);
         Ok(())
     }
 
