@@ -31,6 +31,7 @@ pub enum ClientFrame<'a> {
         /// The chain of the credential, root first.
         chain: Vec<Cow<'a, str>>,
         /// The proof, see [`crate::login`].
+        #[serde(borrow)]
         proof: Cow<'a, str>,
         /// Wanted interval between marks, 1,000 to 300,000 ms; absent: 5,000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +52,7 @@ pub enum ClientFrame<'a> {
         /// Number of the request.
         n: RequestNumber,
         /// The signed message.
+        #[serde(borrow)]
         jws: Cow<'a, str>,
     },
     /// Revokes a credential or a key.
@@ -192,12 +194,19 @@ impl<'a> ClientFrame<'a> {
     /// # Errors
     /// `not_json`, `duplicate_member`, `unknown_operation` or `malformed_frame`.
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
-        json::check(text.as_bytes()).map_err(|error| frame_error(error, None))?;
-        let envelope: Envelope<'_> = json::parse_frame(text).map_err(|error| frame_error(error, None))?;
-        if !Self::OPERATIONS.contains(&&*envelope.op) {
-            return Err(Rejection { re: envelope.number(), refusal: Code::UnknownOperation.into() });
+        json::check_text(text).map_err(|error| frame_error(error, None))?;
+        json::parse_frame(text).map_err(|error| Self::why_not(text, error))
+    }
+
+    /// Tells an operation that is unknown from a frame that is malformed, and looks for the number of the request.
+    fn why_not(text: &str, error: JsonError) -> Rejection {
+        match json::parse_frame::<Envelope<'_>>(text) {
+            Err(error) => frame_error(error, None),
+            Ok(envelope) if Self::OPERATIONS.contains(&&*envelope.op) => {
+                frame_error(error, envelope.number())
+            }
+            Ok(envelope) => Rejection { re: envelope.number(), refusal: Code::UnknownOperation.into() },
         }
-        json::parse_frame(text).map_err(|error| frame_error(error, envelope.number()))
     }
 
     /// The number of the request; a log-in has none.

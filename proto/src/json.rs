@@ -5,16 +5,14 @@
 //! level, at most [`JSON_DEPTH_MAX`] levels, integers within 2^53 − 1 and no other numbers (RFC 7493, I-JSON).
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
 
@@ -41,16 +39,25 @@ pub enum JsonError {
 /// # Errors
 /// [`JsonError::Malformed`] or [`JsonError::Duplicate`].
 pub fn check(bytes: &[u8]) -> Result<(), JsonError> {
-    let duplicate = Cell::new(false);
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let outcome = Strict { depth: 0, duplicate: &duplicate }
+    check_text(as_text(bytes)?)
+}
+
+fn as_text(bytes: &[u8]) -> Result<&str, JsonError> {
+    std::str::from_utf8(bytes).map_err(|error| JsonError::Malformed(error.to_string()))
+}
+
+/// As [`check`], of what is known to be text.
+pub(crate) fn check_text(text: &str) -> Result<(), JsonError> {
+    let mut walk = Walk::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let outcome = Strict { depth: 0, walk: &mut walk }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .map_err(|error| error.to_string());
     match outcome {
-        Ok(()) if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') => Ok(()),
+        Ok(()) if text.bytes().find(|byte| !byte.is_ascii_whitespace()) == Some(b'{') => Ok(()),
         Ok(()) => Err(JsonError::Malformed("expected an object".to_owned())),
-        Err(error) if duplicate.get() => Err(JsonError::Duplicate(error)),
+        Err(error) if walk.met_twice => Err(JsonError::Duplicate(error)),
         Err(error) => Err(JsonError::Malformed(error)),
     }
 }
@@ -59,9 +66,19 @@ pub fn check(bytes: &[u8]) -> Result<(), JsonError> {
 ///
 /// # Errors
 /// Any [`JsonError`].
-pub fn parse_signed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    check(bytes)?;
-    serde_json::from_slice(bytes).map_err(|error| {
+pub fn parse_signed<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
+    let text = as_text(bytes)?;
+    check_text(text)?;
+    shape_signed(serde_json::from_str(text))
+}
+
+/// Reads a part of what [`parse_signed`] has checked, that must be an object as the whole.
+pub(crate) fn parse_part<'de, T: Deserialize<'de>>(part: &'de RawValue) -> Result<T, JsonError> {
+    shape_signed(serde_json::from_str(part.get()).map(|Object(value)| value))
+}
+
+fn shape_signed<T>(read: Result<T, serde_json::Error>) -> Result<T, JsonError> {
+    read.map_err(|error| {
         let text = error.to_string();
         // serde's wording for `deny_unknown_fields`; a test pins it.
         if text.starts_with("unknown field") { JsonError::Unknown(text) } else { JsonError::Shape(text) }
@@ -98,7 +115,7 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let text = <Cow<'de, str>>::deserialize(deserializer)?;
+    let Text(text) = Text::deserialize(deserializer)?;
     T::deserialize(text.into_deserializer())
 }
 
@@ -152,25 +169,69 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Visits a value without keeping it.
-#[derive(Clone, Copy)]
-struct Strict<'d> {
-    /// Levels around this value, at most [`JSON_DEPTH_MAX`].
-    depth: usize,
-    /// Set when the error that follows is about a member given twice.
-    duplicate: &'d Cell<bool>,
+/// A text that is copied only where it has escapes. What is derived for a [`Cow`] copies all of them.
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
 }
 
-impl Strict<'_> {
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+}
+
+/// Names of an object that are looked through one by one. Nearly all have fewer members; for those with more there is a
+/// tree, so that a text of names alone costs no more than its length.
+const NAMES_LISTED: usize = 16;
+
+/// What a check keeps on its way through a text.
+#[derive(Default)]
+struct Walk<'de> {
+    /// The first names of each object around the present value, those of the innermost at the end: one list for all, since
+    /// each frame and token is checked and most objects are small.
+    names: Vec<Cow<'de, str>>,
+    /// The error that follows is about a member given twice.
+    met_twice: bool,
+}
+
+/// Visits a value without keeping it.
+struct Strict<'w, 'de> {
+    /// Levels around this value, at most [`JSON_DEPTH_MAX`].
+    depth: usize,
+    walk: &'w mut Walk<'de>,
+}
+
+impl<'w, 'de> Strict<'w, 'de> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= JSON_DEPTH_MAX {
             return Err(E::custom(format_args!("more than {JSON_DEPTH_MAX} levels deep")));
         }
-        Ok(Self { depth: self.depth + 1, ..self })
+        Ok(Self { depth: self.depth + 1, walk: self.walk })
+    }
+
+    /// The same for one of several values at its level.
+    const fn again(&mut self) -> Strict<'_, 'de> {
+        Strict { depth: self.depth, walk: self.walk }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
+impl<'de> DeserializeSeed<'de> for Strict<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -178,7 +239,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
+impl<'de> Visitor<'de> for Strict<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,22 +275,29 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        while seq.next_element_seed(inner)?.is_some() {}
+        let mut inner = self.deeper()?;
+        while seq.next_element_seed(inner.again())?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        let mut names = BTreeSet::new();
-        while let Some(name) = map.next_key::<String>()? {
-            if names.contains(&name) {
-                self.duplicate.set(true);
+        let mut inner = self.deeper()?;
+        let begin = inner.walk.names.len();
+        let mut more_names = BTreeSet::new();
+        while let Some(Text(name)) = map.next_key()? {
+            let listed = &inner.walk.names[begin..];
+            if listed.contains(&name) || more_names.contains(&name) {
+                inner.walk.met_twice = true;
                 return Err(A::Error::custom(format_args!("member {name:?} is given twice")));
             }
-            names.insert(name);
-            map.next_value_seed(inner)?;
+            if listed.len() < NAMES_LISTED {
+                inner.walk.names.push(name);
+            } else {
+                more_names.insert(name);
+            }
+            map.next_value_seed(inner.again())?;
         }
+        inner.walk.names.truncate(begin);
         Ok(())
     }
 }
@@ -265,8 +333,38 @@ mod tests {
             assert!(matches!(check(bad.as_bytes()), Err(JsonError::Malformed(_))), "{bad}");
         }
         assert!(matches!(check(b"{\"a\":\"\xff\"}"), Err(JsonError::Malformed(_))));
-        for twice in [r#"{"a":1,"a":1}"#, r#"{"x":[{"b":{"a":1,"c":2,"a":3}}]}"#, r#"{"a":1,"\u0061":2}"#] {
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"x":[{"b":{"a":1,"c":2,"a":3}}]}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"\u0061":1,"a":2}"#,
+            r#"{"a":{"b":{"c":1},"d":[{"e":1}]},"a":1}"#,
+        ] {
             assert!(matches!(check(twice.as_bytes()), Err(JsonError::Duplicate(_))), "{twice}");
+        }
+        let apart = r#"{"a":{"a":[{"a":1},{"a":1}],"b":{"a":1}},"b":{"a":1}}"#;
+        assert_eq!(check(apart.as_bytes()), Ok(()), "the same name in other objects");
+    }
+
+    /// Of as many members as there are, below and above the bound of the list, any two that bear one name are met.
+    #[test]
+    fn a_name_twice_is_met_wherever_it_stands() {
+        for members in [2, NAMES_LISTED, NAMES_LISTED + 1, 3 * NAMES_LISTED] {
+            for (first, second) in
+                (1..members).flat_map(|second| (0..second).map(move |first| (first, second)))
+            {
+                let object = |second_name: usize| {
+                    let name = |place: usize| if place == second { second_name } else { place };
+                    let members: Vec<_> =
+                        (0..members).map(|place| format!(r#""n{}":{{"n0":1}}"#, name(place))).collect();
+                    format!("{{{}}}", members.join(","))
+                };
+                assert_eq!(check(object(second).as_bytes()), Ok(()));
+                assert!(
+                    matches!(check(object(first).as_bytes()), Err(JsonError::Duplicate(_))),
+                    "{first} {second}"
+                );
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! A message: what one author states on one channel, and what of it is signed.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -97,8 +99,9 @@ struct PayloadOut<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PayloadIn {
-    channel: String,
+struct PayloadIn<'a> {
+    #[serde(borrow)]
+    channel: Cow<'a, str>,
     sent: Timestamp,
     expires: Timestamp,
     #[serde(deserialize_with = "json::word")]
@@ -107,7 +110,8 @@ struct PayloadIn {
     label: SignedLabel,
     #[serde(default)]
     replaces: Vec<MessageId>,
-    content: Box<RawValue>,
+    #[serde(borrow)]
+    content: &'a RawValue,
     /// Whatever a deployment adds; signed, and not interpreted.
     #[serde(default, rename = "ext", deserialize_with = "json::present")]
     _ext: Option<serde_json::Map<String, serde_json::Value>>,
@@ -139,7 +143,7 @@ impl Message {
 
     /// Reads a payload whose signature was found good.
     pub(crate) fn from_payload(bytes: &[u8]) -> Result<Self, Refusal> {
-        let payload: PayloadIn =
+        let payload: PayloadIn<'_> =
             json::parse_signed(bytes).map_err(|error| payload_error(error, Code::MalformedMessage))?;
         let reserved = [
             (payload.prev.is_some(), "prev"),
@@ -158,7 +162,7 @@ impl Message {
             .channel
             .parse()
             .map_err(|error| Refusal::new(Code::MalformedChannel, format!("{error}")))?;
-        let content: Content = json::parse_signed(payload.content.get().as_bytes())
+        let content: Content = json::parse_part(payload.content)
             .map_err(|error| payload_error(error, Code::MalformedContent))?;
         content.cap.validate().map_err(|fault| Refusal::new(Code::MalformedContent, fault.to_string()))?;
         content.original.as_ref().map_or(Ok(()), Original::validate)?;

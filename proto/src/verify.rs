@@ -83,19 +83,38 @@ pub fn sign(key: &SigningKey, credential: CredentialId, message: &Message) -> St
     jws::sign(key, credential.as_bytes(), typ, &message.to_payload())
 }
 
-/// Reads which credential a message claims to speak under, so that its chain can be found. Nothing is believed.
-///
-/// # Errors
-/// `message_too_large`, `malformed_token`, `unknown_member`, `duplicate_member` or `wrong_type`.
-pub fn claimed_credential(token: &str) -> Result<CredentialId, Refusal> {
-    Ok(CredentialId::from_bytes(parse(token)?.kid))
+/// A message as it came: its form is sound, and nothing of it is to be believed before its chain was found and
+/// [`ClaimedMessage::verify`] has judged it.
+#[derive(Debug)]
+pub struct ClaimedMessage<'a> {
+    text: &'a str,
+    token: Token<'a>,
 }
 
-fn parse(token: &str) -> Result<Token<'_>, Refusal> {
-    if token.len() > MESSAGE_BYTES_MAX {
-        return Err(Code::MessageTooLarge.into());
+impl<'a> ClaimedMessage<'a> {
+    /// Reads the form.
+    ///
+    /// # Errors
+    /// `message_too_large`, `malformed_token`, `unknown_member`, `duplicate_member` or `wrong_type`.
+    pub fn read(text: &'a str) -> Result<Self, Refusal> {
+        if text.len() > MESSAGE_BYTES_MAX {
+            return Err(Code::MessageTooLarge.into());
+        }
+        Ok(Self { text, token: Token::parse(text, Kind::Message)? })
     }
-    Token::parse(token, Kind::Message)
+
+    /// The credential that it claims to speak under, so that its chain can be found.
+    pub const fn credential(&self) -> CredentialId {
+        CredentialId::from_bytes(self.token.kid)
+    }
+
+    /// As [`verify()`], without the form, which was found sound.
+    ///
+    /// # Errors
+    /// As [`verify()`], from the credential on.
+    pub fn verify(self, chain: &Arc<Chain>, lifetime_max: Duration) -> Result<VerifiedMessage, Refusal> {
+        judge(&self, chain, lifetime_max, |token| token.check_signature(chain.key()))
+    }
 }
 
 /// Judges a message under the chain that it names.
@@ -108,7 +127,7 @@ fn parse(token: &str) -> Result<Token<'_>, Refusal> {
 /// `malformed_content`, `not_supported`, …), planes, severity, authority (`not_granted`, `out_of_jurisdiction`,
 /// `severity_exceeds_grant`), times at `sent`.
 pub fn verify(token: &str, chain: &Arc<Chain>, lifetime_max: Duration) -> Result<VerifiedMessage, Refusal> {
-    judge(token, chain, lifetime_max, |token| token.check_signature(chain.key()))
+    ClaimedMessage::read(token)?.verify(chain, lifetime_max)
 }
 
 /// [`verify`] with its signature check left out: a bug planted on purpose, for tests of the tests.
@@ -117,16 +136,16 @@ pub fn verify(token: &str, chain: &Arc<Chain>, lifetime_max: Duration) -> Result
 /// As [`verify`], but never `bad_signature`.
 #[cfg(feature = "sabotage")]
 pub fn sabotaged_without_signature(token: &str, chain: &Arc<Chain>) -> Result<VerifiedMessage, Refusal> {
-    judge(token, chain, MESSAGE_LIFETIME_MAX, |_| Ok(()))
+    judge(&ClaimedMessage::read(token)?, chain, MESSAGE_LIFETIME_MAX, |_| Ok(()))
 }
 
 fn judge(
-    token: &str,
+    claimed: &ClaimedMessage<'_>,
     chain: &Arc<Chain>,
     lifetime_max: Duration,
     check_signature: impl Fn(&Token<'_>) -> Result<(), Refusal>,
 ) -> Result<VerifiedMessage, Refusal> {
-    let parsed = parse(token)?;
+    let parsed = &claimed.token;
     let leaf = chain.leaf();
     if parsed.kid != *leaf.id().as_bytes() {
         return Err(Code::UnknownCredential.into());
@@ -137,7 +156,7 @@ fn judge(
     if plane != chain.plane() {
         return Err(Refusal::new(Code::WrongPlane, "`typ` and credential differ").by(leaf.id()));
     }
-    check_signature(&parsed)?;
+    check_signature(parsed)?;
     let message = Message::from_payload(&parsed.payload)?;
     planes_agree(&message, chain)?;
     severity_holds(&message)?;
@@ -147,7 +166,7 @@ fn judge(
         id: MessageId::from_bytes(parsed.id),
         message,
         chain: Arc::clone(chain),
-        token: token.into(),
+        token: claimed.text.into(),
     })
 }
 

@@ -14,7 +14,7 @@ use vigie_proto::rotation::Rotation;
 #[cfg(feature = "sabotage")]
 use vigie_proto::sabotage::Sabotage;
 use vigie_proto::time::Timestamp;
-use vigie_proto::verify::{self, VerifiedMessage};
+use vigie_proto::verify::{ClaimedMessage, VerifiedMessage};
 
 use super::chains::Chains;
 use crate::delivery::{Disowned, Suspect};
@@ -126,13 +126,14 @@ impl<P: OnPlane> Judge<P> {
     }
 
     fn verify(&self, token: &str, admitted: Timestamp) -> Result<VerifiedMessage, Refusal> {
-        let chain = self.chains.find(verify::claimed_credential(token)?)?;
+        let claimed = ClaimedMessage::read(token)?;
+        let chain = self.chains.find(claimed.credential())?;
         if chain.plane() != P::PLANE {
             let detail = format!("a credential of the {} plane in a {} session", chain.plane(), P::PLANE);
             return Err(Refusal::new(Code::WrongPlane, detail).by(chain.leaf().id()));
         }
         // The message is then of this plane too: `verify` holds it against its chain.
-        let signed = verify::verify(token, &chain, MESSAGE_LIFETIME_MAX)?;
+        let signed = claimed.verify(&chain, MESSAGE_LIFETIME_MAX)?;
         signed.judge_admitted(admitted)?;
         let message = signed.message();
         if !self.filters.iter().any(|filter| filter.takes(&message.channel, message.severity)) {

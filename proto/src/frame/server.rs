@@ -252,7 +252,7 @@ impl<'a> ServerFrame<'a> {
     /// # Errors
     /// What is wrong with it, when it is not JSON or lacks a member: the relay breaks the protocol.
     pub fn parse(text: &'a str) -> Result<FromRelay<'a>, JsonError> {
-        json::check(text.as_bytes())?;
+        json::check_text(text)?;
         let envelope: Envelope<'_> = json::parse_frame(text)?;
         if !Self::OPERATIONS.contains(&&*envelope.op) {
             return Ok(FromRelay::Later);

@@ -22,7 +22,7 @@ use crate::login::{self, Binding, Expected};
 use crate::refusal::{Code, Refusal};
 use crate::revocation::{self, InForce, KnownRevocations, VerifiedRevocation};
 use crate::time::Timestamp;
-use crate::verify::{self, VerifiedMessage};
+use crate::verify::{ClaimedMessage, VerifiedMessage};
 
 /// What a relay judges by: the same for all its sessions.
 #[derive(Clone, Debug)]
@@ -381,8 +381,9 @@ impl LoggedIn {
     }
 
     fn judge_publish(&self, jws: &str, rules: &Rules) -> Result<VerifiedMessage, Refusal> {
-        let chain = self.chain_of(verify::claimed_credential(jws)?)?;
-        verify::verify(jws, chain, rules.lifetime_max)
+        let claimed = ClaimedMessage::read(jws)?;
+        let chain = self.chain_of(claimed.credential())?;
+        claimed.verify(chain, rules.lifetime_max)
     }
 
     /// The chain of a credential that this session may speak under.

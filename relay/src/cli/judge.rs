@@ -13,7 +13,7 @@ use vigie_proto::limits::{CHAIN_LINKS_MAX, MESSAGE_LIFETIME_MAX};
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{self, VerifiedRevocation, claimed_issuer};
 use vigie_proto::rotation::Rotation;
-use vigie_proto::verify::{VerifiedMessage, claimed_credential, verify};
+use vigie_proto::verify::{ClaimedMessage, VerifiedMessage};
 
 use crate::chains::STORED_CREDENTIALS_MAX;
 use crate::journal::{JournalError, MessageRecord, Met, Record, RevocationRecord, Storage, Survey};
@@ -117,8 +117,9 @@ impl Judge {
     /// Judges signed bytes: form, signature, chain, inside its grant. Not when they were admitted.
     pub(super) fn message(&mut self, jws: &[u8]) -> Result<VerifiedMessage, Unfit> {
         let jws = text(jws)?;
-        let chain = self.chain(claimed_credential(jws)?)?;
-        Ok(verify(jws, &chain, MESSAGE_LIFETIME_MAX)?)
+        let claimed = ClaimedMessage::read(jws)?;
+        let chain = self.chain(claimed.credential())?;
+        Ok(claimed.verify(&chain, MESSAGE_LIFETIME_MAX)?)
     }
 
     /// A revocation under its issuer's chain, and whether what stands beside the signed bytes says the same.
@@ -214,7 +215,7 @@ mod tests {
     use vigie_proto::message::{Content, Message};
     use vigie_proto::severity::Severity;
     use vigie_proto::time::Timestamp;
-    use vigie_proto::verify::sign;
+    use vigie_proto::verify::{sign, verify};
 
     use super::super::authority::make_root;
     use super::*;

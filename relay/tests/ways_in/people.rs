@@ -131,7 +131,7 @@ impl People {
     /// Whose credential a token is signed under.
     pub(crate) fn signer(&self, said: &Said) -> &Person {
         let id = match said {
-            Said::Message(jws) => verify::claimed_credential(jws).unwrap(),
+            Said::Message(jws) => verify::ClaimedMessage::read(jws).unwrap().credential(),
             Said::Revocation(jws) => revocation::claimed_issuer(jws).unwrap(),
         };
         self.all().into_iter().find(|person| person.chain.leaf().id() == id).unwrap()

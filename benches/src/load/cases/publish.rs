@@ -38,7 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The server refuses, acknowledges nothing, or cannot be looked at.
 pub fn run(crowd: &mut Crowd, server: &Process, authors: usize, messages: u64) -> anyhow::Result<Report> {
     let first = crowd.connect(Role::Author, authors)?;
-    crowd.prepare(Role::Author, WARM_UP + messages + 2 * authors as u64)?;
+    // One more of each author is under way at the end, and both counts may be passed by as many.
+    crowd.prepare(Role::Author, WARM_UP + messages + 3 * authors as u64)?;
     let mut run = Run { crowd, sent: HashMap::new(), latency: Histogram::default(), receipts: 0 };
     for index in first..first + authors {
         run.send(index)?;
