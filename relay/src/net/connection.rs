@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -28,7 +29,7 @@ use crate::net::inlet::Inlet;
 use crate::net::strangers::Place;
 use crate::net::tls::Shown;
 use crate::net::turns::Turns;
-use crate::net::upgrade::upgrade;
+use crate::net::upgrade::{Upgraded, upgrade};
 use crate::server::worker_thread::Local;
 use crate::worker::SessionId;
 
@@ -104,11 +105,12 @@ async fn enter(
         local.count_refusal(Code::LoginTimeout);
         return None;
     };
-    let Opened { socket, binding, guest } = opened?;
+    let Opened { socket, answer, binding, guest } = opened?;
     place.note_stage();
     let id = local.open_session(binding, accepted)?;
     let guard = SessionGuard { local, id };
-    let mut logging_in = Box::pin(tokio::time::timeout_at(deadline + CLOSE_GRACE, log_in(local, id, socket)));
+    let logging_in = log_in(local, id, socket, answer);
+    let mut logging_in = Box::pin(tokio::time::timeout_at(deadline + CLOSE_GRACE, logging_in));
     let logged_in = tokio::select! {
         biased;
         Ok(()) = &mut must_go => {
@@ -126,7 +128,7 @@ async fn enter(
 /// From log-in to the end.
 async fn talk(local: &Rc<Local>, entered: Box<Entered<'_>>) {
     let Entered { guard, socket, guest } = *entered;
-    let mut driver = Driver::new(local, guard.id, socket);
+    let mut driver = Driver::new(local, guard.id, socket, Bytes::new());
     let refused = async {
         match guest {
             Some(guest) => unborne(local, guest).await,
@@ -164,6 +166,8 @@ async fn unborne(local: &Rc<Local>, mut guest: Guest) {
 /// A WebSocket on which nothing has been said.
 struct Opened {
     socket: Socket,
+    /// What is to be written first: the answer to its upgrade.
+    answer: Bytes,
     /// To the certificate that this client was shown.
     binding: Binding,
     /// Where clients must show one.
@@ -172,7 +176,8 @@ struct Opened {
 
 async fn open(local: &Rc<Local>, arrived: Arrived, place: &mut Place) -> Option<Opened> {
     let Arrived { stream, full, waiting } = arrived;
-    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()?;
+    // It comes from a listener that does not block, and so does not block either.
+    let stream = TcpStream::from_std(stream).ok()?;
     set_options(&stream).ok()?;
     let renewed = local.tls.clients_renewed();
     let Shown { config, binding, clients, .. } = local.tls.shown();
@@ -180,7 +185,7 @@ async fn open(local: &Rc<Local>, arrived: Arrived, place: &mut Place) -> Option<
     let stream = Inlet::new(stream, local.stranger_bytes);
     let handshake = acceptor.accept(stream).into_fallible();
     let mut tls = match in_turns(&local.stranger_turns, handshake, waiting).await {
-        Ok(tls) => tls,
+        Ok(tls) => Box::new(tls),
         Err((error, stream)) => {
             tracing::debug!(%error, "no TLS");
             dismiss(local, &error, stream).await;
@@ -191,11 +196,11 @@ async fn open(local: &Rc<Local>, arrived: Arrived, place: &mut Place) -> Option<
     place.note_stage();
     let shown = tls.get_ref().1.peer_certificates();
     let guest = clients.and(shown).map(|shown| Guest::new(shown, renewed));
-    let (stream, read_ahead) = upgrade(tls, &local.upgrade_rules, full).await?;
+    let Upgraded { stream, read_ahead, answer } = upgrade(tls, &local.upgrade_rules, full).await?;
     let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
     let gate = Gate::new(stream, read_ahead, FRAME_BYTES_MAX_BEFORE_LOGIN);
     let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
-    Some(Opened { socket, binding, guest })
+    Some(Opened { socket, answer, binding, guest })
 }
 
 /// Counts a handshake that failed. TLS has told the client why where it could; in TLS 1.3 the client is done before it is
@@ -251,10 +256,10 @@ fn set_options(stream: &TcpStream) -> std::io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
 
-/// Speaks until the log-in is judged, then takes the stream back with the larger limits. The gate let nothing past the
-/// log-in frame, so nothing read ahead is lost with the old buffers.
-async fn log_in(local: &Rc<Local>, id: SessionId, socket: Socket) -> Option<Socket> {
-    let mut driver = Driver::new(local, id, socket);
+/// Answers the upgrade and speaks until the log-in is judged, then takes the stream back with the larger limits. The gate
+/// let nothing past the log-in frame, so nothing read ahead is lost with the old buffers.
+async fn log_in(local: &Rc<Local>, id: SessionId, socket: Socket, answer: Bytes) -> Option<Socket> {
+    let mut driver = Driver::new(local, id, socket, answer);
     match std::future::poll_fn(|cx| driver.poll(cx, true)).await {
         Turn::LoggedIn => {
             let mut stream = driver.into_stream().open(FRAME_BYTES_MAX);

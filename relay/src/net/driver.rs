@@ -27,8 +27,9 @@ use crate::net::writer::Writer;
 use crate::server::worker_thread::Local;
 use crate::worker::SessionId;
 
-/// TLS over a socket that counts what a stranger sends.
-pub(super) type Tls = TlsStream<Inlet<TcpStream>>;
+/// TLS over a socket that counts what a stranger sends. Boxed once: it has more than a kilobyte, and goes through HTTP and
+/// two WebSockets on its way to a session.
+pub(super) type Tls = Box<TlsStream<Inlet<TcpStream>>>;
 
 pub(super) type Socket = WebSocketStream<Gate<Tls>>;
 
@@ -85,12 +86,13 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket) -> Self {
+    /// `first` is written before anything else: the bytes of HTTP that the peer waits for, or none.
+    pub(super) fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket, first: Bytes) -> Self {
         Self {
             local,
             id,
             socket,
-            writer: Writer::default(),
+            writer: Writer::beginning_with(first),
             pong: None,
             deaf: false,
             half_closed: false,

@@ -5,8 +5,8 @@
 //! bound. Past it reading fails with [`ErrorKind::QuotaExceeded`], writing goes on, so that the peer can be told.
 //!
 //! It also sees to it that TLS makes no allocation above 16 KiB for a stranger. rustls asks for 4 KiB more than it holds of
-//! a record, doubling its buffer: so a record up to 12 KiB is handed over as it comes, the few bytes that a log-in frame
-//! of 12 KiB puts on top of that all at once, and a longer record is too much.
+//! a record, doubling its buffer: so a record up to 12 KiB is handed over as it comes, with what comes behind it, the few
+//! bytes that a log-in frame of 12 KiB puts on top of that all at once, and a longer record is too much.
 //!
 //! Not here: what the bytes mean beyond the length of a TLS record (RFC 8446, section 5.1).
 
@@ -65,8 +65,17 @@ impl Record {
         }
     }
 
-    /// Reads stop at the end of a header and of a record, so `bytes` lies in one of them.
-    fn note(&mut self, bytes: &[u8]) {
+    /// What was read may end anywhere in the 12 KiB of a record that are handed over as they come, and in a later record.
+    fn note(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (of_this, rest) = bytes.split_at(self.left().min(bytes.len()));
+            self.note_part(of_this);
+            bytes = rest;
+        }
+    }
+
+    /// `bytes` lies in a header, or behind one in its record.
+    fn note_part(&mut self, bytes: &[u8]) {
         let end = self.given + bytes.len();
         if let Some(part) = self.header.get_mut(self.given..end) {
             part.copy_from_slice(bytes);
@@ -189,9 +198,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inlet<S> {
         if record.is_too_long() {
             return Poll::Ready(Err(too_much()));
         }
-        let wanted = record.left();
         if record.given < AS_IT_COMES_BYTES {
-            let room = wanted.min(buf.remaining());
+            // A whole flight in one read, and not a call for each header and each record.
+            let room = (AS_IT_COMES_BYTES - record.given).min(buf.remaining());
             let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
             ready!(Self::poll_count(stream, left, cx, &mut part))?;
             record.note(part.filled());
@@ -199,6 +208,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inlet<S> {
             buf.advance(bytes);
             return Poll::Ready(Ok(()));
         }
+        let wanted = record.left();
         while *rest_bytes < wanted {
             let mut part = ReadBuf::new(&mut rest[*rest_bytes..wanted]);
             ready!(Self::poll_count(stream, left, cx, &mut part))?;
@@ -279,8 +289,8 @@ mod tests {
                 Err(error) => return (all, most, Some(error.kind())),
             }
             let length = |held: &[u8]| HEADER_BYTES + usize::from(u16::from_be_bytes([held[3], held[4]]));
-            if held.len() >= HEADER_BYTES && held.len() == length(&held) {
-                all.append(&mut held);
+            while held.len() >= HEADER_BYTES && held.len() >= length(&held) {
+                all.extend(held.drain(..length(&held)));
             }
         }
     }
@@ -300,15 +310,36 @@ mod tests {
         let all = [&some[..24 * 1024], &some[24 * 1024..], &record(16 * 1024)].concat();
         let mut inlet = Inlet::new(&all[..], LIMITS);
         let mut got = 0;
-        while got < 6 * 1024 {
-            got += read(&mut inlet, 4_096).unwrap().len();
+        // What comes behind the handshake with its last record counts as well.
+        while got <= 6 * 1024 {
+            got += read(&mut inlet, 3_000).unwrap().len();
         }
         inlet.note_tls();
+        got += read(&mut inlet, 2 * (6 * 1024 + HEADER_BYTES) - got).unwrap().len();
         let (bytes, most, error) = read_all(&mut inlet);
         assert!(got + bytes.len() < 24 * 1024 && most <= 16 * 1024);
         assert_eq!(error, Some(ErrorKind::QuotaExceeded));
         inlet.open();
         assert_eq!(read(&mut inlet, 4_096).unwrap().len(), 4_096);
+    }
+
+    /// Three records in one packet take one call, as TLS asks for more than any of them has.
+    #[test]
+    fn what_came_together_is_read_together_wherever_records_end() {
+        let sent =
+            [record(1), record(700), record(0), record(12_000), record(12 * 1024 + 20), record(9)].concat();
+        for room in [1, 4, 5, 6, 100, 4_096, 20_000] {
+            let mut inlet = Inlet::new(&sent[..], StrangerBytes { before_tls: 30_000, before_login: 30_000 });
+            let (mut all, mut calls) = (Vec::new(), 0);
+            // The end of a long record needs room.
+            while let Ok(bytes) = read(&mut inlet, room.max(if calls > 0 { 64 } else { 0 }))
+                && !bytes.is_empty()
+            {
+                (all, calls) = ([all, bytes].concat(), calls + 1);
+            }
+            assert_eq!(all, sent, "{room}");
+            assert!(room < 4_096 || calls <= 9, "{calls} calls with room for {room}");
+        }
     }
 
     #[test]

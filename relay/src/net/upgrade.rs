@@ -1,22 +1,23 @@
 //! The relay's door to hyper: one HTTP/1.1 request, which must be a WebSocket upgrade.
 //!
-//! After the upgrade nothing of hyper stays on the connection. A request that is none is answered with a status and a
-//! sentence, so that someone with a browser or curl learns what he reached.
+//! Of an upgrade hyper only reads the request. The answer is left to whoever serves the WebSocket, so that it leaves in one
+//! write with the first frame; and nothing of hyper stays on the connection. A request that is no upgrade is answered with
+//! a status and a sentence, so that someone with a browser or curl learns what he reached.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::rc::Rc;
+use std::pin::Pin;
+use std::task::Poll;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -39,44 +40,61 @@ pub(crate) struct UpgradeRules {
     pub(crate) unreadable: Cell<u64>,
 }
 
-/// Serves the one request. `Some` with the stream, and what was read ahead of it, when it became a WebSocket.
-pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+/// A stream that is a WebSocket once its client is told so.
+#[derive(Debug)]
+pub(crate) struct Upgraded<S> {
+    pub(crate) stream: S,
+    /// What was read behind the request.
+    pub(crate) read_ahead: Bytes,
+    /// What the client waits for: to be written before any frame.
+    pub(crate) answer: Bytes,
+}
+
+/// Serves the one request. `Some` when it asks for a WebSocket and may have one; all else is answered.
+pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    rules: &Rc<UpgradeRules>,
+    rules: &UpgradeRules,
     full: bool,
-) -> Option<(S, Bytes)> {
-    let accepted: Rc<RefCell<Option<OnUpgrade>>> = Rc::default();
-    let service = service_fn(|mut request: Request<Incoming>| {
-        let answer = answer(&request, rules, full);
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            *accepted.borrow_mut() = Some(hyper::upgrade::on(&mut request));
+) -> Option<Upgraded<S>> {
+    let answer = Cell::new(None);
+    let service = service_fn(|request: Request<Incoming>| {
+        let refused = match judge(&request, rules, full) {
+            Ok(key) => {
+                answer.set(Some(switching(&derive_accept_key(key.as_bytes()))));
+                None
+            }
+            Err(code) => {
+                rules.refused.borrow_mut().note(code);
+                Some(refusal(code))
+            }
+        };
+        async {
+            match refused {
+                Some(refusal) => Ok::<_, Infallible>(refusal),
+                // The connection is taken from hyper before it asks again.
+                None => std::future::pending().await,
+            }
         }
-        std::future::ready(Ok::<_, Infallible>(answer))
     });
-    let served = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+    let mut connection =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), service);
+    let (served, answer) = std::future::poll_fn(|cx| {
+        let served = Pin::new(&mut connection).poll(cx);
+        match answer.take() {
+            Some(answer) => Poll::Ready((Ok(()), Some(answer))),
+            None => served.map(|served| (served, None)),
+        }
+    })
+    .await;
     if let Err(error) = served {
         tracing::debug!(%error, "no upgrade");
         rules.unreadable.set(rules.unreadable.get() + u64::from(error.is_parse()));
-        return None;
     }
-    let on_upgrade = accepted.borrow_mut().take()?;
-    let parts = on_upgrade.await.ok()?.downcast::<TokioIo<S>>().ok()?;
+    let answer = answer?;
+    let parts = connection.into_parts();
     // Copied: a few bytes, or none, would hold the whole buffer of HTTP.
-    Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
-}
-
-fn answer(request: &Request<Incoming>, rules: &UpgradeRules, full: bool) -> Response<Full<Bytes>> {
-    match judge(request, rules, full) {
-        Ok(key) => switching(&derive_accept_key(key.as_bytes())),
-        Err(code) => {
-            rules.refused.borrow_mut().note(code);
-            refusal(code)
-        }
-    }
+    let read_ahead = Bytes::copy_from_slice(&parts.read_buf);
+    Some(Upgraded { stream: parts.io.into_inner(), read_ahead, answer })
 }
 
 fn judge<'a>(
@@ -95,7 +113,10 @@ fn judge<'a>(
     if request.uri().path() != "/" {
         return Err(Code::NotFound);
     }
+    // What follows the request must be frames, not a body.
     let is_websocket = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && request.body().is_end_stream()
         && has(CONNECTION, "upgrade")
         && has(UPGRADE, "websocket")
         && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
@@ -120,17 +141,12 @@ fn is_nonce(key: &HeaderValue) -> bool {
     key.as_bytes().strip_suffix(b"==").is_some_and(|key| key.len() == 22 && key.iter().all(is_base64))
 }
 
-fn switching(accept: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    if let Ok(accept) = HeaderValue::from_str(accept) {
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    }
-    response
+fn switching(accept: &str) -> Bytes {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-protocol: {SUBPROTOCOL}\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    )
+    .into()
 }
 
 fn refusal(code: Code) -> Response<Full<Bytes>> {

@@ -15,15 +15,20 @@ use tokio::io::AsyncWrite;
 use super::batch::Batch;
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writer {
-    /// What was left over of the last batch: the end of a frame that is longer.
+    /// What goes before the next batch: the end of a longer frame that was left over, or what comes before all frames.
     rest: Bytes,
     /// TLS may hold bytes that it has not sent.
     unsent: bool,
 }
 
 impl Writer {
+    /// Nothing was written; this is first.
+    pub(super) const fn beginning_with(first: Bytes) -> Self {
+        Self { rest: first, unsent: false }
+    }
+
     /// Whether nothing is left of what was taken from the outbox, but in TLS.
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()

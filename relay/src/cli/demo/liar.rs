@@ -2,12 +2,12 @@
 //! events of its own making. It serves one reader, with a script.
 
 use std::net::{Ipv4Addr, TcpListener as StdListener};
-use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,7 +26,7 @@ use vigie_proto::time::Timestamp;
 use super::lies::Served;
 use crate::cli::time;
 use crate::net::tls::Shown;
-use crate::net::upgrade::{UpgradeRules, upgrade};
+use crate::net::upgrade::{UpgradeRules, Upgraded, upgrade};
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
@@ -85,8 +85,9 @@ impl Liar {
 
     async fn open(&self, stream: TcpStream) -> anyhow::Result<Socket> {
         let tls = self.acceptor.accept(stream).await?;
-        let rules = Rc::new(UpgradeRules::default());
-        let (stream, read_ahead) = upgrade(tls, &rules, false).await.context("the reader did not upgrade")?;
+        let upgraded = upgrade(tls, &UpgradeRules::default(), false).await;
+        let Upgraded { mut stream, read_ahead, answer } = upgraded.context("the reader did not upgrade")?;
+        stream.write_all(&answer).await?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
