@@ -35,8 +35,8 @@ def main():
           "ms of CPU from the root to the last write |")
     print("|---|---|---|---|---|")
     for cores in CORES:
-        each = min(carries(figures, options, cores).values())
-        leaves = math.ceil(options.readers / (each * (1 - options.spare)))
+        each = min(carries(figures, options, cores).values()) * (1 - options.spare)
+        leaves = math.ceil(options.readers / each)
         above = levels(leaves, options.children)
         told = " + ".join(map(str, above)) or "0"
         # Each level: what it does for its children, one after another on one of its cores.

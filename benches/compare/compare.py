@@ -155,8 +155,8 @@ def machine(tools, options):
     versions = "; ".join(f"{name}: {line}" for name, line in tools.versions().items())
     skipped = "; ".join(f"{name}: {why}" for name, why in tools.unavailable.items())
     return [
-        f"{datetime.date.today()}, commit {told('git', 'rev-parse', '--short', 'HEAD')}, "
-        f"`compare.py {' '.join(sys.argv[1:])}`",
+        f"{datetime.date.today()}, commit {told('git', 'rev-parse', '--short', 'HEAD')}",
+        f"`{pathlib.Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`",
         f"{model}, Linux {platform.release()}; server on core {options.cores[0]}, load generator on core {options.cores[1]}",
         f"load average at the end: {open('/proc/loadavg').read().split(' ')[0]}",
         versions,

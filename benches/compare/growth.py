@@ -32,7 +32,7 @@ FIELDS = ("figure", "server", "of", "value", "unit")
 
 def main():
     options = parse()
-    servers.FIRST = options.niceness
+    servers.FIRST, compare.REPEATS = options.niceness, options.repeats
     results = pathlib.Path(options.results)
     results.mkdir(parents=True, exist_ok=True)
     if not options.draw:
@@ -44,7 +44,7 @@ def main():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             for readers in READERS:
                 rows += by_readers(tools, readers, pathlib.Path(scratch))
-        write(results / "growth.csv", rows, compare.machine(tools, options)[:3])
+        write(results / "growth.csv", rows, compare.machine(tools, options)[:4])
     draw(results)
 
 
@@ -56,6 +56,7 @@ def parse():
     parser.add_argument("--cores", type=lambda text: tuple(map(int, text.split(","))), default=(0, 1),
                         help="of the server and of the load generator")
     parser.add_argument("--niceness", type=int, default=servers.FIRST, help="of both sides, where root may say so")
+    parser.add_argument("--repeats", type=int, default=compare.REPEATS, help="where the load generator was late")
     parser.add_argument("--draw", action="store_true", help="measure nothing")
     return parser.parse_args()
 

@@ -3,7 +3,7 @@
 import math
 
 WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 46, 56
+LEFT, RIGHT, TOP, BOTTOM = 70, 20, 60, 56
 COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad")
 
 
@@ -30,9 +30,8 @@ def write(path, title, x_label, y_label, lines):
         drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-        y = TOP + 14 + 18 * place
-        x = WIDTH - RIGHT - 8
-        parts.append(text(x, y, name, "end", f' fill="{colour}" font-weight="bold"'))
+        middle = LEFT + (place + 0.5) * (WIDTH - RIGHT - LEFT) / len(lines)
+        parts.append(text(middle, TOP - 14, name, "middle", f' fill="{colour}" font-weight="bold"'))
     path.write_text("\n".join([*parts, "</svg>"]) + "\n")
 
 
