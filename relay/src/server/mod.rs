@@ -8,6 +8,8 @@ pub(crate) mod inbox;
 mod health_thread;
 mod journal_thread;
 mod page_readers;
+pub(crate) mod submissions;
+mod verified;
 mod renewal;
 pub(crate) mod worker_thread;
 #[cfg(test)]
@@ -38,7 +40,8 @@ use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
 use crate::own_credential::SharedCredential;
 use crate::rates::Rates;
-use crate::sequencer::{Sequencer, Submission};
+use crate::sequencer::Sequencer;
+use crate::server::submissions::Submitted;
 use crate::sync::mpsc::{Receiver, sync_channel};
 use crate::trust::SharedRules;
 use crate::worker::{Pages, ReadRequest, WorkerConfig};
@@ -312,7 +315,7 @@ impl Drop for Relay {
 /// Everything that threads are given, before any of them runs.
 struct Assembled {
     sequencer: Sequencer<TimedStorage<DirStorage>>,
-    submissions: Receiver<Submission>,
+    submissions: Submitted,
     reads: Receiver<(usize, ReadRequest)>,
     parts: Vec<Parts>,
     clock: Arc<Clock>,
@@ -348,7 +351,7 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
         mark_interval_max: config.mark_interval_max,
     });
     sequencer.set_rules(rules.clone());
-    let (submit, submissions) = sync_channel(config.submissions_max);
+    let (submit, submissions) = submissions::queue(config.submissions_max);
     let (ask, reads) = sync_channel(READS_MAX);
     let part = Parts {
         config: WorkerConfig {
@@ -445,7 +448,7 @@ fn join<R>(thread: JoinHandle<R>) -> std::io::Result<R> {
 /// Runs the journal; when it fails, everyone is told, and the owner of the relay.
 fn spawn_journal<S: Storage>(
     sequencer: Sequencer<S>,
-    submissions: Receiver<Submission>,
+    submissions: Submitted,
     inboxes: Vec<Arc<Inbox>>,
     clock: Arc<Clock>,
     fail: &watch::Sender<bool>,

@@ -16,6 +16,8 @@ use vigie_proto::refusal::Code;
 use vigie_proto::time::Timestamp;
 
 use super::inbox::{Inbox, Letter};
+use super::submissions::Submitter;
+use super::verified::Verified;
 use crate::chains::{SharedVerdicts, StoredChains};
 use crate::clock::Clock;
 use crate::event::Position;
@@ -27,7 +29,7 @@ use crate::net::tls::Tls;
 use crate::net::turns::Turns;
 use crate::net::upgrade::UpgradeRules;
 use crate::revocations::StoredRevocations;
-use crate::sequencer::{Answer, Submission};
+use crate::sequencer::Answer;
 use crate::sync::mpsc::{SyncSender, TrySendError};
 #[cfg(all(test, feature = "model"))]
 use crate::worker::Output;
@@ -42,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) verdicts: Arc<SharedVerdicts>,
     pub(crate) head: Position,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
-    pub(crate) submissions: SyncSender<Submission>,
+    pub(crate) submissions: Submitter,
     pub(crate) reads: SyncSender<(usize, ReadRequest)>,
     pub(crate) tls: Arc<Tls>,
     pub(crate) origins: Vec<String>,
@@ -59,7 +61,8 @@ pub(crate) struct Local {
     pub(crate) batch: RefCell<Batch>,
     inboxes: Vec<Arc<Inbox>>,
     index: usize,
-    submissions: SyncSender<Submission>,
+    submissions: Submitter,
+    verified: Verified,
     reads: SyncSender<(usize, ReadRequest)>,
     pub(crate) clock: Arc<Clock>,
     random: ring::rand::SystemRandom,
@@ -99,6 +102,7 @@ pub(crate) fn run(parts: Parts, gauge: Arc<Gauge<WorkerCounts>>) -> std::io::Res
     let local = Rc::new(Local::new(parts));
     LocalSet::new().block_on(&runtime, async {
         tokio::task::spawn_local(keep_time(Rc::clone(&local), gauge));
+        tokio::task::spawn_local(hand_over(Rc::clone(&local)));
         for turns in [Rc::clone(&local.stranger_turns), Rc::clone(&local.check_turns)] {
             tokio::task::spawn_local(async move { turns.renew().await });
         }
@@ -123,6 +127,14 @@ async fn keep_time(local: Rc<Local>, gauge: Arc<Gauge<WorkerCounts>>) {
         let pause = next.map_or(TIMER_TICK, |at| at.since(now).min(TIMER_TICK));
         tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
         local.handle_timeout();
+    }
+}
+
+/// Hands the journal thread what sessions have verified, for ever.
+async fn hand_over(local: Rc<Local>) {
+    loop {
+        local.verified.gathered().await;
+        local.hand_over();
     }
 }
 
@@ -156,6 +168,7 @@ impl Local {
             inboxes: parts.inboxes,
             index,
             submissions: parts.submissions,
+            verified: Verified::default(),
             reads: parts.reads,
             clock: parts.clock,
             random: ring::rand::SystemRandom::new(),
@@ -205,6 +218,25 @@ impl Local {
         }
     }
 
+    fn hand_over(&self) {
+        self.hand_over_now();
+        // What was told of those without room is carried out.
+        self.with(|_| ());
+    }
+
+    /// The journal thread takes what was verified; those without room are told `busy`.
+    fn hand_over_now(&self) {
+        for refused in self.submissions.submit(self.verified.take()) {
+            #[cfg(feature = "sabotage")]
+            if crate::sabotage::Sabotage::BusyUntold.is_planted() {
+                continue;
+            }
+            let outcome: Result<Stored, _> = Err(Code::Busy.into());
+            let answer = Answer { ticket: refused.ticket, id: refused.statement.id(), outcome };
+            self.worker.borrow_mut().handle_answer(&answer);
+        }
+    }
+
     fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::Wake(id) => {
@@ -215,16 +247,8 @@ impl Local {
                 }
             }
             Effect::Submit(submission) => {
-                if let Err(TrySendError::Full(submission) | TrySendError::Disconnected(submission)) =
-                    self.submissions.try_send(submission)
-                {
-                    #[cfg(feature = "sabotage")]
-                    if crate::sabotage::Sabotage::BusyUntold.is_planted() {
-                        return;
-                    }
-                    let outcome: Result<Stored, _> = Err(Code::Busy.into());
-                    let answer = Answer { ticket: submission.ticket, id: submission.statement.id(), outcome };
-                    self.worker.borrow_mut().handle_answer(&answer);
+                if self.verified.put(submission) {
+                    self.hand_over_now();
                 }
             }
             Effect::Read(request) => {

@@ -17,6 +17,7 @@ use vigie_proto::id::{LogId, Nonce, Sequence};
 use vigie_proto::login::Binding;
 use vigie_proto::session::relay::Rules;
 use vigie_proto::time::Timestamp;
+use vigie_proto::verify::VerifiedMessage;
 
 use super::cast::{BEGIN, Cast, MESSAGES_MAX};
 use super::notes::{Note, judge};
@@ -32,6 +33,7 @@ use crate::sequencer::{Sequencer, Statement, Submission, Ticket};
 use crate::server::inbox::{BATCHES_MAX, Inbox, Letter};
 use crate::server::journal_thread;
 use crate::server::page_readers::{PAGE_READERS, read_pages};
+use crate::server::submissions::{self, Submitted, Submitter};
 use crate::server::worker_thread::{Local, Parts, read_letters};
 use crate::sync::Mutex;
 use crate::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -44,6 +46,9 @@ const LOG: LogId = LogId::from_bytes([7; 16]);
 const WORKERS: usize = 2;
 const VISITORS: usize = 3;
 const AUTHORS: usize = 2;
+
+/// Few, so that authors meet the bound.
+const SUBMISSIONS_MAX: usize = 4;
 
 /// The clocks of the machine. They stand still unless they are moved.
 #[derive(Clone, Debug, Default)]
@@ -140,8 +145,8 @@ impl Bounds {
 /// The parts of a relay that are not threads yet.
 struct Stage {
     sequencer: Sequencer<SimDisk>,
-    submissions: Receiver<Submission>,
-    submit: SyncSender<Submission>,
+    submissions: Submitted,
+    submit: Submitter,
     reads: Receiver<(usize, ReadRequest)>,
     part: Parts,
 }
@@ -153,7 +158,7 @@ fn assemble(cast: &Cast, bounds: &Bounds, time: &Time) -> Stage {
     config.reserve_bytes = 0;
     let sequencer = Sequencer::open(SimDisk::new(), config, LOG, clock.steady(), WORKERS).expect("it opens");
     let rules = Arc::new(Rules::new(cast.roots.clone(), vec![RELAY.to_owned()]));
-    let (submit, submissions) = sync_channel(4);
+    let (submit, submissions) = submissions::queue(SUBMISSIONS_MAX);
     let (ask, reads) = sync_channel(bounds.reads_max);
     let part = Parts {
         config: WorkerConfig {
@@ -223,7 +228,9 @@ pub(super) fn run(cast: &Arc<Cast>) {
             .expect("the disk is whole");
     }));
     drop(part);
-    publish(&shared, bounds.messages, &tickets, submit, &inboxes);
+    publish(&shared, bounds.messages, &tickets, &submit, &inboxes);
+    // Once the workers are gone too, the journal thread ends.
+    drop(submit);
     for _ in 0..VISITORS {
         all_done.recv().expect("visitors hold the other end");
     }
@@ -305,7 +312,7 @@ fn publish(
     shared: &Arc<Shared>,
     messages: usize,
     tickets: &[Ticket],
-    submit: SyncSender<Submission>,
+    submit: &Submitter,
     inboxes: &[Arc<Inbox>],
 ) {
     let authors: Vec<_> = (0..AUTHORS)
@@ -314,9 +321,7 @@ fn publish(
             let inboxes = inboxes.to_vec();
             thread::spawn(move || {
                 for message in shared.cast.messages[..messages].iter().skip(author).step_by(AUTHORS) {
-                    submit
-                        .send(Submission { ticket, statement: Statement::Message(Box::new(message.clone())) })
-                        .expect("it listens");
+                    say(&submit, ticket, message);
                     shared.published.send_modify(|published| *published += 1);
                     inboxes.iter().for_each(|inbox| assert_bounded(inbox));
                 }
@@ -326,10 +331,22 @@ fn publish(
     for author in authors {
         author.join().expect("an author panicked");
     }
-    let statement = Statement::Message(Box::new(shared.cast.last().clone()));
-    submit.send(Submission { ticket: tickets[0], statement }).expect("it listens");
+    say(&submit, tickets[0], shared.cast.last());
     shared.published.send_modify(|published| *published += 1);
     inboxes.iter().for_each(|inbox| assert_bounded(inbox));
+}
+
+/// Hands it to the journal thread, as soon as there is room.
+fn say(submit: &Submitter, ticket: Ticket, message: &VerifiedMessage) {
+    let statement = Statement::Message(Box::new(message.clone()));
+    let mut verified = vec![Submission { ticket, statement }];
+    loop {
+        verified = submit.submit(verified);
+        if verified.is_empty() {
+            return;
+        }
+        thread::yield_now();
+    }
 }
 
 /// Events in memory stay few, however long a worker is away. Answers and pages are bounded by who asks.
