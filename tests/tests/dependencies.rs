@@ -1,13 +1,28 @@
-//! What the lock file may hold: no crate below a security floor, none that is banned, one of each that must be one, and
-//! only licences that `deny.toml` allows.
+//! What the lock file may hold: no crate below a security floor, none that is banned, one of each that must be one, all
+//! from the public registry, and only licences that `deny.toml` allows. And what the binary is made of is written down:
+//! `NOTICE`, and a bill of materials.
 //!
 //! `cargo deny` asserts part of this too, where it is installed; this needs nothing but cargo.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+
+#[path = "dependencies/licence.rs"]
+mod licence;
+#[path = "dependencies/lock.rs"]
+mod lock;
+#[path = "dependencies/notice.rs"]
+mod notice;
+#[path = "dependencies/reach.rs"]
+mod reach;
+#[path = "dependencies/sbom.rs"]
+mod sbom;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+
+use self::licence::{allowed, is_met};
+use self::lock::{faults, locked};
 
 /// The first version without a known fault, and why.
 const FLOORS: &[(&str, [u64; 3], &str)] = &[
@@ -34,135 +49,60 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// Name and version of each package of the lock file.
-fn locked() -> Vec<(String, String)> {
-    let text = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    let field = |lines: &str, name: &str| {
-        lines
-            .lines()
-            .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(" = ")?.trim_matches('"').to_owned()))
-    };
-    let packages: Vec<_> = text
-        .split("[[package]]")
-        .skip(1)
-        .map(|package| (field(package, "name").unwrap(), field(package, "version").unwrap()))
+/// What a command of cargo prints, of the lock file as it is and without a network.
+fn cargo(arguments: &[&str]) -> String {
+    let out = Command::new(env!("CARGO"))
+        .args(arguments)
+        .args(["--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// Holds a file of the tree against what it should say; with `VIGIE_WRITE_NOTICE` in the environment, writes it.
+fn committed(path: &str, expected: &str) {
+    let place = root().join(path);
+    if std::env::var_os("VIGIE_WRITE_NOTICE").is_some() {
+        std::fs::write(&place, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&place).unwrap_or_default();
+    let line = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+    assert!(
+        found == expected,
+        "{path} is out of date (first: {line:?}); VIGIE_WRITE_NOTICE=1 cargo test -p vigie-tests --test dependencies"
+    );
+}
+
+#[test]
+fn the_lock_file_has_no_fault() {
+    let metadata: Value =
+        serde_json::from_str(&cargo(&["metadata", "--format-version=1", "--no-deps"])).unwrap();
+    let members: Vec<String> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| package["name"].as_str().unwrap().to_owned())
         .collect();
-    assert!(packages.iter().any(|(name, _)| name == "vigie-relay"), "the lock file was not understood");
-    packages
-}
-
-fn parts(version: &str) -> [u64; 3] {
-    let core = version.split(['-', '+']).next().unwrap();
-    let parts: Vec<u64> = core.split('.').map(|part| part.parse().unwrap()).collect();
-    parts.try_into().unwrap()
-}
-
-#[test]
-fn no_crate_is_below_its_floor() {
-    let locked = locked();
-    for (name, floor, why) in FLOORS {
-        let versions: Vec<_> = locked.iter().filter(|(locked, _)| locked == name).collect();
-        assert!(!versions.is_empty(), "{name} is no longer used: take its floor out");
-        for (_, version) in versions {
-            assert!(parts(version) >= *floor, "{name} {version} is below {floor:?}: {why}");
-        }
-    }
-}
-
-#[test]
-fn no_banned_crate_and_no_second_stack() {
-    let locked = locked();
-    let count = |name: &str| locked.iter().filter(|(locked, _)| locked == name).count();
-    for (name, why) in BANNED {
-        assert_eq!(count(name), 0, "{name}: {why}");
-    }
-    for name in ONCE {
-        assert_eq!(count(name), 1, "{name}");
-    }
+    assert_eq!(faults(&locked(), &members), Vec::<String>::new());
 }
 
 /// aws-lc is a second provider of rustls: only the feature `pq` brings it, for one key exchange.
 #[test]
 fn a_second_provider_comes_with_its_feature_alone() {
-    let tree = |features: &[&str]| {
-        let tree = Command::new(env!("CARGO"))
-            .args(["tree", "--workspace", "--locked", "--offline", "--prefix=none", "--edges=normal,build"])
-            .args(features)
-            .current_dir(root())
-            .output()
-            .unwrap();
-        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
-        String::from_utf8(tree.stdout).unwrap()
-    };
-    assert!(tree(&[]).contains("ring v"), "the tree was not understood");
-    assert!(!tree(&[]).contains("aws-lc"));
+    let tree = cargo(&["tree", "--workspace", "--prefix=none", "--edges=normal,build"]);
+    assert!(tree.contains("ring v"), "the tree was not understood");
+    assert!(!tree.contains("aws-lc"));
 }
 
-#[test]
-fn no_pre_release() {
-    for (name, version) in locked() {
-        let core = version.split('+').next().unwrap();
-        assert!(!core.contains('-'), "{name} {version} is a pre-release");
-    }
-}
-
-/// Whether a licence expression (SPDX, or the older form with a slash) can be met with allowed licences.
-fn is_met(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
-    // From the outside in: a bracket that spans an operator, then OR, then AND.
-    let expression = expression.trim();
-    for (operator, any) in [(" OR ", true), ("/", true), (" AND ", false)] {
-        let parts = split_outside_brackets(expression, operator);
-        if parts.len() > 1 {
-            let mut met = parts.iter().map(|part| is_met(part, allowed));
-            return if any { met.any(|met| met) } else { met.all(|met| met) };
-        }
-    }
-    match expression.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
-        Some(inner) => is_met(inner, allowed),
-        None => allowed(expression),
-    }
-}
-
-fn split_outside_brackets<'a>(text: &'a str, operator: &str) -> Vec<&'a str> {
-    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_i32);
-    for (at, character) in text.char_indices() {
-        depth += i32::from(character == '(') - i32::from(character == ')');
-        if depth == 0 && text[at..].starts_with(operator) && at >= begin {
-            parts.push(&text[begin..at]);
-            begin = at + operator.len();
-        }
-    }
-    parts.push(&text[begin..]);
-    parts
-}
-
-#[test]
-fn licence_expressions_are_read_as_they_bind() {
-    let allowed = |licence: &str| ["MIT", "ISC", "A WITH B"].contains(&licence);
-    for (expression, met) in [
-        ("MIT", true),
-        ("GPL", false),
-        ("GPL OR MIT", true),
-        ("GPL/MIT", true),
-        ("GPL AND MIT", false),
-        ("(GPL OR MIT) AND ISC", true),
-        ("(GPL OR MIT) AND GPL", false),
-        ("GPL OR MIT AND ISC", true),
-        ("GPL AND MIT OR ISC", true),
-        ("A WITH B", true),
-        ("A", false),
-    ] {
-        assert_eq!(is_met(expression, &allowed), met, "{expression}");
-    }
-}
-
-/// The licences that `deny.toml` allows.
-fn allowed() -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("deny.toml")).unwrap();
-    let list = text.split_once("\nallow = [").unwrap().1.split_once(']').unwrap().0;
-    let licences: Vec<_> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-    assert!(licences.contains(&"MIT".to_owned()), "deny.toml was not understood: {licences:?}");
-    licences
+/// The packages whose terms cannot be met with what is allowed.
+fn not_allowed<'a>(packages: impl Iterator<Item = (&'a str, &'a str)>, allowed: &[String]) -> Vec<String> {
+    let is_allowed = |licence: &str| is_met(licence, &|one| allowed.iter().any(|allowed| allowed == one));
+    packages
+        .filter(|(_, licence)| !is_allowed(licence))
+        .map(|(name, licence)| format!("{name} is under {licence}"))
+        .collect()
 }
 
 #[test]
@@ -174,19 +114,19 @@ fn every_licence_is_allowed() {
         .unwrap();
     let rustc = String::from_utf8(rustc.stdout).unwrap();
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", host])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
-    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    let allowed = allowed();
-    let packages = metadata["packages"].as_array().unwrap();
+    let metadata = cargo(&["metadata", "--format-version=1", "--filter-platform", host]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let packages: Vec<(&str, &str)> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or("none")))
+        .collect();
     assert!(packages.len() > 50, "only {} packages", packages.len());
-    for package in packages {
-        let licence = package["license"].as_str().unwrap_or("none");
-        let is_allowed = is_met(licence, &|one| allowed.iter().any(|allowed| allowed == one));
-        assert!(is_allowed, "{} is under {licence}", package["name"]);
+    assert_eq!(not_allowed(packages.iter().copied(), &allowed()), Vec::<String>::new());
+    // A package whose terms would bind a program that embeds the SDK, or that has none, would be named.
+    for planted in ["GPL-3.0-only", "MPL-2.0", "MIT AND GPL-2.0-or-later", "none"] {
+        let with = packages.iter().copied().chain([("stray", planted)]);
+        assert_eq!(not_allowed(with, &allowed()), [format!("stray is under {planted}")]);
     }
 }

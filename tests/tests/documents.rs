@@ -64,8 +64,17 @@ fn quoted(text: &str) -> Vec<String> {
 
 /// Path and item of a quotation that has the form of one.
 fn named(quotation: &str) -> Option<(&str, Option<&str>)> {
-    const TOPS: &[&str] =
-        &["proto/", "client-sdk/", "relay/", "tests/", "benches/", "certs/", ".ci/", ".github/"];
+    const TOPS: &[&str] = &[
+        "proto/",
+        "client-sdk/",
+        "relay/",
+        "tests/",
+        "benches/",
+        "certs/",
+        "packaging/",
+        ".ci/",
+        ".github/",
+    ];
     let (path, item) = match quotation.split_once(": ") {
         Some((path, item)) => (path, Some(item)),
         None => (quotation, None),
