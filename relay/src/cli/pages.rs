@@ -6,7 +6,6 @@ use clap::Command;
 
 use super::args::{Completions, Man};
 use super::exit::{Exit, Failure, Outcome};
-use super::files;
 use super::screen::Screen;
 
 pub(super) fn completions(screen: &Screen, args: &Completions, mut command: Command) -> Outcome {
@@ -20,7 +19,8 @@ pub(super) fn manual(screen: &Screen, args: &Man, command: Command) -> Outcome {
     let failed = |error: io::Error| Failure::new(Exit::Failure, screen.lang.cannot_write_output(error));
     match &args.dir {
         Some(dir) => {
-            files::create_folder(screen.lang, dir)?;
+            // Everybody may read them, unlike the folders that other commands make.
+            std::fs::create_dir_all(dir).map_err(failed)?;
             clap_mangen::generate_to(command, dir).map_err(failed)?;
             screen.say(&screen.lang.pages_written(dir.display()));
             Ok(())
