@@ -38,19 +38,31 @@ pub enum Admission {
 }
 
 /// Every refusal that [`admit`] can give: the rows of the table of entries in PROTOCOL.md. A test goes through times,
-/// windows and revocations, and holds it against what comes out.
-pub const REFUSALS: [Code; 5] =
-    [Code::Revoked, Code::SentInFuture, Code::Expired, Code::CredentialNotYetValid, Code::CredentialExpired];
+/// windows, roots that hand over and revocations, and holds it against what comes out and against the codes that are written
+/// in what `admit` asks.
+pub const REFUSALS: [Code; 6] = [
+    Code::Revoked,
+    Code::SentInFuture,
+    Code::Expired,
+    Code::RootEnded,
+    Code::CredentialNotYetValid,
+    Code::CredentialExpired,
+];
 
 /// Every refusal that [`admit_revocation`] can give, as [`REFUSALS`].
-pub const REVOCATION_REFUSALS: [Code; 4] =
-    [Code::Revoked, Code::SentInFuture, Code::CredentialNotYetValid, Code::CredentialExpired];
+pub const REVOCATION_REFUSALS: [Code; 5] = [
+    Code::Revoked,
+    Code::SentInFuture,
+    Code::RootEnded,
+    Code::CredentialNotYetValid,
+    Code::CredentialExpired,
+];
 
 /// Decides on one message. A revocation that stands before it in the log ends its chain, whatever `sent` says.
 ///
 /// # Errors
-/// One of [`REFUSALS`]: `revoked`, by the credential that is; `sent_in_future`, `expired`, `credential_not_yet_valid` or
-/// `credential_expired`, at `admitted`.
+/// One of [`REFUSALS`]: `revoked`, by the credential that is; `sent_in_future`, `expired`, `root_ended`,
+/// `credential_not_yet_valid` or `credential_expired`, at `admitted`.
 pub fn admit(
     message: &VerifiedMessage,
     admitted: Timestamp,
@@ -91,8 +103,8 @@ pub enum RevocationAdmission {
 /// disown what his victim said before it.
 ///
 /// # Errors
-/// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `sent_in_future`, `credential_not_yet_valid` or
-/// `credential_expired`, at `admitted`.
+/// One of [`REVOCATION_REFUSALS`]: `revoked` when its issuer is; `sent_in_future`, `root_ended` (but for what is its issuer's
+/// own), `credential_not_yet_valid` or `credential_expired`, at `admitted`.
 pub fn admit_revocation(
     verified: &VerifiedRevocation,
     admitted: Timestamp,

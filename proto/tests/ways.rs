@@ -1,11 +1,14 @@
 //! Which refusals there are at the entry: all that `admit` and `admit_revocation` can say is in their lists, and nothing
 //! else is.
 //!
-//! A small world is gone through whole: every moment around each bound, with and without revocations, known and not. The
-//! lists are the rows of the table of entries in PROTOCOL.md; `relay/tests/ways_in.rs` tries each row on each entry.
+//! Small worlds are gone through whole: every moment around each bound, with and without revocations, known and not, under a
+//! root that stays, one that hands over and one that is handed to. What they should miss is found in the code: the codes that
+//! are written in what `admit` asks are those of the lists. The lists are rows of the table of entries in PROTOCOL.md;
+//! `relay/tests/ways_in.rs` tries each row on each entry.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use vigie_proto::admit::{
@@ -20,7 +23,9 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::label::Label;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::message::{Content, Message};
+use vigie_proto::refusal::Code;
 use vigie_proto::revocation::{self, InForce, Revocations, Statement, Target, VerifiedRevocation};
+use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify::{self, VerifiedMessage};
@@ -28,9 +33,21 @@ use vigie_proto::verify::{self, VerifiedMessage};
 /// When the root begins and ends, and the leaf well inside it, in milliseconds.
 const ROOT: (u64, u64) = (1_000_000, 9_000_000);
 const LEAF: (u64, u64) = (2_000_000, 8_000_000);
-/// Every bound of credentials, messages and revocations, and how far clocks may be apart.
-const BOUNDS: [u64; 7] = [1_000_000, 2_000_000, 2_000_100, 5_000_000, 7_999_900, 8_000_000, 9_000_000];
+/// When a root hands over, where it does.
+const HANDOVER: u64 = 5_000_000;
+/// Every bound of credentials, messages, roots and revocations, and how far clocks may be apart.
+const BOUNDS: [u64; 7] = [1_000_000, 2_000_000, 2_000_100, HANDOVER, 7_999_900, 8_000_000, 9_000_000];
 const SKEW: u64 = 120_000;
+
+/// How the root of a world comes to be one, and ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Reign {
+    Stays,
+    /// It is none any more from [`HANDOVER`] on.
+    HandsOver,
+    /// It is one from [`HANDOVER`] on.
+    IsHandedTo,
+}
 
 struct World {
     keys: [SigningKey; 2],
@@ -38,7 +55,11 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn all() -> [Self; 3] {
+        [Reign::Stays, Reign::HandsOver, Reign::IsHandedTo].map(Self::new)
+    }
+
+    fn new(reign: Reign) -> Self {
         let keys = [1, 2].map(|seed| SigningKey::from_seed(&[seed ^ 0x33; 32]).unwrap());
         let claims = |key: &SigningKey, (from, until), delegate| Claims {
             subject: *key.public(),
@@ -56,7 +77,21 @@ impl World {
             valid: Window { from: Timestamp::from_millis(from), until: Timestamp::from_millis(until) },
         };
         let root = Credential::issue_root(&keys[0], &claims(&keys[0], ROOT, 1)).unwrap();
-        let roots = Roots::new([keys[0].public().thumbprint()]);
+        let beside = SigningKey::from_seed(&[8; 32]).unwrap();
+        let (pinned, successor) =
+            if reign == Reign::IsHandedTo { (&beside, &keys[0]) } else { (&keys[0], &beside) };
+        let mut roots = Roots::new([pinned.public().thumbprint()]);
+        if reign != Reign::Stays {
+            let (from, until) =
+                if reign == Reign::HandsOver { (ROOT.0, Some(HANDOVER)) } else { (HANDOVER, None) };
+            let handover = Handover {
+                successor: *successor.public(),
+                from: Timestamp::from_millis(from),
+                until: until.map(Timestamp::from_millis),
+            };
+            let rotation = rotation::sign(pinned, Plane::Live, &handover).unwrap();
+            roots.install([&**rotation.token()]).unwrap();
+        }
         let root = Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap();
         let leaf = root.extend(&keys[0], &claims(&keys[1], LEAF, 0)).unwrap();
         Self { keys, chains: [Arc::new(root), Arc::new(leaf)] }
@@ -131,9 +166,8 @@ impl KnownIds for InLog {
     }
 }
 
-#[test]
-fn the_list_of_refusals_of_a_message_is_complete_and_each_is_given() {
-    let world = World::new();
+/// What comes of a message in one world, and how often it came in.
+fn refused_messages(world: &World) -> (BTreeSet<Code>, usize) {
     let first = Stored { seq: Sequence::new(7), admitted: Timestamp::from_millis(5) };
     let mut given = BTreeSet::new();
     let mut fresh = 0;
@@ -156,13 +190,22 @@ fn the_list_of_refusals_of_a_message_is_complete_and_each_is_given() {
             }
         }
     }
-    assert!(fresh > 100, "{fresh}");
-    assert_eq!(given, BTreeSet::from(REFUSALS), "what is given, and what `admit::REFUSALS` lists");
+    (given, fresh)
 }
 
 #[test]
-fn the_list_of_refusals_of_a_revocation_is_complete_and_each_is_given() {
-    let world = World::new();
+fn the_list_of_refusals_of_a_message_is_complete_and_each_is_given() {
+    let mut given = BTreeSet::new();
+    for world in World::all() {
+        let (here, fresh) = refused_messages(&world);
+        assert!(fresh > 50, "{fresh}");
+        given.extend(here);
+    }
+    assert_eq!(given, BTreeSet::from(REFUSALS), "what is given, and what `admit::REFUSALS` lists");
+}
+
+/// The same of a revocation.
+fn refused_revocations(world: &World) -> (BTreeSet<Code>, usize) {
     let mut given = BTreeSet::new();
     let mut fresh = 0;
     for issuer in [0, 1] {
@@ -186,6 +229,51 @@ fn the_list_of_refusals_of_a_revocation_is_complete_and_each_is_given() {
             }
         }
     }
-    assert!(fresh > 100, "{fresh}");
+    (given, fresh)
+}
+
+#[test]
+fn the_list_of_refusals_of_a_revocation_is_complete_and_each_is_given() {
+    let mut given = BTreeSet::new();
+    for world in World::all() {
+        let (here, fresh) = refused_revocations(&world);
+        assert!(fresh > 50, "{fresh}");
+        given.extend(here);
+    }
     assert_eq!(given, BTreeSet::from(REVOCATION_REFUSALS), "and what `admit::REVOCATION_REFUSALS` lists");
+}
+
+/// Where `admit` and what it asks is written: what each says by itself. A function that comes to be asked belongs here.
+const ASKED: [(&str, &[&str]); 5] = [
+    ("admit.rs", &["admit", "admit_revocation"]),
+    ("verify.rs", &["judge_admitted"]),
+    ("revocation.rs", &["judge_admitted"]),
+    ("revocation/in_force.rs", &["refusal"]),
+    ("chain.rs", &["judge", "by_root", "judge_but_root_end"]),
+];
+
+/// The text of a function: from its head to the line that closes it.
+fn body<'t>(source: &'t str, name: &str) -> &'t str {
+    let head = source.lines().find(|line| line.contains(&format!("fn {name}("))).unwrap();
+    let indent = &head[..head.len() - head.trim_start().len()];
+    let (_, rest) = source.split_once(head).unwrap();
+    rest.split_once(&format!("\n{indent}}}\n")).unwrap().0
+}
+
+/// A world can miss what happens in another one; a code that is given must be written somewhere.
+#[test]
+fn no_code_is_written_in_what_admit_asks_that_the_lists_do_not_have() {
+    let mut written = BTreeSet::new();
+    for (file, functions) in ASKED {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+        let source = std::fs::read_to_string(path).unwrap();
+        for function in functions {
+            let codes = body(&source, function).split("Code::").skip(1);
+            let names = codes.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next());
+            written.extend(names.map(str::to_owned));
+        }
+    }
+    let listed: BTreeSet<String> =
+        REFUSALS.iter().chain(&REVOCATION_REFUSALS).map(|code| format!("{code:?}")).collect();
+    assert_eq!(written, listed, "the codes in the source, and those of both lists");
 }

@@ -9,10 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use vigie_proto::chain::{Chain, Roots};
-use vigie_proto::refusal::Refusal;
+use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{KnownRevocations, VerifiedRevocation};
 use vigie_proto::session::relay::Rules;
 use vigie_proto::time::Timestamp;
+
+/// Every refusal of [`SharedRules::judge`] and [`SharedRules::judge_revocation`]: with those of `admit`, the rows of the table
+/// of entries in PROTOCOL.md.
+pub const REFUSALS: [Code; 5] =
+    [Code::UnknownRoot, Code::RootEnded, Code::CredentialNotYetValid, Code::CredentialExpired, Code::Revoked];
 
 /// See the module's documentation. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

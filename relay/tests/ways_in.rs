@@ -24,21 +24,49 @@ mod import;
 use std::collections::BTreeSet;
 
 use vigie_proto::admit::{REFUSALS, REVOCATION_REFUSALS};
+use vigie_proto::refusal::Code;
 
 use cases::{Case, Entry, KNOWN, case};
-use people::{NOW, People, Said};
+use people::People;
 use table::{Cell, Table};
+
+/// All that `admit` refuses, and what is looked at beside it where the roots were read again.
+fn codes_of_rows() -> BTreeSet<Code> {
+    let all = REFUSALS.iter().chain(&REVOCATION_REFUSALS).chain(&vigie_relay::trust::REFUSALS);
+    all.copied().collect()
+}
 
 #[test]
 fn the_table_has_each_entry_and_each_refusal_once() {
     let table = Table::read();
     let entries: Vec<&str> = Entry::ALL.iter().map(|entry| entry.name()).collect();
     assert_eq!(table.columns, entries, "the columns of the table of entries");
-    let codes: BTreeSet<&str> =
-        REFUSALS.iter().chain(&REVOCATION_REFUSALS).map(|code| code.as_str()).chain([KNOWN]).collect();
+    let codes: BTreeSet<&str> = codes_of_rows().iter().map(|code| code.as_str()).chain([KNOWN]).collect();
     let rows: Vec<&str> = table.rows.iter().map(|(row, _)| &**row).collect();
     assert_eq!(rows.len(), codes.len(), "a row is there twice, or one is missing: {rows:?}");
     assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), codes, "the rows of the table of entries");
+}
+
+/// What decides at the entries, each with the list of what it refuses beside the rows: in the paragraph below the table.
+const DECIDING: [(&[&str], &str); 2] = [
+    (&["sequencer.rs", "sequencer", "trust.rs", "clock.rs"], "on `publish` and `revoke` "),
+    (&["cli/journal/import.rs", "cli/journal/import", "cli/judge.rs"], "by an import "),
+];
+
+/// Not the rows: the relay cannot now, or what comes does not fit to what there is. Each is told as well.
+#[test]
+fn what_decides_at_an_entry_writes_no_code_that_the_document_does_not_have() {
+    let told = table::beside();
+    for (sources, entry) in DECIDING {
+        let (_, listed) = told.split_once(entry).unwrap();
+        let listed = listed.split(['.', ';']).next().unwrap().split('`').skip(1).step_by(2);
+        let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
+        let rows: BTreeSet<String> = codes_of_rows().iter().map(|code| code.as_str().to_owned()).collect();
+        let written: BTreeSet<String> =
+            sources.iter().flat_map(|source| table::codes_written(source)).collect();
+        let beside: BTreeSet<String> = written.difference(&rows).cloned().collect();
+        assert_eq!(beside, listed, "what is refused {entry}beside the rows: in the code, and in PROTOCOL.md");
+    }
 }
 
 /// What the table says of one entry is what happens there, cell by cell.
@@ -101,15 +129,4 @@ fn revocations_of_an_export_go_as_the_table_says() {
 #[test]
 fn revocations_that_retention_carried_on_come_in_whatever_stands_before_them() {
     import::carried_revocations_come_in();
-}
-
-/// Beside the table: what only an operator who changes the roots can bring about.
-#[test]
-fn nothing_comes_in_under_a_root_that_went_before_it_was_decided_on() {
-    let people = People::new();
-    line::roots_that_went_admit_nothing(&people, &Said::Message(people.author.say("Crue", NOW)));
-    line::roots_that_went_admit_nothing(
-        &people,
-        &Said::Revocation(people.nation.revoke(&people.other, NOW, 1)),
-    );
 }

@@ -61,7 +61,7 @@ pub(crate) fn case(people: &People, entry: Entry, row: &str) -> Option<Case> {
 }
 
 fn message(people: &People, row: &str) -> Option<Case> {
-    let People { nation, author, other, late, brief, .. } = people;
+    let People { nation, author, other, late, brief, leaving, gone, .. } = people;
     let said = |text: &str| Said::Message(author.say(text, NOW));
     let one = |bad: Step, twin: Step| Some(Case { bad: vec![bad], twin: vec![twin] });
     match row {
@@ -86,6 +86,11 @@ fn message(people: &People, row: &str) -> Option<Case> {
             let brief = Said::Message(author.say_until("court", NOW, NOW.plus(SECOND)));
             one((brief.clone(), NOW.plus(SECOND)), (brief, NOW.plus(SECOND - MS)))
         }
+        "unknown_root" => one((Said::Message(gone.say("parti", NOW)), NOW), (said("resté"), NOW)),
+        "root_ended" => {
+            let last = Said::Message(leaving.say("passé", NOW));
+            one((last.clone(), NOW.plus(SECOND * 10)), (last, NOW.plus(SECOND * 10 - MS)))
+        }
         "credential_not_yet_valid" => {
             let early = Said::Message(late.say("tôt", NOW));
             one((early.clone(), NOW.minus(MS)), (early, NOW))
@@ -99,7 +104,7 @@ fn message(people: &People, row: &str) -> Option<Case> {
 }
 
 fn revocation(people: &People, row: &str) -> Option<Case> {
-    let People { root, nation, author, other, late, brief, .. } = people;
+    let People { root, nation, author, other, late, brief, leaving, gone, .. } = people;
     let of = |number| Said::Revocation(nation.revoke(author, NOW, number));
     let one = |bad: Step, twin: Step| Some(Case { bad: vec![bad], twin: vec![twin] });
     match row {
@@ -118,6 +123,11 @@ fn revocation(people: &People, row: &str) -> Option<Case> {
         "sent_in_future" => {
             let from = |from| Said::Revocation(nation.revoke(author, from, 1));
             one((from(NOW.plus(SKEW + MS)), NOW), (from(NOW.plus(SKEW)), NOW))
+        }
+        "unknown_root" => one((Said::Revocation(gone.revoke(author, NOW, 1)), NOW), (of(1), NOW)),
+        "root_ended" => {
+            let last = Said::Revocation(leaving.revoke(author, NOW, 1));
+            one((last.clone(), NOW.plus(SECOND * 10)), (last, NOW.plus(SECOND * 10 - MS)))
         }
         "credential_not_yet_valid" => {
             let early = Said::Revocation(late.revoke(author, NOW.minus(HOUR), 1));

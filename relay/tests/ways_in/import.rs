@@ -138,6 +138,9 @@ fn import(people: &People, folder: &Path, source: &Path, skip: bool) -> Imported
     for root in people.roots.pinned() {
         command.arg(format!("--root={root}"));
     }
+    let rotation = folder.join("rotation");
+    std::fs::write(&rotation, format!("{}\n", people.rotation)).unwrap();
+    command.arg("--rotation").arg(rotation);
     if skip {
         command.arg("--skip-refused");
     }

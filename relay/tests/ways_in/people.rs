@@ -11,6 +11,7 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::label::Label;
 use vigie_proto::message::{Content, Message};
 use vigie_proto::revocation::{self, Statement, Target};
+use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 use vigie_proto::verify;
@@ -68,9 +69,14 @@ impl Person {
     }
 }
 
-/// A root, a nation below it, and others below the nation.
+/// A root, a nation below it, and others below the nation; and those under two other roots.
 pub(crate) struct People {
+    /// All that are trusted while whoever speaks logs in.
+    pub(crate) roots_before: Roots,
+    /// Those that are trusted when it is decided on what they said.
     pub(crate) roots: Roots,
+    /// By which one of them hands over.
+    pub(crate) rotation: String,
     pub(crate) root: Person,
     /// Delegates, and revokes.
     pub(crate) nation: Person,
@@ -82,6 +88,10 @@ pub(crate) struct People {
     pub(crate) late: Person,
     /// As the nation, and ends ten seconds after [`NOW`].
     pub(crate) brief: Person,
+    /// As the nation, under a root that has handed over ten seconds after [`NOW`].
+    pub(crate) leaving: Person,
+    /// As the nation, under a root that is taken out.
+    pub(crate) gone: Person,
 }
 
 impl People {
@@ -103,13 +113,21 @@ impl People {
             valid: Window { from, until },
         };
         let (from, until) = (NOW.minus(HOUR * 12), NOW.plus(HOUR * 12));
-        let root_key = key(0);
-        let root = Credential::issue_root(&root_key, &claims(&root_key, 3, from, until)).unwrap();
-        let roots = Roots::new([root_key.public().thumbprint()]);
-        let root = Person {
-            chain: Arc::new(Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap()),
-            key: root_key,
+        let handover = Handover { successor: *key(8).public(), from, until: Some(NOW.plus(SECOND * 10)) };
+        let rotation = rotation::sign(&key(6), Plane::Live, &handover).unwrap();
+        let trusting = |seeds: &[u8]| {
+            let mut roots = Roots::new(seeds.iter().map(|seed| key(*seed).public().thumbprint()));
+            roots.install([&**rotation.token()]).unwrap();
+            roots
         };
+        let (roots_before, roots) = (trusting(&[0, 6, 7]), trusting(&[0, 6]));
+        let top = |seed| {
+            let key = key(seed);
+            let root = Credential::issue_root(&key, &claims(&key, 3, from, until)).unwrap();
+            let chain = Chain::verify([&**root.token()], &roots_before, &NoVerdicts).unwrap();
+            Person { chain: Arc::new(chain), key }
+        };
+        let root = top(0);
         let below = |above: &Person, seed, delegate, from, until| {
             let key = key(seed);
             let chain = above.chain.extend(&above.key, &claims(&key, delegate, from, until)).unwrap();
@@ -120,12 +138,16 @@ impl People {
         let other = below(&nation, 3, 0, from, until);
         let late = below(&root, 4, 2, NOW, until);
         let brief = below(&root, 5, 2, from, NOW.plus(SECOND * 10));
-        Self { roots, root, nation, author, other, late, brief }
+        let leaving = below(&top(6), 9, 2, from, until);
+        let gone = below(&top(7), 10, 2, from, until);
+        let rotation = rotation.token().to_string();
+        Self { roots_before, roots, rotation, root, nation, author, other, late, brief, leaving, gone }
     }
 
     /// Everybody.
-    pub(crate) fn all(&self) -> [&Person; 6] {
-        [&self.root, &self.nation, &self.author, &self.other, &self.late, &self.brief]
+    pub(crate) fn all(&self) -> [&Person; 8] {
+        let Self { root, nation, author, other, late, brief, leaving, gone, .. } = self;
+        [root, nation, author, other, late, brief, leaving, gone]
     }
 
     /// Whose credential a token is signed under.

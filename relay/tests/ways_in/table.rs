@@ -1,6 +1,9 @@
 //! The table of entries, as it stands in PROTOCOL.md.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use vigie_proto::refusal::Code;
 
 /// What a cell says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +24,40 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<(String, Vec<Cell>)>,
 }
 
+fn document() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/PROTOCOL.md")).unwrap()
+}
+
+/// The paragraph on what is refused beside the rows.
+pub(crate) fn beside() -> String {
+    let document = document();
+    let (_, rest) = document.split_once("\n**Beside the rows**").unwrap();
+    rest.split_once("\n\n").unwrap().0.replace('\n', " ")
+}
+
+/// The codes that a file, or each in a folder, writes outside its tests.
+pub(crate) fn codes_written(source: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(source);
+    let files: Vec<_> = match std::fs::read_dir(&path) {
+        Ok(folder) => folder.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => vec![path],
+    };
+    let files = files.iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
+    let mut written = BTreeSet::new();
+    for path in files.filter(|path| path.file_stem().is_some_and(|name| name != "tests")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let shipped = text.split("\n#[cfg(test)]\n").next().unwrap();
+        let lines = shipped.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let names = lines.flat_map(|line| line.split("Code::").skip(1));
+        let names = names.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next());
+        written.extend(names.filter_map(|name| Code::ALL.iter().find(|code| format!("{code:?}") == name)));
+    }
+    written.iter().map(|code| code.as_str().to_owned()).collect()
+}
+
 impl Table {
     pub(crate) fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/PROTOCOL.md");
-        let document = std::fs::read_to_string(path).unwrap();
+        let document = document();
         let (_, rest) = document.split_once("<!-- table: entries -->\n").unwrap();
         let (table, below) = rest.split_once("<!-- end -->\n").unwrap();
         let mut lines = table.lines().map(|line| -> Vec<&str> {
