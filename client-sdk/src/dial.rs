@@ -23,10 +23,12 @@ use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PR
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
+use vigie_proto::expiry::Notice;
 use vigie_proto::frame::HeldRevocations;
 use vigie_proto::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use vigie_proto::login::Binding;
 use vigie_proto::session::client::{Dialled, Login, LoginEnded, Step, Welcomed};
+use vigie_proto::time::Window;
 
 use crate::clock;
 use crate::heard::Heard;
@@ -56,6 +58,8 @@ pub(crate) struct Dialler {
     mark_interval: Duration,
     /// What was last told of the ends of the identity's credentials.
     told: Mutex<Vec<CredentialEnd>>,
+    /// When the certificate that is shown is good, and what was last told of its end.
+    certificate: Option<(Window, Mutex<Notice>)>,
 }
 
 impl std::fmt::Debug for Dialler {
@@ -66,7 +70,8 @@ impl std::fmt::Debug for Dialler {
 
 impl Dialler {
     pub(crate) fn new(roots: &TlsRoots, identity: Identity, mark_interval: Duration) -> Self {
-        Self { tls: roots.connector(), identity, mark_interval, told: Mutex::default() }
+        let certificate = roots.client_certificates_valid().map(|valid| (valid, Mutex::new(Notice::None)));
+        Self { tls: roots.connector(), identity, mark_interval, told: Mutex::default(), certificate }
     }
 
     /// Says what has come closer to its end since it was last told.
@@ -81,6 +86,18 @@ impl Dialler {
                 credential = %credential.id(), org = %credential.claims().org, ?notice, days_left = left,
                 "a credential ends soon, or has ended: have it renewed"
             );
+        }
+        if let Some((valid, told)) = &self.certificate {
+            let notice = Notice::of(*valid, now);
+            let before = std::mem::replace(&mut *told.lock().unwrap_or_else(PoisonError::into_inner), notice);
+            if notice != before && notice != Notice::None {
+                let left = valid.until.since(now).as_secs() / DAY_SECONDS;
+                tracing::warn!(
+                    ?notice,
+                    days_left = left,
+                    "the client certificate, or one above it, ends soon, or has ended: have it renewed"
+                );
+            }
         }
     }
 
@@ -348,3 +365,6 @@ impl Line {
         LinkError::Lost { relay: self.relay.clone(), what: error.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
+use vigie_proto::certificate;
+use vigie_proto::time::Window;
 
 /// The authorities that certify the relays' TLS, and what is shown to a relay that asks for a certificate in turn. Nothing
 /// of the system's is added.
@@ -94,6 +96,12 @@ impl TlsRoots {
     /// What is shown of it, in DER: the client's own certificate first. Empty where none is shown.
     pub fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.client.iter().flat_map(|client| &client.cert).map(|certificate| &**certificate)
+    }
+
+    /// When what is shown is good, to warn before it ends: of the certificate that ends first. `None` where nothing is shown, or
+    /// its times cannot be read.
+    pub fn client_certificates_valid(&self) -> Option<Window> {
+        self.client_certificates().filter_map(certificate::validity).min_by_key(|valid| valid.until)
     }
 
     /// What connects by TLS 1.3, trusting these authorities.

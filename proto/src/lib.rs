@@ -31,6 +31,7 @@ pub mod rotation;
 pub mod roots;
 pub mod chain;
 pub mod expiry;
+pub mod certificate;
 pub mod cap;
 pub mod label;
 pub mod message;

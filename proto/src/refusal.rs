@@ -257,8 +257,8 @@ codes! {
         "Too many messages of this session wait for the disk: wait for receipts, then send again.",
         "Trop de messages de cette session attendent le disque : attendez les accusés, puis renvoyez.";
     RateLimited "rate_limited" Request, true,
-        "More messages or chains a second came under this credential, or messages of all exercises or in all, than this relay takes: send again in a second; cancels and urgent messages are held back last.",
-        "Il est venu plus de messages ou de chaînes par seconde sous cette accréditation, ou de messages de tous les exercices ou en tout, que ce relais n'en prend : renvoyez dans une seconde ; annulations et messages urgents sont retenus en dernier.";
+        "Messages, chains or revocations came faster under this credential, or messages of all exercises or in all, than this relay takes them: send the same again when the answer says (within a second; within a minute, to give up from earlier on what is given up already); cancels and urgent messages are held back last.",
+        "Des messages, des chaînes ou des révocations sont venus plus vite sous cette accréditation, ou des messages de tous les exercices ou en tout, que ce relais ne les prend : renvoyez la même chose quand la réponse le dit (dans la seconde ; dans la minute, pour renoncer depuis plus tôt à ce à quoi on a déjà renoncé) ; annulations et messages urgents sont retenus en dernier.";
     Full "full" Request, true,
         "The relay has no room for more messages now: send again later, and tell the operator.",
         "Le relais n'a plus de place pour l'instant : renvoyez plus tard, et prévenez l'exploitant.";

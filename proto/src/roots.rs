@@ -101,6 +101,11 @@ impl Roots {
         self.trusted.get(&(root, plane))
     }
 
+    /// Every root that is trusted on a plane, with how it comes to be. A pinned one is of both, as long as nobody has said more.
+    pub fn all(&self) -> impl Iterator<Item = (KeyId, Plane, &Succession)> {
+        self.trusted.iter().map(|((root, plane), how)| (*root, *plane, how))
+    }
+
     /// Takes the rotations that were installed with the pins, in whatever order.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::health::expiry::Validity;
 pub struct OwnCredential {
     /// It.
     pub id: CredentialId,
-    /// Of every link, root first.
+    /// Of every link, root first; that of a root ends when it hands over.
     pub valid: Vec<Window>,
 }
 
@@ -37,7 +37,10 @@ impl OwnCredential {
 
 impl From<&Chain> for OwnCredential {
     fn from(chain: &Chain) -> Self {
-        let valid = chain.links().iter().map(|link| link.claims().valid).collect();
+        let mut valid: Vec<Window> = chain.links().iter().map(|link| link.claims().valid).collect();
+        if let Some(root) = valid.first_mut() {
+            *root = root.intersect(&chain.succession().window());
+        }
         Self { id: chain.leaf().id(), valid }
     }
 }

@@ -223,10 +223,13 @@ impl Pace {
     }
 
     /// Whether a chain may be checked now; counts it if so. The last fifth is for those of revocations.
-    pub(crate) fn take_chain(&self, revokes: bool, now: Timestamp) -> bool {
-        self.credential
-            .as_ref()
-            .is_none_or(|(limits, of)| of.chains.take(limits.chains, revokes, now).is_ok())
+    ///
+    /// # Errors
+    /// It may not; nothing is counted.
+    pub(crate) fn take_chain(&self, revokes: bool, now: Timestamp) -> Result<(), Held> {
+        let Some((limits, of)) = &self.credential else { return Ok(()) };
+        let by = HeldBy::Credential;
+        of.chains.take(limits.chains, revokes, now).map_err(|wait| Held { by, wait })
     }
 }
 
@@ -280,8 +283,9 @@ mod tests {
     fn chains_have_a_rate_of_their_own_whose_last_fifth_is_for_revocations() {
         let rates = Rates::new(50, 30, None);
         let (one, same) = (rates.pace(ONE, Plane::Live, START), rates.pace(ONE, Plane::Live, START));
-        let brought =
-            |pace: &Pace, revokes, now| (0..1_000).take_while(|_| pace.take_chain(revokes, now)).count();
+        let brought = |pace: &Pace, revokes, now| {
+            (0..1_000).take_while(|_| pace.take_chain(revokes, now).is_ok()).count()
+        };
         assert_eq!((brought(&one, false, START), brought(&same, false, START)), (24, 0));
         assert_eq!((brought(&same, true, START), brought(&one, true, START)), (6, 0));
         assert_eq!(taken(&one, false, START), 40, "a publish is none");

@@ -9,15 +9,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use vigie_proto::chain::{Chain, Roots};
+use vigie_proto::channel::Plane;
+use vigie_proto::id::KeyId;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::{KnownRevocations, VerifiedRevocation};
 use vigie_proto::session::relay::Rules;
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, Window};
 
-/// Every refusal of [`SharedRules::judge`] and [`SharedRules::judge_revocation`]: with those of `admit`, the rows of the table
-/// of entries in PROTOCOL.md.
+/// Every refusal of [`SharedRules::judge`] and [`SharedRules::renew`]: with those of `admit`, the rows of the table of entries
+/// in PROTOCOL.md.
 pub const REFUSALS: [Code; 5] =
     [Code::UnknownRoot, Code::RootEnded, Code::CredentialNotYetValid, Code::CredentialExpired, Code::Revoked];
+
+/// A root that hands over, or was handed to and hands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndingRoot {
+    /// Its thumbprint.
+    pub root: KeyId,
+    /// On which plane it ends.
+    pub plane: Plane,
+    /// When it is one.
+    pub valid: Window,
+}
+
+/// The roots that have said when they end, where that is still to come: the first first. Bounded as rotations are.
+pub fn ending_roots(roots: &Roots, now: Timestamp) -> Vec<EndingRoot> {
+    let all = roots.all().map(|(root, plane, how)| EndingRoot { root, plane, valid: how.window() });
+    let mut ending: Vec<_> =
+        all.filter(|one| now < one.valid.until && one.valid.until < Timestamp::FAR_FUTURE).collect();
+    ending.sort_by_key(|one| (one.valid.until, one.root));
+    ending
+}
 
 /// See the module's documentation. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

@@ -149,6 +149,28 @@ pub fn appoint(above: &Person, org: &str, grants: Vec<Grant>) -> Person {
     Person { key, chain: Arc::new(chain) }
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// A root of years, an issuer below it who ends in so many days and a minute, and somebody below him who ends in a day.
+pub fn below_an_issuer_who_ends_in(days: u32) -> [Person; 3] {
+    let valid = |ago: u32, left: u32| Window {
+        from: now().minus(DAY * ago),
+        until: now().plus(DAY * left + Duration::from_secs(60)),
+    };
+    let of = |key: &SigningKey, delegate, valid| Claims {
+        valid,
+        ..claims(Plane::Live, key, "fr", vec![grant(Flow::Alert, "fr", Some(Severity::Extreme), delegate)])
+    };
+    let keys = [(); 3].map(|()| fresh_key());
+    let root = Credential::issue_root(&keys[0], &of(&keys[0], 2, valid(700, 700))).unwrap();
+    let roots = Roots::new([keys[0].public().thumbprint()]);
+    let root = Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap();
+    let issuer = root.extend(&keys[0], &of(&keys[1], 1, valid(300, days))).unwrap();
+    let leaf = issuer.extend(&keys[1], &of(&keys[2], 0, valid(0, days.min(1)))).unwrap();
+    let mut chains = [root, issuer, leaf].into_iter();
+    keys.map(|key| Person { key, chain: Arc::new(chains.next().unwrap()) })
+}
+
 fn everything(at: &str, delegate: u8) -> Vec<Grant> {
     [Flow::Alert, Flow::Signal].map(|flow| grant(flow, at, Some(Severity::Extreme), delegate)).to_vec()
 }

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use vigie_proto::chain::Roots;
+use vigie_proto::channel::Plane;
 use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::Code;
+use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity::{Moderate, Severe};
 use vigie_proto::time::{Timestamp, Window};
 use vigie_relay::own_credential::OwnCredential;
@@ -17,7 +20,7 @@ use vigie_relay::server::Relay;
 use vigie_tests::client_auth::Authority;
 use vigie_tests::raw::{Raw, tls};
 use vigie_tests::soon;
-use vigie_tests::world::{World, now};
+use vigie_tests::world::{World, below_an_issuer_who_ends_in, now};
 
 async fn served(relay: &Relay) -> String {
     let mut stream = TcpStream::connect(relay.health_addr().unwrap()).await.unwrap();
@@ -57,6 +60,16 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     let valid = Window { from: Timestamp::EPOCH, until: now().plus(Duration::from_secs(90_000)) };
     config.relay_credential = Some(OwnCredential::new(CredentialId::from_bytes([1; 32]), vec![valid]));
     let relay = world.relay_with(config);
+    // A root that hands over, and below it somebody whose issuer ends soon.
+    let [root, issuer, leaf] = below_an_issuer_who_ends_in(6);
+    let pins = world.roots().pinned().chain([root.key.public().thumbprint()]).collect::<Vec<_>>();
+    let mut roots = Roots::new(pins);
+    let until = Some(now().plus(Duration::from_secs(3 * 86_400)));
+    let handover = Handover { successor: *issuer.key.public(), from: now(), until };
+    let rotation = rotation::sign(&root.key, Plane::Live, &handover).unwrap();
+    roots.install([&**rotation.token()]).unwrap();
+    relay.renew_roots(roots);
+    let _leaf = Raw::log_in(&world, relay.local_addr(), &leaf).await;
     let address = relay.local_addr();
     let mut reader = Raw::log_in(&world, address, &world.live.town).await;
     reader.subscribe(&["alert/fr.idf.75.paris"], None).await;
@@ -98,6 +111,7 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
             if [unheard("tls"), unheard("http") + too_much, unheard("no_room")] == [1.0, 2.0, 0.0]
                 && numbers["vigie_deliveries_total"] == 2.0
                 && counted.iter().all(|name| numbers[*name] == 1.0)
+                && numbers["vigie_issuers_ending"] == 1.0
             {
                 return (types, numbers);
             }
@@ -120,6 +134,8 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     assert!(numbers["vigie_sync_seconds_bucket{le=\"+Inf\"}"] == numbers["vigie_sync_seconds_count"]);
     assert!((80_000.0..=90_000.0).contains(&numbers["vigie_credential_left_seconds"]));
     assert!(numbers["vigie_certificate_left_seconds"] > 86_400.0);
+    assert!((250_000.0..=259_200.0).contains(&numbers["vigie_root_left_seconds"]));
+    assert!((518_000.0..=518_460.0).contains(&numbers["vigie_issuer_left_seconds"]));
     let codes: BTreeSet<String> =
         Code::ALL.iter().map(|code| format!("vigie_refusals_total{{code=\"{}\"}}", code.as_str())).collect();
     let served: BTreeSet<String> =

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use vigie_client::{ClientConfig, EndReason, Exercise, LinkState, Live, OnPlane, Subscription};
+use vigie_proto::certificate::validity;
 use vigie_proto::channel::{Channel, Filter, Flow, Plane};
 use vigie_proto::frame::Start;
 use vigie_proto::time::Timestamp;
@@ -16,7 +17,6 @@ use super::session::Session;
 use super::text::Lang;
 use super::{ends, time, upkeep};
 use crate::health::expiry::{Notice, Validity};
-use crate::net::certificate::validity;
 
 const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
@@ -46,13 +46,13 @@ enum State {
 struct Told {
     text: String,
     took: Option<Duration>,
-    /// When the relay's certificate and our credential end.
-    ends: [Option<Timestamp>; 2],
+    /// When the relay's certificate, our credential and the certificate that we show end.
+    ends: [Option<Timestamp>; 3],
 }
 
 impl Told {
     const fn why(text: String) -> Self {
-        Self { text, took: None, ends: [None; 2] }
+        Self { text, took: None, ends: [None; 3] }
     }
 }
 
@@ -77,7 +77,7 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
             Ok(Ok(())) => {
                 let state = if took >= args.warn { State::Warning } else { State::Good };
                 let told =
-                    Told { text: lang.check_logged_in(took.as_millis()), took: Some(took), ends: [None; 2] };
+                    Told { text: lang.check_logged_in(took.as_millis()), took: Some(took), ends: [None; 3] };
                 with_ends(lang, client.config(), state, told).await
             }
             Ok(Err(reason)) => (State::Critical, Told::why(refusal_text(lang, reason.refusal()))),
@@ -89,7 +89,7 @@ fn relay<P: OnPlane>(session: Session<'_>, args: &CheckRelay) -> Result<(State, 
     })
 }
 
-/// Looks when the relay's certificate and our own credential end: what ends soon is a warning, what ends within a day
+/// Looks when the relay's certificate, our own credential and what we show in mutual TLS end: what ends soon is a warning, what ends within a day
 /// is critical. A certificate that cannot be had now is not judged: the log-in was good.
 async fn with_ends(lang: Lang, config: &ClientConfig, state: State, mut told: Told) -> (State, Told) {
     let certificate = match config.relays.first() {
@@ -97,11 +97,14 @@ async fn with_ends(lang: Lang, config: &ClientConfig, state: State, mut told: To
         None => None,
     };
     let shown = certificate.and_then(|der| validity(&der)).map(|valid| Validity::of(valid, time::now()));
-    told.ends = [shown.map(|shown| shown.ends), Some(config.identity.chain().window().until)];
+    let ours = config.tls_roots.client_certificates_valid().map(|valid| valid.until);
+    told.ends = [shown.map(|shown| shown.ends), Some(config.identity.chain().window().until), ours];
     let of_certificate = shown
         .and_then(|valid| Some((upkeep::said_of_end(lang, lang.the_certificate(), valid)?, valid.notice)));
     let mut worst = state;
-    for (said, notice) in of_certificate.into_iter().chain(ends::near(lang, config.identity.chain())) {
+    let of_ours = ends::near_certificates(lang, &config.tls_roots);
+    let near = ends::near(lang, config.identity.chain());
+    for (said, notice) in of_certificate.into_iter().chain(near).chain(of_ours) {
         told.text = format!("{}{}{said}", told.text, lang.semicolon());
         let urgent = notice >= Notice::Day;
         worst = worst.max(if urgent { State::Critical } else { State::Warning });
@@ -157,6 +160,7 @@ fn report(screen: &Screen, state: State, told: &Told, args: &CheckRelay) -> Outc
             "type": "check", "state": word, "text": told.text,
             "login_ms": told.took.map(|took| took.as_millis()),
             "certificate_ends": told.ends[0], "credential_ends": told.ends[1],
+            "client_certificate_ends": told.ends[2],
         }))?;
     } else {
         let measured = seconds.map_or_else(String::new, |seconds| {

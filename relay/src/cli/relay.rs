@@ -119,6 +119,7 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     if let Some(chain) = &settings.own_chain {
         ends::warn(screen, chain);
     }
+    ends::warn_roots(screen, &settings.config.roots, settings.own_chain.as_deref());
     screen.line(&lang.configuration_good(path.display()))
 }
 

@@ -50,7 +50,7 @@ impl Session<'_> {
     ) -> Result<Client<P>, Failure> {
         let client = self.client_untold(deadline)?;
         ends::warn(self.screen, client.config().identity.chain());
-        ends::warn_certificates(self.screen, client.config().tls_roots.client_certificates());
+        ends::warn_certificates(self.screen, &client.config().tls_roots);
         Ok(client)
     }
 

@@ -163,6 +163,10 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
             .map(|it| lang.status_client_authority_ends(time::date(it.ends), it.left_s / 86_400)),
         status.client_list.map(|it| lang.status_client_list_ends(time::date(it.ends), it.left_s / 86_400)),
         status.credential.map(|it| lang.status_credential_ends(time::date(it.ends), it.left_s / 86_400)),
+        status.root.map(|it| lang.status_root_ends(time::date(it.ends), it.left_s / 86_400)),
+        status.issuer.map(|it| {
+            lang.status_issuers_end(status.issuers_ending, time::date(it.ends), it.left_s / 86_400)
+        }),
     ];
     let good: Vec<String> = good.into_iter().flatten().collect();
     let line = |label: String, text: &str| format!("{label:LABEL_WIDTH$}  {text}");

@@ -1,6 +1,6 @@
 //! What a running relay has done for it: the TLS certificate, what clients are judged by, the roots with their rotations,
 //! and its own credential taken up when their files change or SIGHUP asks, and a line in the log 30, 7 and 1 days before one
-//! of them ends. Of the settings only `roots` and `rotations` are read again.
+//! of them ends, or a credential above those of its sessions. Of the settings only `roots` and `rotations` are read again.
 //!
 //! The files are looked at every [`LOOK_EVERY`]: that works on every file system and for every way of putting new files
 //! in place (renaming, links, writing over). Changed files are read once they look the same twice, since certificate and
@@ -12,11 +12,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
+use vigie_proto::channel::Plane;
+use vigie_proto::id::{CredentialId, KeyId};
+use vigie_proto::time::Timestamp;
 
 use super::exit::refusal_text;
 use super::settings::{OwnFiles, RootFiles, Settings, TlsFiles};
 use super::text::Lang;
-use super::time;
+use super::{ends, time};
 use crate::health::expiry::{Notice, Validity};
 use crate::own_credential::OwnCredential;
 use crate::server::Relay;
@@ -32,6 +35,10 @@ pub(super) enum Ending {
     ClientList,
     Credential,
 }
+
+/// Issuers of which it is remembered what was told: past so many the numbers of the health page tell alone. Whoever may
+/// delegate makes as many as he likes, and the log is not to fill up with them.
+const ISSUERS_TOLD_MAX: usize = 256;
 
 /// What the system says of a file that changes whenever its content does: device, inode, size, time. `None` where there
 /// is none.
@@ -78,6 +85,11 @@ pub(super) struct Upkeep {
     hangup: Signal,
     /// What was last told of each end.
     told: BTreeMap<Ending, Notice>,
+    /// The same of roots that hand over.
+    told_roots: BTreeMap<(KeyId, Plane), Notice>,
+    /// The same of credentials above those of sessions, with when they end, until they have; also while nobody below them is
+    /// there.
+    told_issuers: BTreeMap<CredentialId, (Timestamp, Notice)>,
 }
 
 impl Upkeep {
@@ -95,13 +107,26 @@ impl Upkeep {
             (own, watched)
         };
         let (own, roots_watched) = (own.map(watched), Watched::new(roots.all()));
-        Self { lang, tls, tls_watched, roots, roots_watched, own, hangup, told: BTreeMap::new() }
+        Self {
+            lang,
+            tls,
+            tls_watched,
+            roots,
+            roots_watched,
+            own,
+            hangup,
+            told: BTreeMap::new(),
+            told_roots: BTreeMap::new(),
+            told_issuers: BTreeMap::new(),
+        }
     }
 
     /// Never ends.
     pub(super) async fn run(mut self, relay: &Relay) {
         loop {
             self.tell_ends(relay);
+            self.tell_roots(relay);
+            self.tell_issuers(relay);
             let asked = tokio::select! {
                 biased;
                 _ = self.hangup.recv() => true,
@@ -197,6 +222,40 @@ impl Upkeep {
             // In English, as all of the log.
             if let Some(text) = near_end(Lang::En, what, validity) {
                 tracing::warn!(days_left = validity.left_s / 86_400, "{text}");
+            }
+        }
+    }
+
+    /// The same of each root that hands over. Those that have are in order, and not told of.
+    fn tell_roots(&mut self, relay: &Relay) {
+        for root in relay.ending_roots() {
+            let validity = Validity::of(root.valid, time::now());
+            let before = self.told_roots.insert((root.root, root.plane), validity.notice);
+            if before != Some(validity.notice)
+                && let Some(text) = ends::near_root(Lang::En, &root)
+            {
+                tracing::warn!(plane = %root.plane, days_left = validity.left_s / 86_400, "{text}");
+            }
+        }
+    }
+
+    /// The same of each credential above those of sessions.
+    fn tell_issuers(&mut self, relay: &Relay) {
+        let now = time::now();
+        self.told_issuers.retain(|_, (ends, _)| *ends > now);
+        for issuer in relay.ending_issuers() {
+            let validity = Validity::of(issuer.valid, now);
+            let before = self.told_issuers.get(&issuer.credential);
+            let is_full = before.is_none() && self.told_issuers.len() >= ISSUERS_TOLD_MAX;
+            let told = (validity.ends, validity.notice);
+            if is_full || !validity.notice.is_warning() || before == Some(&told) {
+                continue;
+            }
+            self.told_issuers.insert(issuer.credential, told);
+            let what = Lang::En.the_issuer(&issuer.org);
+            if let Some(text) = said_of_end(Lang::En, what, validity) {
+                let days_left = validity.left_s / 86_400;
+                tracing::warn!(credential = %issuer.credential, plane = %issuer.plane, days_left, "{text}");
             }
         }
     }

@@ -127,6 +127,14 @@ codes! {
         CredentialEnds = "credential_ends",
             "the relay's own credential ends soon; have it issued again, then restart the relay",
             "l'accréditation du relais arrive à échéance ; faites-la renouveler, puis redémarrez le relais";
+        /// A root hands over within 30 days.
+        RootEnds = "root_ends",
+            "a root hands over soon, and nothing that is issued under it is good from then on; have it issued anew under the root that follows (`vigie trust list`, and the relay's log, say which)",
+            "une racine passe bientôt la main, et rien de ce qui est émis sous elle ne vaut plus ensuite ; faites-le émettre de nouveau sous la racine qui suit (« vigie trust list » et le journal d'exécution du relais disent laquelle)";
+        /// Credentials above those of sessions end within 30 days.
+        IssuersEnd = "issuers_end",
+            "credentials above those of clients that are connected end soon, and theirs with them; the relay's log names them: have them renewed, then what is below them",
+            "des accréditations situées au-dessus de celles de clients connectés arrivent à échéance, et les leurs avec elles ; le journal d'exécution du relais les nomme : faites-les renouveler, puis ce qui est au-dessous";
         /// The relay's own credential is over.
         CredentialEnded = "credential_ended",
             "the relay's own credential has ended; have it issued again, then restart the relay",

@@ -117,6 +117,21 @@ pub fn text(status: &Status) -> String {
             credential.left_s,
         );
     }
+    if let Some(root) = status.root {
+        page.gauge("vigie_root_left_seconds", "Until the root that hands over first ends.", root.left_s);
+    }
+    if let Some(issuer) = status.issuer {
+        page.gauge(
+            "vigie_issuer_left_seconds",
+            "Until the first credential above those of sessions ends, of those that end soon.",
+            issuer.left_s,
+        );
+    }
+    page.gauge(
+        "vigie_issuers_ending",
+        "Credentials above those of sessions that end within 30 days.",
+        status.issuers_ending,
+    );
     page.0
 }
 

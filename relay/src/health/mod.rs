@@ -26,6 +26,7 @@
 mod codes;
 pub mod expiry;
 mod gauge;
+mod issuers;
 mod journal_watch;
 pub mod metrics;
 pub(crate) mod listener;
@@ -51,12 +52,13 @@ use crate::net::tls::Tls;
 use crate::own_credential::SharedCredential;
 use crate::revocations::REVOCATIONS_MAX;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
-use crate::trust::SharedRules;
-use crate::worker::WorkerCounts;
+use crate::trust::{SharedRules, ending_roots};
+use crate::worker::{EndingIssuer, WorkerCounts};
 
 pub use codes::{Reason, Warning};
 use expiry::Validity;
 pub(crate) use gauge::{Gauge, JournalNumbers};
+pub(crate) use issuers::Issuers;
 pub(crate) use journal_watch::JournalWatch;
 pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
 pub use recovery::{RecoveryFound, RecoveryStatus};
@@ -82,6 +84,7 @@ pub(crate) struct Health {
     rules: SharedRules,
     strangers: Arc<Strangers>,
     workers: Vec<Arc<Gauge<WorkerCounts>>>,
+    issuers: Arc<Issuers>,
     journal: Arc<Gauge<JournalNumbers>>,
     syncs: Arc<SyncTimes>,
     recovery: Recovery,
@@ -136,6 +139,7 @@ impl Health {
             rules,
             strangers,
             workers: (0..workers).map(|_| Arc::new(Gauge::new(began, WorkerCounts::default()))).collect(),
+            issuers: Arc::new(Issuers::new(workers)),
             journal: Arc::new(Gauge::new(began, numbers)),
             syncs,
             recovery: sequencer.journal().recovery(),
@@ -150,6 +154,16 @@ impl Health {
     /// Where the worker shows its numbers.
     pub(crate) fn worker(&self, index: usize) -> Arc<Gauge<WorkerCounts>> {
         Arc::clone(&self.workers[index])
+    }
+
+    /// Where workers show which credentials end soon.
+    pub(crate) fn issuers(&self) -> Arc<Issuers> {
+        Arc::clone(&self.issuers)
+    }
+
+    /// Those, each once, the one that ends first first.
+    pub(crate) fn ending_issuers(&self) -> Vec<EndingIssuer> {
+        self.issuers.all()
     }
 
     /// For the journal thread, whose journal lies in this folder.
@@ -193,6 +207,9 @@ impl Health {
         let (damage, damage_left_out) = self.damage();
         let shown = self.tls.shown();
         let clients = shown.clients.as_deref();
+        let root =
+            ending_roots(&self.rules.now().roots, now).first().map(|root| Validity::of(root.valid, now));
+        let issuers = self.ending_issuers();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: self.log,
@@ -249,6 +266,9 @@ impl Health {
             client_authority: clients.and_then(|it| it.authority).map(|valid| Validity::of(valid, now)),
             client_list: clients.and_then(|it| it.list).map(|valid| Validity::of(valid, now)),
             credential: self.credential.validity(now),
+            root,
+            issuer: issuers.first().map(|issuer| Validity::of(issuer.valid, now)),
+            issuers_ending: issuers.len() as u64,
             roots_refused: self.rules.is_refused(),
             threads: self.threads(),
             damage,

@@ -96,6 +96,15 @@ pub struct Status {
     /// How long the relay's own credential is good; missing where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Validity>,
+    /// How long the root is one that hands over first; missing where none has said so, or all have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Validity>,
+    /// How long the credential is good that ends first of those that end soon above those of sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Validity>,
+    /// How many of these there are, as far as they are counted: 64 of each worker.
+    #[serde(default)]
+    pub issuers_ending: u64,
     /// New roots or rotations, which were to take the place of those that count, could not be used.
     #[serde(default)]
     pub roots_refused: bool,
@@ -310,6 +319,8 @@ impl Status {
             (certificate.is_warning(), Warning::CertificateEnds),
             (clients.is_warning(), Warning::ClientAuthEnds),
             (credential.is_warning(), Warning::CredentialEnds),
+            (notice(&self.root).is_warning(), Warning::RootEnds),
+            (self.issuers_ending > 0, Warning::IssuersEnd),
             (credential == Notice::Ended, Warning::CredentialEnded),
         ];
         self.live = !facts.ended && !silent(LIVE_WITHIN);
@@ -392,6 +403,9 @@ mod tests {
             client_authority: None,
             client_list: None,
             credential: None,
+            root: None,
+            issuer: None,
+            issuers_ending: 0,
             roots_refused: false,
             threads: vec![thread("worker-0"), thread("journal")],
             damage: Vec::new(),
@@ -423,6 +437,7 @@ mod tests {
             (true, vec![], vec!["revocations_lost"])
         );
         assert_eq!(made(|status, _| status.roots_refused = true), (true, vec![], vec!["roots_refused"]));
+        assert_eq!(made(|status, _| status.issuers_ending = 1), (true, vec![], vec!["issuers_end"]));
         assert_eq!(made(|status, _| status.journal.ids = 149), (true, vec![], vec![]));
         assert_eq!(made(|status, _| status.journal.ids = 150), red("ids_full"));
         assert_eq!(

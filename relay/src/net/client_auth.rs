@@ -15,9 +15,9 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::watch;
+use vigie_proto::certificate::{list, subject, validity};
 use vigie_proto::time::{Timestamp, Window};
 
-use super::certificate::{list, subject, validity};
 use super::tls::Tls;
 use crate::server::RelayError;
 

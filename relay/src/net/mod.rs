@@ -2,7 +2,7 @@
 //!
 //! `accept.rs` takes connections, bounds them in all and from an address (`connections.rs`, `network.rs`) and those of
 //! strangers (`strangers.rs`), and deals them out to workers; there `connection.rs` drives one connection through TLS
-//! (`tls.rs`, `client_auth.rs`, `certificate.rs`) and the upgrade (`upgrade.rs`), and `driver.rs` moves the frames of its
+//! (`tls.rs`, `client_auth.rs`) and the upgrade (`upgrade.rs`), and `driver.rs` moves the frames of its
 //! session. What comes in is looked at one by one below the WebSocket (`gate.rs`, `frame_head.rs`), what goes out is
 //! batched and written past it (`writer.rs`, `batch.rs`). Until log-in one deadline covers all of it,
 //! and below TLS the bytes are counted (`inlet.rs`).
@@ -19,7 +19,6 @@ pub(crate) mod inlet;
 pub(crate) mod network;
 pub(crate) mod strangers;
 pub(crate) mod tls;
-pub(crate) mod certificate;
 pub(crate) mod client_auth;
 pub(crate) mod turns;
 pub(crate) mod upgrade;

@@ -15,10 +15,10 @@ use rustls::server::{NoServerSessionStorage, ParsedCertificate, ResolvesServerCe
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, ServerConfig};
 use tokio::sync::watch;
+use vigie_proto::certificate::validity;
 use vigie_proto::login::Binding;
 use vigie_proto::time::{Timestamp, Window};
 
-use super::certificate::validity;
 use super::client_auth::{ClientAuth, Clients};
 use crate::server::RelayError;
 

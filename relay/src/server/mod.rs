@@ -185,8 +185,9 @@ impl Relay {
             page_readers::spawn_all(Pages::new(sequencer.journal().reader()), reads, &inboxes, &fail)?;
         for part in parts {
             let name = format!("worker-{}", part.config.index);
-            let gauge = health.worker(part.config.index);
-            others.push(spawn(&name, &fail, move || worker_thread::run(part, gauge))?);
+            let (gauge, issuers) = (health.worker(part.config.index), health.issuers());
+            let shown = worker_thread::Shown { gauge, issuers };
+            others.push(spawn(&name, &fail, move || worker_thread::run(part, shown))?);
         }
         let watched = (Arc::clone(&health), folder);
         let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, &fail, watched)?;

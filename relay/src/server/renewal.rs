@@ -1,4 +1,5 @@
-//! What may be renewed while a relay runs: the TLS certificate, what clients must show, its own credential, its roots.
+//! What may be renewed while a relay runs: the TLS certificate, what clients must show, its own credential, its roots; and what
+//! others must renew.
 
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use super::inbox::Letter;
 use super::{Relay, RelayError};
 use crate::config::ClientAuth;
 use crate::own_credential::OwnCredential;
+use crate::trust::{EndingRoot, ending_roots};
+use crate::worker::EndingIssuer;
 
 impl Relay {
     /// Shows clients another certificate from the next handshake on. No session ends, and a log-in under way is judged by
@@ -60,6 +63,17 @@ impl Relay {
         for inbox in &self.inboxes {
             inbox.put(Letter::Rules(Arc::clone(&rules)));
         }
+    }
+
+    /// The roots that end, by their own word, at a moment that is still to come: the first first.
+    pub fn ending_roots(&self) -> Vec<EndingRoot> {
+        ending_roots(&self.rules.now().roots, self.health.now())
+    }
+
+    /// The credentials above those of sessions that end within 30, 7 or 1 days, as the workers found them in the last seconds:
+    /// the first first, at most 64 of each worker.
+    pub fn ending_issuers(&self) -> Vec<EndingIssuer> {
+        self.health.ending_issuers()
     }
 
     /// New roots or rotations could not be read, or not be used: [`Relay::status`] says so until some could.

@@ -21,7 +21,7 @@ use super::verified::Verified;
 use crate::chains::{SharedVerdicts, StoredChains};
 use crate::clock::Clock;
 use crate::event::Position;
-use crate::health::Gauge;
+use crate::health::{Gauge, Issuers};
 use crate::net::batch::Batch;
 use crate::net::connection;
 use crate::net::inlet::StrangerBytes;
@@ -96,12 +96,22 @@ const TIMER_TICK: Duration = Duration::from_millis(100);
 /// How often the worker shows how many sessions it has: each time it looks at all of them, 0.1 ms for a thousand.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
-/// Runs until it is told to stop, and shows in `gauge` how it stands.
-pub(crate) fn run(parts: Parts, gauge: Arc<Gauge<WorkerCounts>>) -> std::io::Result<()> {
+/// How often the worker looks which credentials above those of its sessions end soon: 0.2 ms for a thousand.
+const LOOK_AT_ISSUERS_EVERY: Duration = Duration::from_secs(5);
+
+/// Where a worker shows how it stands.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) gauge: Arc<Gauge<WorkerCounts>>,
+    pub(crate) issuers: Arc<Issuers>,
+}
+
+/// Runs until it is told to stop, and shows how it stands.
+pub(crate) fn run(parts: Parts, shown: Shown) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = Rc::new(Local::new(parts));
     LocalSet::new().block_on(&runtime, async {
-        tokio::task::spawn_local(keep_time(Rc::clone(&local), gauge));
+        tokio::task::spawn_local(keep_time(Rc::clone(&local), shown));
         tokio::task::spawn_local(hand_over(Rc::clone(&local)));
         for turns in [Rc::clone(&local.stranger_turns), Rc::clone(&local.check_turns)] {
             tokio::task::spawn_local(async move { turns.renew().await });
@@ -111,8 +121,9 @@ pub(crate) fn run(parts: Parts, gauge: Arc<Gauge<WorkerCounts>>) -> std::io::Res
     Ok(())
 }
 
-async fn keep_time(local: Rc<Local>, gauge: Arc<Gauge<WorkerCounts>>) {
+async fn keep_time(local: Rc<Local>, Shown { gauge, issuers }: Shown) {
     let mut show_at = tokio::time::Instant::now();
+    let mut look_at = show_at;
     loop {
         if show_at <= tokio::time::Instant::now() {
             let mut counts = local.worker.borrow().counts();
@@ -123,6 +134,10 @@ async fn keep_time(local: Rc<Local>, gauge: Arc<Gauge<WorkerCounts>>) {
             show_at = tokio::time::Instant::now() + SHOW_EVERY;
         }
         let now = local.clock.steady();
+        if look_at <= tokio::time::Instant::now() {
+            issuers.show(local.index, local.worker.borrow().ending_issuers(now));
+            look_at = tokio::time::Instant::now() + LOOK_AT_ISSUERS_EVERY;
+        }
         let next = local.worker.borrow().poll_timeout();
         let pause = next.map_or(TIMER_TICK, |at| at.since(now).min(TIMER_TICK));
         tokio::time::sleep(pause.max(Duration::from_millis(1))).await;

@@ -14,6 +14,7 @@
 mod config;
 mod catch_up;
 mod counts;
+mod issuers;
 mod deadlines;
 mod leaving;
 mod line;
@@ -55,6 +56,7 @@ use crate::topic::Topics;
 pub use config::WorkerConfig;
 pub use counts::{HeldBackCounts, RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
+pub use issuers::{EndingIssuer, ISSUERS_ENDING_MAX};
 use outbox::Outputs;
 pub use outbox::{Outlet, Output};
 pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};

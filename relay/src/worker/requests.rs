@@ -17,16 +17,17 @@ use super::past::Past;
 use super::session::{Stage, Standing, Subscription, UNANSWERED_MAX};
 use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
+use crate::rates::Held;
 use crate::sequencer::{Answer, Statement, StatementId, Submission, Ticket};
 
 /// Holds a frame that brings a chain to its rate, before any of its links is checked.
 fn in_pace<'f>(
     frame: ClientFrame<'f>,
-    may_bring: impl FnOnce(bool) -> bool,
+    may_bring: impl FnOnce(bool) -> Result<(), Held>,
 ) -> Result<ClientFrame<'f>, Rejection> {
     let revokes = matches!(frame, ClientFrame::Revoke { .. });
-    if frame.brings_chain() && !may_bring(revokes) {
-        return Err(Rejection { re: frame.number(), refusal: Code::RateLimited.into() });
+    if frame.brings_chain() {
+        may_bring(revokes).map_err(|held| Rejection { re: frame.number(), refusal: held.into() })?;
     }
     Ok(frame)
 }

@@ -136,7 +136,8 @@ impl Place {
     }
 }
 
-fn set_relay(dir: &Path, address: &str) {
+/// Points the context in this folder at a relay.
+pub(crate) fn set_relay(dir: &Path, address: &str) {
     let path = dir.join("context.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let lines = text.lines().map(|line| {

@@ -14,10 +14,11 @@ use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::key::SigningKey;
+use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 
-use crate::support::{Place, command};
+use crate::support::{Place, command, set_relay};
 
 /// Longer than any step takes; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -180,4 +181,69 @@ fn a_renewed_credential_of_the_relay_is_taken_up_while_it_runs_and_a_bad_one_is_
     wait_for("the relay's own credential was read again");
     signal("-TERM", &relay);
     assert!(relay.wait().unwrap().success());
+}
+
+/// A root that hands over in 6 days, in settings and context, with what it has signed beside them.
+fn with_a_root_that_hands_over(place: &Place) -> String {
+    let mut seed = [0; 32];
+    SystemRandom::new().fill(&mut seed).unwrap();
+    let root = SigningKey::from_seed(&seed).unwrap();
+    seed[0] ^= 1;
+    let successor = *SigningKey::from_seed(&seed).unwrap().public();
+    let Window { from, until } = window(1, 6);
+    let handover = Handover { successor, from, until: Some(until) };
+    let rotation = rotation::sign(&root, Plane::Live, &handover).unwrap();
+    fs::write(place.path("rotation-live"), format!("{}\n", rotation.token())).unwrap();
+    let name = root.public().thumbprint().to_string();
+    for file in ["context.toml", "vigie.toml"] {
+        let lines = format!("rotations = [\"rotation-live\"]\nroots = [\n    \"{name}\",\n");
+        place.edit(file, "roots = [\n", &lines);
+    }
+    name
+}
+
+#[test]
+fn a_relay_names_once_what_others_renew_roots_that_hand_over_and_what_stands_above_its_sessions() {
+    let place = aging();
+    let root = with_a_root_that_hands_over(&place);
+    let hands_over = format!("the root {root} hands over on");
+    for told in [
+        place.vigie(&["relay", "run", "--config", &place.path("vigie.toml"), "--check"]).ended(0),
+        place.vigie(&["trust", "list"]).ended(0),
+    ] {
+        assert!(told.err.contains(&hands_over) && told.err.contains("in 6 day(s)"), "{told:?}");
+    }
+    let mut relay =
+        command(&["relay", "run", "--config", &place.path("vigie.toml"), "--listen", "127.0.0.1:0"])
+            .spawn()
+            .unwrap();
+    let (say, said) = sync_channel(10_000);
+    let lines = BufReader::new(relay.stderr.take().unwrap()).lines();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
+    let mut log = Vec::new();
+    let mut wait_for = |wanted: &str| {
+        while !log.iter().any(|line: &String| line.contains(wanted)) {
+            log.push(said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("never {wanted:?}: {log:?}")));
+        }
+        log.iter().find(|line| line.contains(wanted)).unwrap().clone()
+    };
+    let address = wait_for("vigie: listening on ");
+    set_relay(&place.dir(), address.rsplit(' ').next().unwrap());
+    let line = wait_for(&hands_over);
+    assert!(line.contains("WARN") && line.contains("plane=live"), "{line}");
+    let mut readers = [(); 2].map(|()| place.command(&["sub", "alert/fr", "--as", "old"]).spawn().unwrap());
+    let line = wait_for("a credential of fr, which stands above those of connected clients");
+    assert!(line.contains("WARN") && line.contains("days_left=20") && line.contains("credential="), "{line}");
+    // By its id; what it calls itself, and whose it is below, are nobody's business.
+    assert!(!line.contains("Vieille racine") && !line.contains("Ancien"), "{line}");
+    for reader in &mut readers {
+        reader.kill().unwrap();
+        reader.wait().unwrap();
+    }
+    assert!(Command::new("kill").args(["-TERM", &relay.id().to_string()]).status().unwrap().success());
+    assert!(relay.wait().unwrap().success());
+    log.extend(said.iter());
+    for once in [&*hands_over, "which stands above those of connected clients"] {
+        assert_eq!(log.iter().filter(|line| line.contains(once)).count(), 1, "{once}: {log:?}");
+    }
 }

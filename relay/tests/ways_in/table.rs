@@ -43,14 +43,16 @@ pub(crate) fn codes_written(source: &str) -> BTreeSet<String> {
         Err(_) => vec![path],
     };
     let files = files.iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
-    let mut written = BTreeSet::new();
+    let mut written: BTreeSet<Code> = BTreeSet::new();
     for path in files.filter(|path| path.file_stem().is_some_and(|name| name != "tests")) {
         let text = std::fs::read_to_string(path).unwrap();
         let shipped = text.split("\n#[cfg(test)]\n").next().unwrap();
         let lines = shipped.lines().filter(|line| !line.trim_start().starts_with("//"));
         let names = lines.flat_map(|line| line.split("Code::").skip(1));
         let names = names.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next());
-        written.extend(names.filter_map(|name| Code::ALL.iter().find(|code| format!("{code:?}") == name)));
+        written.extend(
+            names.filter_map(|name| Code::ALL.iter().copied().find(|code| format!("{code:?}") == name)),
+        );
     }
     written.iter().map(|code| code.as_str().to_owned()).collect()
 }

@@ -73,6 +73,10 @@ sentences! {
     status_client_authority_ends(date, days) "client authority until {date} ({days} day(s))", "autorité des clients jusqu'au {date} ({days} jour(s))";
     status_client_list_ends(date, days) "revocation list of clients until {date} ({days} day(s))", "liste de révocation des clients jusqu'au {date} ({days} jour(s))";
     status_credential_ends(date, days) "credential until {date} ({days} day(s))", "accréditation jusqu'au {date} ({days} jour(s))";
+    status_root_ends(date, days) "a root hands over on {date} ({days} day(s))", "une racine passe la main le {date} ({days} jour(s))";
+    status_issuers_end(count, date, days)
+        "{count} credential(s) above those of clients end soon, the first on {date} ({days} day(s))",
+        "{count} accréditation(s) au-dessus de celles des clients arrivent à échéance, la première le {date} ({days} jour(s))";
     ends_soon(what, date, days) "{what} ends on {date}, in {days} day(s): renew it",
         "{what} : échéance le {date}, dans {days} jour(s) ; renouvelez";
     has_ended(what, date) "{what} ended on {date}: renew it", "{what} : échu depuis le {date} ; renouvelez";
@@ -83,6 +87,11 @@ sentences! {
         "certificat que présente ce client, ou un au-dessus";
     the_client_list() "the revocation list of client certificates", "liste de révocation des certificats clients";
     the_relay_credential() "the relay's own credential, or one above it,", "accréditation du relais, ou une au-dessus";
+    the_issuer(org) "a credential of {org}, which stands above those of connected clients (theirs end with it),",
+        "accréditation de {org}, située au-dessus de celles de clients connectés (les leurs cessent avec elle)";
+    root_ends_soon(root, date, days)
+        "the root {root} hands over on {date}, in {days} day(s): nothing under it is good from then on; have it issued anew under the root that follows",
+        "racine {root} : passe la main le {date}, dans {days} jour(s) ; rien sous elle ne vaut plus ensuite, faites-le émettre de nouveau sous la racine qui suit";
     the_credential_of(name) "the credential of {name}", "accréditation de {name}";
     the_credential_above(name)
         "the credential of {name}, which stands above (what is below it is issued anew then),",

@@ -49,6 +49,7 @@ pub(super) fn run(session: Session<'_>, args: &TrustList) -> Outcome {
         show(&screen.on(*plane), &rows)?;
     }
     ends::warn_all(screen, chains.iter().map(|chain| &**chain));
+    ends::warn_roots(screen, context.roots(), chains.iter().map(|chain| &**chain));
     if !known.is_asked {
         screen.say(&screen.lang.list_nobody_asked());
     }

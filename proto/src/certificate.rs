@@ -1,12 +1,12 @@
-//! When an X.509 certificate or revocation list is valid, to warn before it ends, and whose it is: all that this program
-//! reads of them itself.
+//! When an X.509 certificate or revocation list is valid, to warn before it ends, and whose it is: all that relay, SDK and
+//! command line read of them themselves.
 //!
 //! It walks the outer fields of RFC 5280, sections 4.1 and 5.1, as far as it must and believes nothing: what is not as it should
 //! be gives `None`, and no warning then. Whether a certificate is good is decided by rustls, at each client.
 
 use std::time::Duration;
 
-use vigie_proto::time::{Timestamp, Window};
+use crate::time::{Timestamp, Window};
 
 const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
@@ -16,13 +16,13 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 
 /// From the first moment of a certificate (DER) to the one after its last; `None` when that cannot be read.
-pub(crate) fn validity(der: &[u8]) -> Option<Window> {
+pub fn validity(der: &[u8]) -> Option<Window> {
     let (validity, _) = expect(SEQUENCE, after_issuer(der)?)?;
     window(validity)
 }
 
 /// The name (DER) of whom a certificate speaks.
-pub(crate) fn subject(der: &[u8]) -> Option<&[u8]> {
+pub fn subject(der: &[u8]) -> Option<&[u8]> {
     let (_, fields) = expect(SEQUENCE, after_issuer(der)?)?;
     expect(SEQUENCE, fields).map(|(subject, _)| subject)
 }
@@ -43,7 +43,7 @@ fn after_issuer(der: &[u8]) -> Option<&[u8]> {
 
 /// The name (DER) of who issued a revocation list, and from when to when it is good; `None` when that cannot be read, as
 /// where the list does not say when the next one comes.
-pub(crate) fn list(der: &[u8]) -> Option<(&[u8], Window)> {
+pub fn list(der: &[u8]) -> Option<(&[u8], Window)> {
     let (list, _) = expect(SEQUENCE, der)?;
     let (mut fields, _) = expect(SEQUENCE, list)?;
     if let Some((_, rest)) = expect(INTEGER, fields) {
