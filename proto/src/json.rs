@@ -10,8 +10,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::{
+    DeserializeSeed, Error as _, IgnoredAny, IntoDeserializer as _, MapAccess, SeqAccess, Visitor,
+};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
@@ -144,6 +146,20 @@ where
     T: Deserialize<'de>,
 {
     word(deserializer).map(Some)
+}
+
+/// The member `ext`: an object for whatever a deployment adds, which is signed and not interpreted; nothing of it is kept.
+///
+/// No `Value`: that takes an object whose one member has the name that `raw_value` uses inside serde_json for JSON in a
+/// string, and refuses what the rules allow.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ext {}
+
+impl<'de> Deserialize<'de> for Ext {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Object(IgnoredAny) = Object::deserialize(deserializer)?;
+        Ok(Self {})
+    }
 }
 
 /// A value that was written as an object.
@@ -375,6 +391,26 @@ mod tests {
         assert_eq!(check(nested(JSON_DEPTH_MAX).as_bytes()), Ok(()));
         assert!(check(nested(JSON_DEPTH_MAX + 1).as_bytes()).is_err());
         assert!(check(nested(100_000).as_bytes()).is_err());
+    }
+
+    /// Also what has the name that serde_json gives a raw value inside.
+    #[test]
+    fn whatever_a_deployment_adds_is_taken_when_it_is_an_object() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct One {
+            #[serde(default, deserialize_with = "present")]
+            ext: Option<Ext>,
+        }
+        for good in ["{}", r#"{"a":[null,{"b":1}]}"#, r#"{"a":{"$serde_json::private::RawValue":"no JSON"}}"#]
+        {
+            let read = parse_signed::<One>(format!(r#"{{"ext":{good}}}"#).as_bytes());
+            assert!(read.is_ok_and(|one| one.ext.is_some()), "{good}");
+        }
+        for bad in ["[]", "1", "null", r#""{}""#] {
+            let read = parse_signed::<One>(format!(r#"{{"ext":{bad}}}"#).as_bytes());
+            assert!(matches!(read, Err(JsonError::Shape(_))), "{bad}");
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ struct PayloadIn<'a> {
     content: &'a RawValue,
     /// Whatever a deployment adds; signed, and not interpreted.
     #[serde(default, rename = "ext", deserialize_with = "json::present")]
-    _ext: Option<serde_json::Map<String, serde_json::Value>>,
+    _ext: Option<json::Ext>,
     /// Reserved: the author's previous message.
     #[serde(default, deserialize_with = "json::present")]
     prev: Option<serde::de::IgnoredAny>,

@@ -122,7 +122,7 @@ struct Payload {
     #[serde(default, deserialize_with = "json::present_word", skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
-    ext: Option<serde_json::Map<String, serde_json::Value>>,
+    ext: Option<json::Ext>,
 }
 
 /// A revocation whose form is sound. Believe it only once [`verify`] has.

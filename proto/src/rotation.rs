@@ -49,7 +49,7 @@ struct Payload {
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
-    ext: Option<serde_json::Map<String, serde_json::Value>>,
+    ext: Option<json::Ext>,
 }
 
 impl Payload {
