@@ -43,6 +43,9 @@ const MARK_BODY_BYTES: usize = 24;
 /// A mark in the file.
 pub(super) const MARK_BYTES: usize = HEADER_BYTES + MARK_BODY_BYTES;
 
+/// The highest kind that this version knows.
+pub(super) const KIND_MAX: u8 = 8;
+
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -73,7 +76,7 @@ impl Kind {
             5 => Self::Carried,
             6 => Self::Forked,
             7 => Self::Backup,
-            8 => Self::Restricted,
+            KIND_MAX => Self::Restricted,
             other => Self::Unknown(other),
         }
     }
@@ -92,7 +95,7 @@ impl Kind {
             Self::Carried => 5,
             Self::Forked => 6,
             Self::Backup => 7,
-            Self::Restricted => 8,
+            Self::Restricted => KIND_MAX,
             Self::Unknown(byte) => byte,
         }
     }

@@ -9,6 +9,8 @@
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
+use super::record::number;
+
 /// The log that this one was imported from, and how far that one had come then.
 ///
 /// In the file 32 bytes: log, sequence, admitted.
@@ -47,8 +49,8 @@ impl ForkedFrom {
         let admitted = rest.first_chunk::<8>().filter(|_| rest.len() == 8)?;
         Some(Self {
             log: LogId::from_bytes(*log),
-            seq: Sequence::new(u64::from_le_bytes(*seq)),
-            admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
+            seq: Sequence::new(number(seq)?),
+            admitted: Timestamp::from_millis(number(admitted)?),
         })
     }
 }
@@ -60,7 +62,7 @@ impl BackupMark {
 
     pub(super) fn decode(body: &[u8]) -> Option<Self> {
         let made = body.first_chunk::<8>().filter(|_| body.len() == 8)?;
-        Some(Self { made: Timestamp::from_millis(u64::from_le_bytes(*made)) })
+        Some(Self { made: Timestamp::from_millis(number(made)?) })
     }
 }
 

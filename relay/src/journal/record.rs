@@ -10,6 +10,7 @@ use vigie_proto::channel::{Channel, Jurisdiction};
 use vigie_proto::hear::Said;
 use vigie_proto::id::{CredentialId, MessageId, RevocationId, Sequence};
 use vigie_proto::label::Audience;
+use vigie_proto::limits::JSON_INTEGER_MAX;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
@@ -213,8 +214,8 @@ impl MessageRecord {
         };
         Some(Self {
             seq: Sequence::new(frame.sequence),
-            admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
-            expires: Timestamp::from_millis(u64::from_le_bytes(*expires)),
+            admitted: Timestamp::from_millis(number(admitted)?),
+            expires: Timestamp::from_millis(number(expires)?),
             id: MessageId::from_bytes(*id),
             credential: CredentialId::from_bytes(*credential),
             severity: Severity::ALL.into_iter().find(|known| severity_byte(*known) == *severity)?,
@@ -277,9 +278,9 @@ impl RevocationRecord {
         let (id, rest) = rest.split_first_chunk::<32>()?;
         let (issuer, jws) = rest.split_first_chunk::<32>()?;
         Some(Self {
-            count: u64::from_le_bytes(*count),
-            seq: Sequence::new(u64::from_le_bytes(*seq)),
-            admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
+            count: number(count)?,
+            seq: Sequence::new(number(seq)?),
+            admitted: Timestamp::from_millis(number(admitted)?),
             id: RevocationId::from_bytes(*id),
             issuer: CredentialId::from_bytes(*issuer),
             jws: Bytes::copy_from_slice(jws),
@@ -304,13 +305,18 @@ impl CarriedId {
         let (id, rest) = rest.split_first_chunk::<32>()?;
         let credential = rest.first_chunk::<32>().filter(|_| rest.len() == 32)?;
         Some(Self {
-            seq: Sequence::new(u64::from_le_bytes(*seq)),
-            admitted: Timestamp::from_millis(u64::from_le_bytes(*admitted)),
-            expires: Timestamp::from_millis(u64::from_le_bytes(*expires)),
+            seq: Sequence::new(number(seq)?),
+            admitted: Timestamp::from_millis(number(admitted)?),
+            expires: Timestamp::from_millis(number(expires)?),
             id: MessageId::from_bytes(*id),
             credential: CredentialId::from_bytes(*credential),
         })
     }
+}
+
+/// A number that can stand on the wire: more no relay has written, and it would overflow where one is added.
+pub(super) fn number(bytes: &[u8; 8]) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes)).filter(|number| *number <= JSON_INTEGER_MAX)
 }
 
 /// Reads the body of a credential frame.
@@ -456,8 +462,11 @@ pub(super) mod tests {
         for cut in 0..body.len() {
             assert_eq!(decode(Kind::Message, 1, &body[..cut]), None, "cut {cut}");
         }
-        body[80] = 9;
-        assert_eq!(decode(Kind::Message, 1, &body), None, "no such severity");
+        let mut other = body.clone();
+        other[80] = 9;
+        assert_eq!(decode(Kind::Message, 1, &other), None, "no such severity");
+        body[7] = 0xff;
+        assert_eq!(decode(Kind::Message, 1, &body), None, "no such time");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use vigie_proto::limits::JSON_INTEGER_MAX;
+
 use super::channels::Names;
 use super::damage::DamagedRange;
 use super::error::JournalError;
@@ -174,7 +176,7 @@ impl Scan {
             let Step::Frame(frame) = frames.step().map_err(reading())? else {
                 return Err(damaged(segment, mark, "changes while it is read"));
             };
-            if frame.sequence < self.progress.last {
+            if frame.sequence < self.progress.last || frame.sequence > JSON_INTEGER_MAX {
                 return Err(damaged(segment, mark, "out of order"));
             }
             self.damage.push(range(frame.sequence + 1));
@@ -220,6 +222,9 @@ impl Scan {
             Kind::Message | Kind::Restricted => {
                 let message = MessageRecord::decode(frame).ok_or(Refused::Damaged("no message"))?;
                 let (sequence, admitted) = (frame.sequence, message.admitted.as_millis());
+                if sequence > JSON_INTEGER_MAX {
+                    return Err(Refused::Damaged("a place that no log comes to"));
+                }
                 if sequence <= self.progress.last || admitted < self.progress.admitted {
                     return Err(Refused::Damaged("out of order"));
                 }
@@ -275,7 +280,7 @@ impl Refused {
                 segment: segment.name(),
                 what: "a record of kind",
                 found: u32::from(kind),
-                known: 7,
+                known: u32::from(frame::KIND_MAX),
             },
         }
     }

@@ -30,6 +30,7 @@ use std::io;
 use std::sync::Arc;
 
 use vigie_proto::id::LogId;
+use vigie_proto::limits::JSON_INTEGER_MAX;
 
 use super::error::{JournalError, is_no_space};
 use super::frame::Home;
@@ -66,7 +67,9 @@ pub(super) enum FileName {
 
 impl FileName {
     pub(super) fn parse(name: &str) -> Self {
-        let index = |digits: &str| digits.parse().ok().filter(|_| digits.len() == 20);
+        let index = |digits: &str| {
+            digits.parse().ok().filter(|index| digits.len() == 20 && *index <= JSON_INTEGER_MAX)
+        };
         if let Some(index) = name.strip_suffix(SUFFIX).and_then(index) {
             Self::Segment(index)
         } else if let Some(index) = name.strip_suffix(UNFINISHED_SUFFIX).and_then(index) {
@@ -154,7 +157,16 @@ impl Header {
         if header.index != index {
             return Err(damaged(32, "another segment under this name"));
         }
-        Ok(header)
+        if header.is_possible() { Ok(header) } else { Err(damaged(32, "numbers that no journal comes to")) }
+    }
+
+    /// Whether a relay can have written these numbers: a checksum does not keep out what would overflow.
+    fn is_possible(&self) -> bool {
+        self.index <= JSON_INTEGER_MAX
+            && (1..=JSON_INTEGER_MAX + 1).contains(&self.base)
+            && self.admitted <= JSON_INTEGER_MAX
+            && (1..=self.index).contains(&self.oldest)
+            && self.capacity >= HEADER_BYTES
     }
 }
 
@@ -354,6 +366,24 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_no_journal_comes_to_are_damage() {
+        let far = u64::MAX;
+        for wrong in [
+            Header { base: 0, ..header() },
+            Header { base: far, ..header() },
+            Header { admitted: far, ..header() },
+            Header { oldest: 0, ..header() },
+            Header { oldest: 4, ..header() },
+            Header { capacity: 127, ..header() },
+        ] {
+            let found = Header::decode(3, wrong.encode().first_chunk().unwrap());
+            assert!(matches!(found, Err(JournalError::Damaged { offset: 32, .. })), "{wrong:?}");
+        }
+        let last = Header { base: JSON_INTEGER_MAX + 1, ..header() };
+        assert_eq!(Header::decode(3, last.encode().first_chunk().unwrap()).unwrap(), last);
+    }
+
+    #[test]
     fn a_newer_format_and_a_wrong_name_are_said() {
         let mut newer = bytes();
         newer[8] = 2;
@@ -370,6 +400,7 @@ mod tests {
             ("00000000000000000012.vigie", FileName::Segment(12)),
             ("00000000000000000012.vigie.new", FileName::Unfinished(12)),
             ("12.vigie", FileName::LooksLikeOne),
+            ("18446744073709551615.vigie", FileName::LooksLikeOne),
             ("00000000000000000012.vigie.bak", FileName::LooksLikeOne),
             ("lock", FileName::Other),
             ("lost+found", FileName::Other),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::limits::JSON_INTEGER_MAX;
 use vigie_proto::time::Timestamp;
 
 use super::batch::{self, Batch};
@@ -353,7 +354,7 @@ impl<S: Storage> Journal<S> {
         for record in records {
             let Record::Message(message) = record else { continue };
             let (sequence, admitted) = (message.seq.get(), message.admitted.as_millis());
-            if sequence <= progress.last || admitted < progress.admitted {
+            if !(progress.last + 1..=JSON_INTEGER_MAX).contains(&sequence) || admitted < progress.admitted {
                 return Err(JournalError::OutOfOrder {
                     seq: message.seq,
                     last: Sequence::new(progress.last),

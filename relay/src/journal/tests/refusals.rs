@@ -1,5 +1,7 @@
 //! Folders that are not opened: each with its reason, and nothing in them is changed.
 
+use vigie_proto::limits::JSON_INTEGER_MAX;
+
 use super::*;
 
 #[test]
@@ -61,6 +63,30 @@ fn a_newer_version_is_refused_before_the_first_write() {
     assert!(matches!(refused(&disk), JournalError::NewerFormat { found: 2, known: 1, .. }));
 }
 
+/// With a right checksum over it, behind whole frames and behind damage: it is told, and nothing overflows.
+#[test]
+fn a_place_that_no_log_comes_to_is_damage() {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    let home = frame::Home::new(LOG, 1);
+    for (sequence, behind) in [(u64::MAX, 0), (JSON_INTEGER_MAX + 1, 0), (u64::MAX, 9)] {
+        let disk = disk.restart();
+        let mut bytes = disk.content(&file_name(1)).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1 + behind;
+        let mut far = Vec::new();
+        if behind > 0 {
+            bytes[end - 1] = 1;
+            home.put_mark(&mut far, end as u64, sequence, frame::Purpose::Batch);
+        } else {
+            let message = Record::Message(message(5, 3));
+            home.put(&mut far, end as u64, frame::Kind::Message, sequence, |body| message.encode(body));
+        }
+        bytes[end..end + far.len()].copy_from_slice(&far);
+        disk.set_content(&file_name(1), bytes);
+        assert!(matches!(refused(&disk), JournalError::Damaged { .. }), "{sequence} {behind}");
+    }
+}
+
 #[test]
 fn unknown_record_kinds_are_refused_and_not_skipped() {
     let (disk, journal) = filled(4);
@@ -75,8 +101,8 @@ fn unknown_record_kinds_are_refused_and_not_skipped() {
         bytes[end..end + newer.len()].copy_from_slice(&newer);
         disk.set_content(&file_name(1), bytes);
         let error = refused(&disk);
-        let JournalError::NewerFormat { found, .. } = error else { panic!("{error}") };
-        assert_eq!(found, u32::from(kind));
+        let JournalError::NewerFormat { found, known, .. } = error else { panic!("{error}") };
+        assert_eq!((found, known), (u32::from(kind), 8));
     }
 }
 
