@@ -31,3 +31,6 @@ pub mod server;
 pub mod sabotage;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -70,6 +70,7 @@ fn named(quotation: &str) -> Option<(&str, Option<&str>)> {
         "relay/",
         "tests/",
         "benches/",
+        "fuzz/",
         "certs/",
         "packaging/",
         ".ci/",

@@ -56,6 +56,8 @@ use self::args::{Cli, Command, Global};
 use self::exit::Outcome;
 use self::screen::{Screen, talk};
 use self::session::Session;
+#[cfg(feature = "fuzzing")]
+pub use self::settings::fuzzed as fuzzed_settings;
 use self::text::Lang;
 
 /// Runs the command that the arguments name, and says how it ended.

@@ -141,6 +141,28 @@ impl Settings {
     }
 }
 
+/// The text of a `vigie.toml` for a fuzz target, in French too: all but the files that it names. `Err` with what people
+/// are told.
+///
+/// # Errors
+/// As `Settings::read`, which reads those files between.
+#[cfg(feature = "fuzzing")]
+pub fn fuzzed(text: &str, french: bool) -> Result<RelayConfig, String> {
+    let lang = if french { Lang::Fr } else { Lang::En };
+    let reading = Reading { lang, path: Path::new("vigie.toml") };
+    let judge = || {
+        let file = reading.parse(text)?;
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(Vec::new()).into();
+        let roots = reading.roots(Path::new("/nowhere"), &file)?;
+        let mut config = RelayConfig::new(file.names.clone(), Vec::new(), key, roots, file.journal.clone());
+        reading.limits(&file, &mut config)?;
+        reading.duration("stop_grace", file.stop_grace.as_deref())?;
+        reading.health(&file)?;
+        Ok(config)
+    };
+    judge().map_err(|failure: Failure| failure.to_string())
+}
+
 /// One reading of one file, for its error messages.
 struct Reading<'a> {
     lang: Lang,

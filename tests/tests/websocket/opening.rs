@@ -99,6 +99,21 @@ async fn only_pages_of_origins_that_are_named_may_connect() {
     others.go_on().await;
 }
 
+/// HTTP/1.0 knows no upgrade (RFC 6455, section 4.1): whoever asks by it is told so.
+#[tokio::test]
+async fn a_request_of_http_1_0_is_refused() {
+    let mut others = Others::new().await;
+    let mut stream = tls(&others.world, others.address()).await;
+    let request = "GET / HTTP/1.0\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   sec-websocket-protocol: vigie.v1\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 426 ") && answer.contains("not_websocket"), "{answer}");
+    others.go_on().await;
+}
+
 #[tokio::test]
 async fn a_key_that_is_none_is_refused() {
     let mut others = Others::new().await;

@@ -1,0 +1,3 @@
+#![no_main]
+
+vigie_fuzz::fuzz!(client_frame);
