@@ -174,7 +174,7 @@ impl<P: OnPlane> Client<P> {
     /// Signs a draft with the clock of this machine, and checks it as the relay will. Nothing is sent.
     ///
     /// # Errors
-    /// [`PublishError::Refused`] with the rule that refuses it, [`PublishError::TooLarge`].
+    /// [`PublishError::Refused`] with the rule that refuses it, [`PublishError::TooLarge`], [`PublishError::Replaces`].
     pub fn sign(&self, draft: Draft) -> Result<SignedMessage, PublishError> {
         draft.sign(&self.shared.config.identity, clock::now())
     }
@@ -420,7 +420,7 @@ impl<P: OnPlane> Client<P> {
 fn graver(known: Option<PublishError>, other: PublishError) -> PublishError {
     let rank = |error: &PublishError| match error {
         PublishError::Unknown { .. } => 0,
-        PublishError::TooLarge { .. } => 1,
+        PublishError::TooLarge { .. } | PublishError::Replaces(_) => 1,
         PublishError::Refused(refusal) if !refusal.code.is_temporary() => 2,
         PublishError::Refused(_) => 3,
         PublishError::NotSent(_) => 4,

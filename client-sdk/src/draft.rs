@@ -7,7 +7,7 @@ use vigie_proto::cap::{Alert, Headline, Urgency};
 use vigie_proto::channel::{Channel, Flow};
 use vigie_proto::id::MessageId;
 use vigie_proto::jws::{Kind, Token};
-use vigie_proto::label::Label;
+use vigie_proto::label::{Label, Tlp};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::message::{Content, Message};
 use vigie_proto::refusal::Refusal;
@@ -17,7 +17,7 @@ use vigie_proto::verify::{self, VerifiedMessage};
 
 use crate::backoff;
 use crate::identity::Identity;
-use crate::publish::PublishError;
+use crate::publish::{PublishError, ReplaceFault};
 
 /// An alert is for now: what still holds tomorrow is said again.
 const ALERT_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
@@ -30,9 +30,22 @@ pub struct Draft {
     channel: Channel,
     severity: Severity,
     lifetime: Duration,
-    label: Label,
+    /// What was asked for.
+    label: Option<Label>,
+    /// By their ids alone.
     replaces: Vec<MessageId>,
+    targets: Vec<Target>,
     says: Says,
+}
+
+/// What is to be known of a message to replace it.
+#[derive(Clone, Debug)]
+struct Target {
+    id: MessageId,
+    channel: Channel,
+    severity: Severity,
+    label: Label,
+    expires: Timestamp,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +57,8 @@ enum Says {
 impl Draft {
     /// A message with this content. `severity` is at least that of the content, where CAP `Unknown` counts as Severe.
     ///
-    /// By default it lives 24 h (alerts) or 72 h (signals), is labelled `TLP:CLEAR` and replaces nothing.
+    /// By default it lives 24 h (alerts) or 72 h (signals), is labelled `TLP:CLEAR` and replaces nothing. What updates or
+    /// cancels another is built from that one: [`Draft::replacing`].
     pub fn new(channel: Channel, severity: Severity, content: Content) -> Self {
         Self::with(channel, severity, Says::Content(Box::new(content)))
     }
@@ -66,7 +80,7 @@ impl Draft {
 
     fn with(channel: Channel, severity: Severity, says: Says) -> Self {
         let lifetime = if channel.flow == Flow::Signal { SIGNAL_LIFETIME } else { ALERT_LIFETIME };
-        Self { channel, severity, lifetime, label: Label::CLEAR, replaces: Vec::new(), says }
+        Self { channel, severity, lifetime, label: None, replaces: Vec::new(), targets: Vec::new(), says }
     }
 
     /// From signing to expiry: up to 7 days, and less where a relay is set so.
@@ -76,19 +90,44 @@ impl Draft {
         self
     }
 
-    /// How far it may be passed on, and for whom it is by name; by default `TLP:CLEAR`. [`Label::new`] says at once what
-    /// is wrong with one.
-    ///
-    /// Readers of other organisations are given nothing of it, whatever they subscribe to; its author neither, when the
-    /// author's own organisation is not named.
+    /// How far it may be passed on, and for whom it is by name; by default `TLP:CLEAR`, or the label of what it is
+    /// [`replacing`](Draft::replacing). [`Label::new`] says at once what is wrong with one.
     #[must_use]
     pub fn label(mut self, label: Label) -> Self {
-        self.label = label;
+        self.label = Some(label);
         self
     }
 
-    /// The messages that it updates or cancels, at most 64. To take effect it must be on their channel, at least as
-    /// severe, labelled as they are and for the same organisations, and expire no earlier.
+    /// Updates or cancels a message that was verified here, on the same channel. Once for each, 64 at most.
+    ///
+    /// What it needs to reach all who heard that one, and nobody else, is taken from it when this is signed: label and
+    /// audience (of several, the narrowest), severity and expiry where those given are less. A label that is asked for
+    /// and wider than the target's is an error, and so is another channel: the update would change nothing, and tell of
+    /// the message those who may not have it.
+    ///
+    /// ```
+    /// # use vigie_client::{Draft, Live, Verified};
+    /// # use vigie_client::proto::{cap::Urgency, severity::Severity};
+    /// fn all_clear(alert: &Verified<Live>) -> Draft {
+    ///     let channel = alert.message().channel.clone();
+    ///     Draft::line(channel, Severity::Minor, "Fin d'alerte", "fr-FR", Urgency::Past).replacing(alert.signed())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn replacing(mut self, target: &VerifiedMessage) -> Self {
+        let (id, said) = (target.id(), target.message());
+        let (channel, severity) = (said.channel.clone(), said.severity);
+        let (label, expires) = (said.label.clone(), said.expires);
+        self.targets.push(Target { id, channel, severity, label, expires });
+        self
+    }
+
+    /// Messages that it updates or cancels, of which no more than their ids is at hand: [`Draft::replacing`] is for all
+    /// others. At most 64 with those.
+    ///
+    /// To take effect it must be on their channel, at least as severe, labelled as they are and for the same
+    /// organisations, and expire no earlier; nothing of that can be looked at here. **Whoever is given it learns these
+    /// ids**, so it is signed only with a label that was asked for: that of the messages named.
     #[must_use]
     pub fn replaces(mut self, ids: impl IntoIterator<Item = MessageId>) -> Self {
         self.replaces = ids.into_iter().collect();
@@ -108,7 +147,14 @@ impl Draft {
         identity: &Identity,
         now: Timestamp,
     ) -> Result<VerifiedMessage, PublishError> {
-        let Self { channel, severity, lifetime, label, replaces, says } = self;
+        let label = self.fitting_label()?;
+        let Self { channel, mut severity, lifetime, label: _, mut replaces, targets, says } = self;
+        let mut expires = now.plus(lifetime);
+        for target in targets {
+            severity = severity.max(target.severity);
+            expires = expires.max(target.expires);
+            replaces.push(target.id);
+        }
         let content = match says {
             Says::Content(content) => *content,
             Says::Line { text, language, urgency } => {
@@ -129,11 +175,36 @@ impl Draft {
                 Content { cap, original: None }
             }
         };
-        let expires = now.plus(lifetime);
         let message = Message { channel, sent: now, expires, severity, label, replaces, content };
         let token = verify::sign(identity.key(), identity.chain().leaf().id(), &message);
         verify::verify(&token, identity.chain(), MESSAGE_LIFETIME_MAX).map_err(PublishError::of_refusal)
     }
+
+    /// A label that tells of no target whoever may not have it.
+    fn fitting_label(&self) -> Result<Label, ReplaceFault> {
+        let narrowest = self.targets.iter().map(|target| &target.label).max_by_key(|label| narrowness(label));
+        let label = match (&self.label, narrowest) {
+            (Some(asked), _) => asked,
+            (None, _) if !self.replaces.is_empty() => return Err(ReplaceFault::LabelNeeded),
+            (None, Some(narrowest)) => narrowest,
+            (None, None) => &Label::CLEAR,
+        };
+        for target in &self.targets {
+            let (id, channel) = (target.id, target.channel.clone());
+            if channel != self.channel {
+                return Err(ReplaceFault::OtherChannel { target: id, channel });
+            }
+            if !label.is_within(&target.label) {
+                return Err(ReplaceFault::Wider { target: id, label: target.label.clone() });
+            }
+        }
+        Ok(label.clone())
+    }
+}
+
+/// Orders labels so that the narrowest comes last, as far as there is one.
+fn narrowness(label: &Label) -> (Tlp, bool) {
+    (label.tlp(), !label.audience().is_everyone())
 }
 
 /// A message as it was signed, ready to be sent as often as it takes: the relay knows it by its id and answers the

@@ -79,7 +79,7 @@ pub use outbox::{
     OutboxState, Queued,
 };
 pub use plane::{Exercise, Live, OnPlane};
-pub use publish::{PublishError, Reach, Receipt};
+pub use publish::{PublishError, Reach, Receipt, ReplaceFault};
 pub use reader::Reader;
 pub use revoke::{GivenRevocation, RevocationReceipt, RevocationsAt, RevokeError, RevokedAt};
 pub use store::{CursorStore, StoreError};

@@ -1,7 +1,9 @@
 //! What becomes of a message on its way to the relay's disk.
 
+use vigie_proto::channel::Channel;
 use vigie_proto::cursor::Cursor;
 use vigie_proto::id::{LogId, MessageId, Sequence};
+use vigie_proto::label::Label;
 use vigie_proto::limits::MESSAGE_BYTES_MAX;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
@@ -53,6 +55,9 @@ pub enum PublishError {
         /// The most bytes of a message as a JWS.
         max: usize,
     },
+    /// It would tell of a message that it replaces those who may not have that message; nothing left this machine.
+    #[error(transparent)]
+    Replaces(#[from] ReplaceFault),
     /// Nothing left this machine: no relay could be reached in time. Send it again when the network is back.
     #[error("not sent, nothing left this machine: {0}")]
     NotSent(LinkError),
@@ -62,6 +67,35 @@ pub enum PublishError {
     Unknown {
         /// The bytes to send again, and their id.
         message: crate::SignedMessage,
+    },
+}
+
+/// Why a draft that replaces other messages is not signed: whoever is given it learns the ids of those.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplaceFault {
+    /// It names them by their ids alone and says no label, which would be `TLP:CLEAR`: build it with
+    /// [`Draft::replacing`](crate::Draft::replacing), or give it the label of what it replaces.
+    #[error(
+        "it replaces a message by its id and has no label: give it the label and audience of that message"
+    )]
+    LabelNeeded,
+    /// Its label is wider than that of one of them, so it would change nothing either. Leave the label out; replace
+    /// messages whose audiences differ one by one.
+    #[error("message {target} is labelled {label}, and what replaces it is labelled wider")]
+    Wider {
+        /// What it replaces.
+        target: MessageId,
+        /// The label of that message.
+        label: Label,
+    },
+    /// One of them is on another channel, so it would change nothing either.
+    #[error("message {target} is on {channel}: what replaces it is published there")]
+    OtherChannel {
+        /// What it replaces.
+        target: MessageId,
+        /// Where that message is.
+        channel: Channel,
     },
 }
 
@@ -78,7 +112,7 @@ impl PublishError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.code.is_temporary(),
-            Self::TooLarge { .. } => false,
+            Self::TooLarge { .. } | Self::Replaces(_) => false,
             Self::NotSent(_) | Self::Unknown { .. } => true,
         }
     }

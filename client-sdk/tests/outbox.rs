@@ -88,7 +88,8 @@ async fn a_refused_message_waits_with_its_updates_for_the_application() {
     let dir = tempfile::tempdir().unwrap();
     let outbox = open(&dir, &trust.client(&[&relay]));
     let alert = soon(outbox.enqueue(draft("crue"))).await.unwrap();
-    let update = soon(outbox.enqueue(draft("crue, suite").replaces([alert.id]))).await.unwrap();
+    let update = draft("crue, suite").replacing(&outbox.signed(alert.id).unwrap());
+    let update = soon(outbox.enqueue(update)).await.unwrap();
     let other = soon(outbox.enqueue(draft("vent"))).await.unwrap();
     let _driver = outbox.drive();
     let mut session = relay.accept().await;

@@ -126,6 +126,18 @@ impl Audience {
         self.0.is_none()
     }
 
+    /// Whether it takes nobody whom `other` leaves out.
+    pub fn is_within(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            // Below an organisation there may be others: names alone do not cover them.
+            (Some(named), Some(wider)) => {
+                (named.strict || !wider.strict) && named.orgs.iter().all(|org| wider.takes(org))
+            }
+        }
+    }
+
     /// Whether a reader of this organisation is one of those whom it is for.
     pub fn takes(&self, org: &Jurisdiction) -> bool {
         self.0.as_ref().is_none_or(|named| named.takes(org))
@@ -199,6 +211,12 @@ impl Label {
     /// For whom it is by name.
     pub const fn audience(&self) -> &Audience {
         &self.audience
+    }
+
+    /// Whether it goes no further than `other`: to nobody whom `other` leaves out, and no wider from there. What names a
+    /// message is labelled so, or it tells of it those who may not have it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.tlp >= other.tlp && self.audience.is_within(&other.audience)
     }
 }
 
@@ -311,6 +329,32 @@ mod tests {
         ] {
             let label = label(tlp, orgs).unwrap();
             assert_eq!(readers.each_ref().map(|org| label.audience().takes(org)), heard, "{label}");
+        }
+    }
+
+    #[test]
+    fn what_is_within_a_label_is_given_to_nobody_else_and_goes_no_further() {
+        let labels = [
+            (Tlp::Clear, &[][..]),
+            (Tlp::Green, &[]),
+            (Tlp::Green, &["fr.a"]),
+            (Tlp::Amber, &["fr.a"]),
+            (Tlp::Amber, &["fr.a.x", "fr.b"]),
+            (Tlp::AmberStrict, &["fr.a"]),
+            (Tlp::AmberStrict, &["fr.a", "fr.a.x"]),
+            (Tlp::Red, &["fr.a"]),
+            (Tlp::Red, &["fr.a.x", "fr.b"]),
+        ]
+        .map(|(tlp, orgs)| label(tlp, orgs).unwrap());
+        // Every kind of place: named, below, above, beside, and below what is named.
+        let readers = ["fr", "fr.a", "fr.a.x", "fr.a.x.y", "fr.a.z", "fr.b", "fr.b.x", "fr.c"].map(org);
+        for narrow in &labels {
+            for wide in &labels {
+                let takes_more =
+                    readers.iter().any(|org| narrow.audience().takes(org) && !wide.audience().takes(org));
+                let expected = narrow.tlp() >= wide.tlp() && !takes_more;
+                assert_eq!(narrow.is_within(wide), expected, "{narrow} in {wide}");
+            }
         }
     }
 

@@ -179,16 +179,26 @@ impl Ledger {
                 State::Queued | State::Sent | State::Stored(_) => !kept.answers.contains_key(relay),
                 State::Refused(_) | State::Held { .. } => false,
             };
-            if let (true, Some(message)) = (is_for_it && now < kept.record.expires, &kept.message) {
-                return Some(Work {
-                    message: message.clone(),
-                    credential: kept.record.credential,
-                    chain: self.chains.get(&kept.record.credential).cloned().unwrap_or_default(),
-                    expires: kept.record.expires,
-                });
+            if is_for_it
+                && now < kept.record.expires
+                && let Some(work) = self.work(kept)
+            {
+                return Some(work);
             }
         }
         None
+    }
+
+    fn work(&self, kept: &Kept) -> Option<Work> {
+        let credential = kept.record.credential;
+        let chain = self.chains.get(&credential).cloned().unwrap_or_default();
+        let message = kept.message.clone()?;
+        Some(Work { message, credential, chain, expires: kept.record.expires })
+    }
+
+    /// A message with its chain, while its bytes are kept.
+    pub(super) fn signed(&self, id: MessageId) -> Option<Work> {
+        self.numbers.get(&id).and_then(|number| self.messages.get(number)).and_then(|kept| self.work(kept))
     }
 
     /// Whether any relay is still to be given anything.

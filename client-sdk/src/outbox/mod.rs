@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use vigie_proto::chain::{Chain, NoVerdicts};
 use vigie_proto::channel::Plane;
 use vigie_proto::id::{CredentialId, KeyId, MessageId};
 use vigie_proto::refusal::Refusal;
@@ -254,6 +255,16 @@ impl<P: OnPlane> Outbox<P> {
     /// What became of a message; `None` when it is not known here (any more).
     pub fn state(&self, id: MessageId) -> Option<OutboxState> {
         self.shared.ledger().state(id)
+    }
+
+    /// A message as it was signed, for [`Draft::replacing`]; `None` when its bytes are kept no longer, every relay having
+    /// them.
+    pub fn signed(&self, id: MessageId) -> Option<VerifiedMessage> {
+        let work = self.shared.ledger().signed(id)?;
+        let links = work.chain.iter().map(String::as_str);
+        let chain = Chain::verify(links, &self.client.config().roots, &NoVerdicts).ok()?;
+        let lifetime = vigie_proto::limits::MESSAGE_LIFETIME_MAX;
+        vigie_proto::verify::verify(work.message.token(), &Arc::new(chain), lifetime).ok()
     }
 
     /// Why no relay lets this client in, if so: messages stay queued, and a client with a renewed credential can open

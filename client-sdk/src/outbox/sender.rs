@@ -151,7 +151,8 @@ impl<P: OnPlane> Sender<P> {
             Err(Failed { error: PublishError::Refused(refusal), .. }) => {
                 self.note(ledger::refused(id, &self.relay, &refusal)).await;
             }
-            Err(Failed { error: PublishError::TooLarge { .. }, .. }) => {
+            // What replaces others is judged when it is signed.
+            Err(Failed { error: PublishError::TooLarge { .. } | PublishError::Replaces(_), .. }) => {
                 let refusal = Refusal::from(Code::MessageTooLarge);
                 self.note(ledger::refused(id, &self.relay, &refusal)).await;
             }

@@ -10,6 +10,7 @@ use vigie_proto::channel::Flow;
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::key::SigningKey;
+use vigie_proto::label::Label;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Window;
 
@@ -59,7 +60,8 @@ fn open(dir: &Path, relays: &[&str]) -> Result<Shared, OutboxError> {
 fn signed(text: &str, replaces: &[MessageId]) -> VerifiedMessage {
     let channel = "signal/fr".parse().unwrap();
     let draft = Draft::line(channel, Severity::Minor, text, "fr-FR", Urgency::Expected);
-    let draft = draft.lifetime(Duration::from_secs(3_600)).replaces(replaces.iter().copied());
+    let draft = draft.lifetime(Duration::from_secs(3_600)).label(Label::CLEAR);
+    let draft = draft.replaces(replaces.iter().copied());
     draft.sign_verified(&identity(), now()).unwrap()
 }
 

@@ -262,7 +262,7 @@ pub(super) struct TrustGrant {
     pub(super) to: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
     pub(super) out: Option<PathBuf>,
     #[arg(long, value_name = "DIR")]
     pub(super) authority: Option<PathBuf>,

@@ -32,6 +32,7 @@ mod render;
 mod effects;
 mod export;
 mod tally;
+mod targets;
 mod lines;
 mod judge;
 mod verify;

@@ -19,13 +19,14 @@ use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
 
 use super::args::Publish;
-use super::cap::references::{self, Targets};
+use super::cap::references;
 use super::channels;
 use super::exit::{Exit, Failure, Outcome};
 use super::files;
 use super::queue;
 use super::screen::{Screen, Tone, escape};
 use super::session::{Session, publish_failed};
+use super::targets::Targets;
 use super::text::Lang;
 use super::time;
 
@@ -56,22 +57,25 @@ fn publish<P: OnPlane>(session: Session<'_>, args: &Publish) -> Outcome {
     let label = label(screen.lang, args)?;
     let says = Says::read(screen, args, P::PLANE)?;
     let client = session.client::<P>(Some(args.wait))?;
+    let mut targets = Targets::named(&args.replaces);
+    queue::learn(session, &client, &channel, &mut targets);
     if args.offline {
         if let Says::Cap { content, .. } = &says
             && content.cap.references.is_some()
         {
             screen.warn(&screen.lang.references_not_looked_up(screen.lang.references_need_a_line()));
         }
-        let message = says.sign(screen, &client, &channel, args, label, &Targets::default())?;
+        let label = targets.settle(screen, &channel, label)?;
+        let message = says.sign(screen, &client, &channel, args, label, &targets)?;
         return queue::publish(session, &client, &message, &channel, args.wait);
     }
     let sent = session.block_on(async {
-        let targets = match &says {
-            Says::Line(_) => Targets::default(),
-            Says::Cap { content, .. } => {
-                references::resolve(screen, &client, &channel, &content.cap, args.wait).await
-            }
+        let alert = match &says {
+            Says::Line(_) => None,
+            Says::Cap { content, .. } => Some(&content.cap),
         };
+        references::resolve(screen, &client, &channel, alert, args.wait, &mut targets).await;
+        let label = targets.settle(screen, &channel, label)?;
         let message = says.sign(screen, &client, &channel, args, label, &targets)?;
         let sent = client.publish_with_reach(&message, REACH_WAIT).await;
         sent.map_err(|error| publish_failed(screen.lang, &error))
@@ -115,20 +119,25 @@ impl Says {
         let lifetime = args
             .expires
             .or_else(|| targets.lifetime(now).map(|least| least.max(default_lifetime(channel.flow))));
-        let label = label.or_else(|| targets.label().cloned());
-        let replaces: BTreeSet<MessageId> = args.replaces.iter().copied().chain(targets.ids()).collect();
+        let label = label.unwrap_or(Label::CLEAR);
+        let replaces: BTreeSet<MessageId> = targets.ids().collect();
         let sign = |mut draft: Draft| {
             if let Some(lifetime) = lifetime {
                 draft = draft.lifetime(lifetime);
             }
-            if let Some(label) = &label {
-                draft = draft.label(label.clone());
+            client.sign(draft.label(label.clone()).replaces(replaces.iter().copied()))
+        };
+        let warn = |severity| {
+            let expires = now.plus(lifetime.unwrap_or_else(|| default_lifetime(channel.flow)));
+            for told in targets.shortfalls(screen.lang, severity, &label, expires) {
+                screen.warn(&told);
             }
-            client.sign(draft.replaces(replaces.iter().copied()))
         };
         let signed = match self {
             Self::Line(text) => {
-                let severity = args.severity.unwrap_or(SEVERITY);
+                let least = targets.severity().map_or(SEVERITY, |least| least.max(SEVERITY));
+                let severity = args.severity.unwrap_or(least);
+                warn(severity);
                 // Whoever types that something grave is there means now.
                 let urgency =
                     if severity >= Severity::Severe { Urgency::Immediate } else { Urgency::Expected };
@@ -138,11 +147,7 @@ impl Says {
                 let severity = args.severity.or_else(|| severity.max(targets.severity()));
                 let severity =
                     severity.ok_or_else(|| Failure::new(Exit::Usage, screen.lang.severity_needed()))?;
-                let expires = now.plus(lifetime.unwrap_or_else(|| default_lifetime(channel.flow)));
-                let label = label.clone().unwrap_or(Label::CLEAR);
-                for told in references::shortfalls(screen.lang, targets, severity, &label, expires) {
-                    screen.warn(&told);
-                }
+                warn(severity);
                 let whole = sign(Draft::new(channel.clone(), severity, (*content).clone()));
                 if let (Err(PublishError::TooLarge { .. }), Some(original)) = (&whole, &mut content.original)
                 {

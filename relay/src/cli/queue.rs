@@ -3,6 +3,7 @@
 //! The queue of an identity is an outbox of the SDK, in `outbox/NAME/PLANE` below the context. Each command opens it,
 //! so a message is sent only while one of them runs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,6 +22,7 @@ use super::exit::{Exit, Failure, Outcome, refusal_text};
 use super::publish::show_receipt;
 use super::screen::{Screen, Tone, escape};
 use super::session::{Session, publish_failed};
+use super::targets::Targets;
 use super::text::Lang;
 use super::time;
 
@@ -66,9 +68,7 @@ fn run_on<P: OnPlane>(session: Session<'_>, command: &QueueCommand) -> Outcome {
 
 fn open<P: OnPlane>(session: Session<'_>, client: &Client<P>) -> Result<Outbox<P>, Failure> {
     let screen = session.screen;
-    // The name was found among those of the context, so it leads to no other place.
-    let dir = session.folder()?.join("outbox").join(session.name()?).join(P::PLANE.to_string());
-    let outbox = Outbox::open(dir, client).map_err(|error| failed(screen.lang, &error))?;
+    let outbox = Outbox::open(folder::<P>(session)?, client).map_err(|error| failed(screen.lang, &error))?;
     if let Some(damage) = outbox.damage() {
         let kept_at = damage.kept_at.display();
         screen.warn(&match damage.is_tail {
@@ -77,6 +77,31 @@ fn open<P: OnPlane>(session: Session<'_>, client: &Client<P>) -> Result<Outbox<P
         });
     }
     Ok(outbox)
+}
+
+/// What is to be replaced may wait here itself. A queue that cannot be used now is told by the commands that need it.
+pub(super) fn learn<P: OnPlane>(
+    session: Session<'_>,
+    client: &Client<P>,
+    channel: &Channel,
+    targets: &mut Targets,
+) {
+    let Ok(dir) = folder::<P>(session) else { return };
+    if targets.unknown().is_empty() || !dir.is_dir() {
+        return;
+    }
+    let Ok(outbox) = Outbox::open(dir, client) else { return };
+    for id in targets.unknown().to_vec() {
+        let signed = outbox.signed(id).filter(|signed| signed.message().channel == *channel);
+        if let Some(signed) = signed {
+            targets.learn_named(client, &signed);
+        }
+    }
+}
+
+fn folder<P: OnPlane>(session: Session<'_>) -> Result<PathBuf, Failure> {
+    // The name was found among those of the context, so it leads to no other place.
+    Ok(session.folder()?.join("outbox").join(session.name()?).join(P::PLANE.to_string()))
 }
 
 /// Takes a signed message over, then tries to send it for a while.

@@ -161,15 +161,29 @@ fn write_chain(session: Session<'_>, args: &TrustGrant, plane: Plane, chain: &Ch
         screen.say(&told);
         return screen.raw(&text);
     };
+    let former = match &args.to {
+        Some(name) if path.is_file() => keep_former(session, name, plane, &path)?,
+        Some(_) | None => None,
+    };
     files::replace_public(lang, &path, &text)?;
     screen.say(&lang.chain_written(path.display()));
+    if let Some(number) = former {
+        screen.say(&lang.former_chain_kept(number));
+    }
     if screen.json {
         return screen.object(&serde_json::json!({
             "type": "granted", "credential": leaf.id(), "plane": plane, "expires": leaf.claims().valid.until,
-            "file": path,
+            "file": path, "former": former,
         }));
     }
     screen.line(&told)
+}
+
+/// Keeps the chain that is replaced under a number, as a rotation does. What is no chain is not kept.
+fn keep_former(session: Session<'_>, name: &str, plane: Plane, path: &Path) -> Result<Option<u32>, Failure> {
+    let tokens = files::read_chain(session.screen.lang, path)?;
+    let leaf = tokens.last().and_then(|token| Credential::parse(token).ok());
+    leaf.map(|leaf| former::keep(session, name, plane, leaf.id())).transpose()
 }
 
 fn show(session: Session<'_>, args: &TrustShow) -> Outcome {

@@ -6,5 +6,6 @@ mod support;
 mod bench;
 mod offline;
 mod online;
+mod replaces;
 mod third_party;
 mod verify;

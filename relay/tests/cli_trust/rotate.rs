@@ -168,3 +168,27 @@ fn a_rotation_that_was_cut_off_is_taken_up_where_it_stopped() {
     assert_ne!(new, old);
     place.vigie(&["pub", SIGNAL, "x", "--as", "field"]).ended(0);
 }
+
+#[test]
+fn a_grant_to_a_name_keeps_the_chain_before_it_and_writes_no_file_beside() {
+    let place = Place::new();
+    let chain = place.dir().join("identities/field/live.chain");
+    let before = fs::read_to_string(&chain).unwrap();
+    let grant = ["trust", "grant", "--to", "field", "--as", "region", "--org", "fr.interieur.idf"];
+    let grant = [&grant[..], &["--name", "Terrain", "--grant", "signal@fr.idf,publish=Severe"]].concat();
+    // Once `--out` was passed over beside `--to`, and the chain in place was lost.
+    let out = place.path("elsewhere.chain");
+    let refused = place.vigie(&[&grant[..], &["--out", &out]].concat()).ended(2);
+    assert!(refused.err.contains("--out"), "{refused:?}");
+    assert_eq!(fs::read_to_string(&chain).unwrap(), before);
+    let granted = place.vigie(&grant).ended(0);
+    assert!(granted.err.contains("kept as number 1"), "{granted:?}");
+    assert_ne!(fs::read_to_string(&chain).unwrap(), before);
+    assert_eq!(fs::read_to_string(chain.with_file_name("live.1.chain")).unwrap(), before);
+    let again = place.vigie(&[&grant[..], &["--json"]].concat()).ended(0).objects();
+    assert_eq!(again[0]["former"], 2);
+    // A rotation goes on counting, and keeps the key.
+    let rotated = place.vigie(&["trust", "rotate", "field", "--as", "region", "--json"]).ended(0).objects();
+    assert_eq!(rotated[0]["former"]["number"], 3);
+    assert!(chain.with_file_name("live.3.key.pem").is_file());
+}

@@ -1,5 +1,5 @@
-//! `pub --cap`: from the references of CAP, which name what the issuer issued, to the messages of the journal that they
-//! stand for, which `replaces` names.
+//! `pub`: what an update or a cancel replaces, looked up on the relay: the ids after `--replaces`, and from the references
+//! of CAP, which name what the issuer issued, to the messages of the journal that they stand for.
 //!
 //! The channel is heard once from the beginning, and only messages that verify count. Nothing is guessed: a reference
 //! takes effect only on a message whose sender, identifier and time are the same.
@@ -7,19 +7,14 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use vigie_client::{Client, Delivery, OnPlane, Verified};
+use vigie_client::{Client, Delivery, OnPlane};
 use vigie_proto::cap::{Alert, MsgType};
 use vigie_proto::channel::{Channel, Filter};
 use vigie_proto::frame::Start;
-use vigie_proto::id::MessageId;
-use vigie_proto::label::Label;
-use vigie_proto::limits::REPLACES_MAX;
-use vigie_proto::severity::Severity;
-use vigie_proto::time::Timestamp;
 
 use super::super::exit::refusal_text;
 use super::super::screen::{Screen, escape, short};
-use super::super::text::Lang;
+use super::super::targets::{Targets, may_say};
 use super::super::time;
 
 /// One `sender,identifier,sent`.
@@ -52,63 +47,23 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// What the references of an alert stand for.
-#[derive(Debug, Default)]
-pub(in crate::cli) struct Targets {
-    found: Vec<Target>,
-}
-
-#[derive(Debug)]
-struct Target {
-    id: MessageId,
-    severity: Severity,
-    label: Label,
-    expires: Timestamp,
-}
-
-impl Targets {
-    pub(in crate::cli) fn ids(&self) -> impl Iterator<Item = MessageId> {
-        self.found.iter().map(|target| target.id)
-    }
-
-    /// What it must have at least to reach all who heard the targets.
-    pub(in crate::cli) fn severity(&self) -> Option<Severity> {
-        self.found.iter().map(|target| target.severity).max()
-    }
-
-    /// The narrowest of theirs, with its audience: what was said to few is not updated before all.
-    pub(in crate::cli) fn label(&self) -> Option<&Label> {
-        let named = |label: &&Label| (label.tlp(), !label.audience().is_everyone());
-        self.found.iter().map(|target| &target.label).max_by_key(named)
-    }
-
-    /// How long it must live from `now` to expire no earlier than the targets.
-    pub(in crate::cli) fn lifetime(&self, now: Timestamp) -> Option<Duration> {
-        self.found.iter().map(|target| target.expires.since(now)).max()
-    }
-
-    fn learn<P: OnPlane>(&mut self, message: &Verified<P>) {
-        let said = message.message();
-        if self.found.len() < REPLACES_MAX {
-            let (severity, label, expires) = (said.severity, said.label.clone(), said.expires);
-            self.found.push(Target { id: message.id(), severity, label, expires });
-        }
-    }
-}
-
-/// Looks for what an update or a cancel references, for at most `wait`, and tells what was found and what was not.
+/// Looks for what an update or a cancel references and for the ids that are not known yet, for at most `wait`, and tells
+/// which references were found and which were not.
 pub(in crate::cli) async fn resolve<P: OnPlane>(
     screen: &Screen,
     client: &Client<P>,
     channel: &Channel,
-    alert: &Alert,
+    alert: Option<&Alert>,
     wait: Duration,
-) -> Targets {
-    let mut targets = Targets::default();
-    let Some(text) = alert.references.as_deref().filter(|_| replaces(alert.msg_type)) else { return targets };
+    targets: &mut Targets,
+) {
+    let text = alert.filter(|alert| replaces(alert.msg_type)).and_then(|alert| alert.references.as_deref());
+    if text.is_none() && targets.unknown().is_empty() {
+        return;
+    }
     let lang = screen.lang;
     let mut wanted = Vec::new();
-    for text in text.split_ascii_whitespace() {
+    for text in text.unwrap_or_default().split_ascii_whitespace() {
         match Reference::parse(text) {
             Some(reference) => wanted.push((reference, false)),
             None => screen.warn(&lang.reference_unreadable(escape(text))),
@@ -120,16 +75,20 @@ pub(in crate::cli) async fn resolve<P: OnPlane>(
     loop {
         match tokio::time::timeout_at(end, heard.next()).await {
             Ok(Some(Delivery::Message(message))) if message.message().channel == *channel => {
+                targets.learn_named(client, message.signed());
+                if wanted.is_empty() && targets.unknown().is_empty() {
+                    return;
+                }
                 let cap = &message.message().content.cap;
                 let named = wanted.iter_mut().filter(|(reference, _)| reference.names(cap));
                 if named.map(|(_, known)| *known = true).count() == 0 {
                     continue;
                 }
-                if may_replace(client, &message) {
+                if may_say(client, message.signed()) {
                     screen.say(
                         &lang.reference_found(escape(&cap.identifier), short(&message.id().to_string())),
                     );
-                    targets.learn(&message);
+                    targets.learn(client, message.signed());
                 } else {
                     screen.warn(&lang.reference_not_ours(escape(&cap.identifier)));
                 }
@@ -151,15 +110,6 @@ pub(in crate::cli) async fn resolve<P: OnPlane>(
     for (reference, _) in wanted.iter().filter(|(_, known)| !known) {
         screen.warn(&lang.reference_unknown(escape(reference.text)));
     }
-    targets
-}
-
-/// Whether this author could have published it too. What others say must not raise the severity of an update, or it
-/// would be refused.
-fn may_replace<P: OnPlane>(client: &Client<P>, target: &Verified<P>) -> bool {
-    let said = target.message();
-    let own = client.config().identity.chain();
-    own.may_publish(said.channel.flow, &said.channel.at, said.severity).is_ok()
 }
 
 /// Whether messages of this type take the place of what they reference.
@@ -170,32 +120,9 @@ const fn replaces(kind: MsgType) -> bool {
     }
 }
 
-/// What of a message keeps it from taking effect on its targets, in words.
-pub(in crate::cli) fn shortfalls(
-    lang: Lang,
-    targets: &Targets,
-    severity: Severity,
-    label: &Label,
-    expires: Timestamp,
-) -> Vec<String> {
-    let found = &targets.found;
-    let mut told = Vec::new();
-    if found.iter().any(|target| severity < target.severity) {
-        told.push(lang.replaces_less_severe());
-    }
-    if found.iter().any(|target| *label != target.label) {
-        told.push(lang.replaces_other_label());
-    }
-    if found.iter().any(|target| expires < target.expires) {
-        told.push(lang.replaces_expires_earlier());
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use vigie_client::cap::import;
-    use vigie_proto::label::Tlp;
 
     use super::*;
 
@@ -219,33 +146,5 @@ mod tests {
         ] {
             assert_eq!(Reference::parse(text).map(|one| one.names(&alert)), named, "{text}");
         }
-    }
-
-    #[test]
-    fn what_replaces_must_reach_all_who_heard() {
-        let at = |seconds| Timestamp::EPOCH.plus(Duration::from_secs(seconds));
-        let said = |label: Tlp| Label::new(label, []).unwrap();
-        let target = |severity, label, expires| Target {
-            id: MessageId::from_bytes([1; 32]),
-            severity,
-            label: said(label),
-            expires: at(expires),
-        };
-        let found = vec![target(Severity::Minor, Tlp::Clear, 50), target(Severity::Severe, Tlp::Green, 20)];
-        let targets = Targets { found };
-        assert_eq!((targets.severity(), targets.label()), (Some(Severity::Severe), Some(&Label::GREEN)));
-        assert_eq!(targets.lifetime(at(10)), Some(Duration::from_secs(40)));
-        let told = |severity, label, expires| {
-            shortfalls(Lang::En, &targets, severity, &said(label), at(expires)).len()
-        };
-        assert_eq!(told(Severity::Severe, Tlp::Green, 50), 1, "one of two labels cannot be met");
-        assert_eq!(told(Severity::Minor, Tlp::Green, 50), 2);
-        assert_eq!(told(Severity::Minor, Tlp::Clear, 49), 3);
-        let alone = Targets { found: vec![target(Severity::Severe, Tlp::Green, 50)] };
-        assert!(shortfalls(Lang::En, &alone, Severity::Severe, &Label::GREEN, at(50)).is_empty());
-        let other = Label::new(Tlp::Green, ["fr.a".parse().unwrap()]).unwrap();
-        let told = shortfalls(Lang::En, &alone, Severity::Severe, &other, at(50));
-        assert_eq!(told.len(), 1, "for others");
-        assert_eq!(Targets::default().severity(), None);
     }
 }

@@ -160,8 +160,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "pub [label]",
-        "How far it may be passed on (Traffic Light Protocol 2.0): by default TLP:CLEAR",
-        "Jusqu'où il peut être transmis (Traffic Light Protocol 2.0) : par défaut TLP:CLEAR",
+        "How far it may be passed on (Traffic Light Protocol 2.0): by default TLP:CLEAR, or as what it replaces",
+        "Jusqu'où il peut être transmis (Traffic Light Protocol 2.0) : par défaut TLP:CLEAR, ou comme ce qu'il remplace",
     ),
     (
         "pub [audience]",
@@ -170,8 +170,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "pub [replaces]",
-        "Ids of messages that it updates or cancels",
-        "Identifiants des messages qu'il met à jour ou annule",
+        "Ids of messages that it updates or cancels; it takes their label and audience, which --label cannot widen",
+        "Identifiants des messages qu'il met à jour ou annule ; il prend leurs étiquette et destinataires, que --label ne peut élargir",
     ),
     (
         "pub [offline]",

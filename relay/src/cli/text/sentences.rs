@@ -339,6 +339,24 @@ sentences! {
         "étiqueté autrement, ou pour d'autres, que ce qu'il remplace : il sera montré et ne changera rien";
     replaces_expires_earlier() "expires before what it replaces: it will be shown and change nothing",
         "expire avant ce qu'il remplace : il sera montré et ne changera rien";
+    replaces_not_ours()
+        "you may not publish what it replaces, and are not its author: it will be shown and change nothing",
+        "vous ne pouvez publier ce qu'il remplace et n'en êtes pas l'auteur : il sera montré et ne changera rien";
+    replaced_unknown(id, channel)
+        "{id} was found neither on {channel}, as far as you hear it, nor in this machine's queue (--offline asks no relay). \
+         So its label is not known, and a wider one would tell of it those who may not have it: say the label of that \
+         message with --label, and --audience if it had one",
+        "{id} n'a été trouvé ni sur {channel}, pour ce que vous en entendez, ni dans la file de cette machine (--offline \
+         n'interroge aucun relais). Son étiquette n'est donc pas connue, et une plus large révélerait ce message à qui ne \
+         doit pas l'avoir : donnez l'étiquette de ce message par --label, et --audience s'il en avait une";
+    replaced_unchecked(id)
+        "{id} was not found: whether the label given is that of this message could not be looked at",
+        "{id} n'a pas été trouvé : on n'a pu voir si l'étiquette donnée est celle de ce message";
+    replaced_wider(id, label)
+        "{id} is {label}: with a wider label, what replaces it would change nothing and tell of it those who may not have it. \
+         Leave out --label and --audience; replace messages whose audiences differ one by one",
+        "{id} est {label} : avec une étiquette plus large, ce qui le remplace ne changerait rien et le révélerait à qui ne doit \
+         pas l'avoir. Omettez --label et --audience ; remplacez un à un des messages dont les destinataires diffèrent";
     cap_not_written(id, why) "{id} has no file: {why}", "{id} n'a pas de fichier : {why}";
     cap_list(count) "{count} alerts: written as one list, since CAP has no form for several; --dir writes one file each",
         "{count} alertes : écrites en une seule liste, CAP n'ayant pas de forme pour plusieurs ; --dir écrit un fichier \

@@ -156,6 +156,8 @@ sentences! {
         "{name} parle désormais avec la clé {key}, au nom de {who}, jusqu'au {until}";
     former_kept(number, key) "the old key {key} is kept as number {number}",
         "l'ancienne clé {key} est gardée sous le numéro {number}";
+    former_chain_kept(number) "the chain before it is kept as number {number}",
+        "la chaîne d'avant est gardée sous le numéro {number}";
     rotated_next()
         "programs that run under this identity take the new key when they start again; queues and durable subscriptions go on",
         "les programmes en marche sous cette identité prennent la nouvelle clé à leur prochain démarrage ; files et \

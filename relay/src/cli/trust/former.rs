@@ -1,7 +1,8 @@
-//! The keys that an identity had before: kept beside the present one, numbered from 1, so that its history stays with its
-//! name. `PLANE.N.key.pem` (mode 0600), `PLANE.N.pub.pem`, `PLANE.N.chain`.
+//! The keys and chains that an identity had before: kept beside the present ones, numbered from 1, so that its history
+//! stays with its name. `PLANE.N.key.pem` (mode 0600), `PLANE.N.pub.pem`, `PLANE.N.chain`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vigie_proto::channel::Plane;
@@ -9,7 +10,7 @@ use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, KeyId};
 use vigie_proto::time::Timestamp;
 
-use crate::cli::exit::Failure;
+use crate::cli::exit::{Failure, Outcome};
 use crate::cli::session::Session;
 use crate::cli::{files, identity};
 
@@ -57,8 +58,40 @@ pub(super) fn all(session: Session<'_>, name: &str, plane: Plane) -> Result<Vec<
     Ok(found)
 }
 
+/// Gives the present key and chain, whose credential this is, a second name under a number, which it returns. The same
+/// again after a crash.
+pub(super) fn keep(
+    session: Session<'_>,
+    name: &str,
+    plane: Plane,
+    present: CredentialId,
+) -> Result<u32, Failure> {
+    let lang = session.screen.lang;
+    if let Some(last) = all(session, name, plane)?.pop().filter(|last| last.credential == present) {
+        return Ok(last.number);
+    }
+    let number = next(session, name, plane)?;
+    // The chain last: by it what was kept is known to be whole.
+    for what in ["key.pem", "pub.pem", "chain"] {
+        let from = identity::file(session, name, plane, what)?;
+        let to = file(session, name, plane, number, what)?;
+        if from.exists() {
+            fs::hard_link(&from, &to).map_err(|error| files::cannot_write(lang, &to, &error))?;
+        }
+    }
+    sync(session, &identity::file(session, name, plane, "chain")?)?;
+    Ok(number)
+}
+
+/// Syncs the folder of these files.
+pub(super) fn sync(session: Session<'_>, file: &Path) -> Outcome {
+    let folder = file.parent().unwrap_or_else(|| Path::new("."));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| files::cannot_write(session.screen.lang, folder, &error))
+}
+
 /// The first number that no file has.
-pub(super) fn next(session: Session<'_>, name: &str, plane: Plane) -> Result<u32, Failure> {
+fn next(session: Session<'_>, name: &str, plane: Plane) -> Result<u32, Failure> {
     let mut number = 1;
     while file(session, name, plane, number, "chain")?.exists()
         || file(session, name, plane, number, "key.pem")?.exists()

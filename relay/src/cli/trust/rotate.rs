@@ -69,7 +69,7 @@ fn rotate<P: OnPlane>(session: Session<'_>, args: &TrustRotate) -> Outcome {
     };
     files::replace_public(lang, &files.next_chain, &files::chain_text(&chain))?;
     let queue = send_queue::<P>(session, args, &old)?;
-    let number = files.keep_old(session, &args.name, P::PLANE, &old)?;
+    let number = former::keep(session, &args.name, P::PLANE, old.chain().leaf().id())?;
     files.put_in_place(session)?;
     if let Some(queue) = queue {
         let aside = queue.with_extension(number.to_string());
@@ -124,31 +124,6 @@ impl Files {
         Ok(leaf.is_some_and(|leaf| leaf.claims().subject == *next.public()))
     }
 
-    /// Gives the old key and chain a second name under a number, which it returns. The same again after a crash.
-    fn keep_old(
-        &self,
-        session: Session<'_>,
-        name: &str,
-        plane: Plane,
-        old: &Identity,
-    ) -> Result<u32, Failure> {
-        let lang = session.screen.lang;
-        let last = former::all(session, name, plane)?.pop();
-        if let Some(last) = last.filter(|last| last.credential == old.chain().leaf().id()) {
-            return Ok(last.number);
-        }
-        let number = former::next(session, name, plane)?;
-        // The chain last: by it a former key is known to be whole.
-        for (from, what) in [(&self.key, "key.pem"), (&self.public, "pub.pem"), (&self.chain, "chain")] {
-            let to = former::file(session, name, plane, number, what)?;
-            if from.exists() {
-                fs::hard_link(from, &to).map_err(|error| files::cannot_write(lang, &to, &error))?;
-            }
-        }
-        self.sync(session)?;
-        Ok(number)
-    }
-
     fn put_in_place(&self, session: Session<'_>) -> Outcome {
         let lang = session.screen.lang;
         let steps =
@@ -158,13 +133,7 @@ impl Files {
                 fs::rename(from, to).map_err(|error| files::cannot_write(lang, to, &error))?;
             }
         }
-        self.sync(session)
-    }
-
-    fn sync(&self, session: Session<'_>) -> Outcome {
-        let folder = self.key.parent().unwrap_or_else(|| Path::new("."));
-        let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| files::cannot_write(session.screen.lang, folder, &error))
+        former::sync(session, &self.key)
     }
 }
 
