@@ -95,7 +95,8 @@ pub(super) fn publish_failed(lang: Lang, error: &PublishError) -> Failure {
         PublishError::TooLarge { .. } => Failure::refused(lang, &Refusal::from(Code::MessageTooLarge)),
         PublishError::NotSent(link) => link_failed(lang, link),
         PublishError::Unknown { message } => Failure::new(Exit::Partial, lang.fate_unknown(message.id())),
-        other => Failure::new(Exit::Failure, other.to_string()),
+        // The command has looked at what it replaces before it signs.
+        other @ (PublishError::Replaces(_) | _) => Failure::new(Exit::Failure, other.to_string()),
     }
 }
 

@@ -70,6 +70,28 @@ fn the_holder_ends_a_key_of_its_own_and_nobody_ends_one_beside_or_above() {
 }
 
 #[test]
+fn whoever_is_revoked_himself_is_told_so_and_that_somebody_else_can_carry_it() {
+    let place = Place::new();
+    let _relay = place.relay();
+    place.vigie(&["trust", "revoke", "field", "--as", "field", "--from", "2h"]).ended(0);
+    let again = ["trust", "revoke", "field", "--as", "field", "--from", "3h"];
+    // Once the one in force was called NOT REVOKED THERE, and the reason was not told.
+    let shut_out = place.vigie(&again).ended(5);
+    assert_eq!(shut_out.out.matches("NOT REVOKED THERE").count(), 1, "the new one alone: {shut_out:?}");
+    assert_eq!(shut_out.out.matches("NOT KNOWN THERE").count(), 1, "{shut_out:?}");
+    assert!(shut_out.err.contains("does not let this identity in"), "{shut_out:?}");
+    assert!(shut_out.err.contains("vigie trust send FILE --as NAME"), "{shut_out:?}");
+    let french = place.vigie(&[&again[..], &["--lang", "fr", "--json"]].concat()).ended(5);
+    assert!(french.err.contains("n'accepte pas cette identité"), "{french:?}");
+    let told = french.objects();
+    let fates: Vec<_> = of_type(&told, "not_revoked").iter().map(|one| one["fate"].clone()).collect();
+    assert_eq!(fates, ["unknown", "unknown", "refused"], "{told:?}");
+    let send = place.vigie(&["trust", "send", "--as", "field"]).ended(5);
+    assert!(!send.out.contains("NOT REVOKED THERE"), "{send:?}");
+    assert!(send.err.contains("does not let this identity in"), "{send:?}");
+}
+
+#[test]
 fn a_credential_alone_ends_by_its_id_and_its_key_is_certified_anew() {
     let place = Place::new();
     let _relay = place.relay();
@@ -129,7 +151,7 @@ fn relays_that_were_away_are_sent_what_they_lack_in_order() {
     assert_eq!(of_type(&told, "not_revoked").len(), 2, "{told:?}");
     assert!(part.err.contains("NOT every relay"), "{part:?}");
     let none = place.vigie(&["trust", "send", "--as", "nation", "--wait", "2s"]).ended(8);
-    assert!(none.out.contains("NOT REVOKED THERE"), "{none:?}");
+    assert!(none.out.contains("NOT KNOWN THERE") && !none.out.contains("NOT REVOKED THERE"), "{none:?}");
     place.vigie(&["journal", "new", &place.path("second")]).ended(0);
     let _second = place.start("second.toml", &away.to_string());
     let sent = place.vigie(&["trust", "send", "--as", "nation", "--json"]).ended(0).objects();

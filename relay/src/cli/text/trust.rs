@@ -39,6 +39,16 @@ sentences! {
         "chaque relais a les {count} révocation(s) signée(s) ici";
     revoked_word() "REVOKED", "RÉVOQUÉ";
     not_revoked_word() "NOT REVOKED THERE", "NON RÉVOQUÉ LÀ";
+    maybe_revoked_word() "NOT KNOWN THERE", "NON SU LÀ";
+    revocation_not_asked(why) "signed before; the relay did not tell whether it has it: {why}",
+        "signée auparavant ; le relais n'a pas dit s'il l'a : {why}";
+    revoker_shut_out(relay, why)
+        "{relay} does not let this identity in, so it judged nothing of what it signed: {why}. Somebody else can carry it: \
+         the same command with --out FILE, then vigie trust send FILE --as NAME. Of one who is revoked a relay takes only what \
+         ends his own key, from an earlier moment",
+        "{relay} n'accepte pas cette identité et n'a donc rien jugé de ce qu'elle a signé : {why}. Un autre peut le porter : la \
+         même commande avec --out FICHIER, puis vigie trust send FICHIER --as NOM. De qui est révoqué, un relais ne prend que \
+         ce qui met fin à sa propre clé, à partir d'un moment antérieur";
     revoked_at(relay, time, id) "{relay}  since {time}  {id}", "{relay}  depuis le {time}  {id}";
     revocation_fate_unknown(why) "sent, but no answer came: {why}", "envoyé, mais sans réponse : {why}";
     revoked_everywhere() "it holds at every relay of this context", "elle vaut à chaque relais de ce contexte";

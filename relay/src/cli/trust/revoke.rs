@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use vigie_client::{
-    Client, ClientConfig, Exercise, Identity, Live, OnPlane, RevocationsAt, RevokeError, RevokedAt,
+    Client, ClientConfig, Exercise, Identity, Live, OnPlane, RelayUrl, RevocationsAt, RevokeError, RevokedAt,
 };
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::Plane;
+use vigie_proto::refusal::Refusal;
 use vigie_proto::revocation::{self, InForce, Reason, Revocation, Statement, Target, VerifiedRevocation};
 use vigie_proto::time::Timestamp;
 
@@ -118,7 +119,7 @@ pub(super) fn end<P: OnPlane>(
     let signed = verified.revocation();
     let list = lacking(kept, &known, Some(signed));
     let outcome = send_all(session, client, &list, client.config().identity.chain())?;
-    tell_answers(session, &list, &outcome, Some(signed))
+    tell_answers(session, &list, &outcome, Some(signed), &known)
 }
 
 fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
@@ -137,7 +138,7 @@ fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
         if !others.is_empty() {
             let list: Vec<_> = others.iter().map(|one| Revocation::clone(one.revocation())).collect();
             let outcome = session.block_on(async { Ok(client.revoke(&others).await) })?;
-            return tell_answers(session, &list, &outcome, None);
+            return tell_answers(session, &list, &outcome, None, &[]);
         }
     }
     let known = session.block_on(async { Ok(client.revocations().await) })?;
@@ -147,7 +148,7 @@ fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
         return Ok(());
     }
     let outcome = send_all(session, &client, &list, by.chain())?;
-    tell_answers(session, &list, &outcome, None)
+    tell_answers(session, &list, &outcome, None, &known)
 }
 
 /// Sends what was signed under this chain.
@@ -184,7 +185,7 @@ fn last_number(known: &[RevocationsAt], by: &Identity) -> u64 {
 
 /// What was signed here and is not known to be at every relay, and the new one.
 fn lacking(kept: &Kept, known: &[RevocationsAt], new: Option<&Revocation>) -> Vec<Revocation> {
-    // A relay that does not answer cannot be told apart from one that lacks it.
+    // A relay that does not tell is given all; that it lacks them is not said of it.
     let has = |at: &RevocationsAt, one: &Revocation| {
         at.given.as_ref().is_ok_and(|given| given.iter().any(|it| it.verified.revocation().id() == one.id()))
     };
@@ -250,16 +251,19 @@ fn tell(session: Session<'_>, meant: &Meant, signed: &Revocation) -> Outcome {
     screen.line(&lang.revocation_says(what, holder, time::date(statement.from), signed.id()))
 }
 
-/// Tells what each relay said, and ends the command by it.
+/// Tells what each relay said, and ends the command by it. `known` is what the relays told before of what they have: where
+/// one did not, what is not new may be in force there.
 fn tell_answers(
     session: Session<'_>,
     sent: &[Revocation],
     outcome: &[RevokedAt],
     new: Option<&Revocation>,
+    known: &[RevocationsAt],
 ) -> Outcome {
     let (screen, lang) = (session.screen, session.screen.lang);
     let (mut done, mut refused, mut open) = (0_usize, 0_usize, 0_usize);
     for at in outcome {
+        let untold = known.iter().any(|known| known.relay == at.relay && known.given.is_err());
         for (one, answer) in sent.iter().zip(&at.answers) {
             // What was signed before is told only where it changes something.
             let is_new = new.is_none_or(|new| new.id() == one.id());
@@ -283,10 +287,14 @@ fn tell_answers(
                         RevokeError::Refused(_) => {}
                         RevokeError::NotSent(_) | RevokeError::Unknown(_) | _ => open += 1,
                     }
-                    tell_failure(screen, at, one, error)?;
+                    let may_hold = untold && new.is_none_or(|new| new.id() != one.id());
+                    tell_failure(screen, at, one, error, may_hold)?;
                 }
             }
         }
+    }
+    for (relay, refusal) in shut_out(known) {
+        screen.warn(&lang.revoker_shut_out(relay, refusal_text(lang, refusal)));
     }
     match (done, refused, open) {
         (_, 0, 0) => {
@@ -299,7 +307,22 @@ fn tell_answers(
     }
 }
 
-fn tell_failure(screen: &Screen, at: &RevokedAt, one: &Revocation, error: &RevokeError) -> Outcome {
+/// The relays that do not let this identity in, and why: they judged nothing of what it signed.
+fn shut_out(known: &[RevocationsAt]) -> impl Iterator<Item = (&RelayUrl, &Refusal)> {
+    known.iter().filter_map(|at| match &at.given {
+        Err(RevokeError::Refused(refusal)) => Some((&at.relay, refusal)),
+        Ok(_) | Err(_) => None,
+    })
+}
+
+/// `may_hold`: it was signed before, and this relay did not tell whether it has it.
+fn tell_failure(
+    screen: &Screen,
+    at: &RevokedAt,
+    one: &Revocation,
+    error: &RevokeError,
+    may_hold: bool,
+) -> Outcome {
     let lang = screen.lang;
     let (fate, code, why) = match error {
         RevokeError::Refused(refusal) => ("refused", Some(refusal.code), refusal_text(lang, refusal)),
@@ -307,13 +330,21 @@ fn tell_failure(screen: &Screen, at: &RevokedAt, one: &Revocation, error: &Revok
         RevokeError::Unknown(link) => ("unknown", None, escape(&lang.link_error(link))),
         other => ("unknown", None, escape(&other.to_string())),
     };
+    let fate = if may_hold { "unknown" } else { fate };
     if screen.json {
         return screen.object(&serde_json::json!({
             "type": "not_revoked", "relay": at.relay.to_string(), "revocation": one.id(), "fate": fate,
             "code": code, "why": why,
         }));
     }
-    let word = screen.paint(Tone::Bad, &lang.not_revoked_word());
-    let why = if fate == "unknown" { lang.revocation_fate_unknown(why) } else { why };
+    let (word, why) = match (may_hold, fate) {
+        (true, _) => {
+            (screen.paint(Tone::Caution, &lang.maybe_revoked_word()), lang.revocation_not_asked(why))
+        }
+        (false, "unknown") => {
+            (screen.paint(Tone::Bad, &lang.not_revoked_word()), lang.revocation_fate_unknown(why))
+        }
+        (false, _) => (screen.paint(Tone::Bad, &lang.not_revoked_word()), why),
+    };
     screen.line(&format!("{word}  {}  {}: {why}", at.relay, one.id()))
 }
