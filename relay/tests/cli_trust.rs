@@ -1,5 +1,6 @@
 //! `vigie trust`: ending keys, renewing them, and asking who may do what, as those who answer for it use it.
 #![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a reason that is new fails the test")]
 #![cfg(unix)]
 
 #[path = "cli_suite/support.rs"]
@@ -11,6 +12,8 @@ mod door;
 mod ends;
 #[path = "cli_trust/explain.rs"]
 mod explain;
+#[path = "cli_trust/files.rs"]
+mod files;
 #[path = "cli_trust/list.rs"]
 mod list;
 #[path = "cli_trust/lost.rs"]
