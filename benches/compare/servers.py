@@ -32,6 +32,7 @@ RELAY_SETTINGS = """publishes_per_credential_max = 1000000
 publishes_max = 1000000
 connections_max = 20000
 connections_per_address_max = 20000
+sessions_per_key_max = 20000
 strangers_per_address_max = 1024
 """
 

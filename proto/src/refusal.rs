@@ -286,6 +286,9 @@ codes! {
     TooManyStrangers "too_many_strangers" Close(1013), true,
         "Too many connections that have not logged in, and this one had waited longest: connect again, and log in at once.",
         "Trop de connexions qui ne se sont pas authentifiées, et celle-ci attendait depuis le plus longtemps : reconnectez-vous, et authentifiez-vous aussitôt.";
+    TooManySessions "too_many_sessions" Close(1013), true,
+        "There are as many sessions of this key as there may be, and this one was silent longest, or the relay is nearly full and this key has a session: connect again in a while.",
+        "Il y a autant de sessions de cette clé qu'il peut y en avoir, et celle-ci se taisait depuis le plus longtemps, ou le relais est presque plein et cette clé a une session : reconnectez-vous dans un moment.";
     TooManyConnections "too_many_connections" Http(503), true,
         "The relay serves as many connections as it may, in all or from this address: try again later or another relay.",
         "Le relais sert autant de connexions qu'il le peut, en tout ou de cette adresse : réessayez plus tard ou un autre relais.";

@@ -14,6 +14,7 @@ pub use crate::net::client_auth::ClientAuth;
 pub use crate::net::inlet::StrangerBytes;
 use crate::own_credential::OwnCredential;
 use crate::rates::{CHAINS_PER_CREDENTIAL, PUBLISHES_PER_CREDENTIAL};
+use crate::seats::SESSIONS_PER_KEY;
 use crate::sequencer::BYTES_IN_FORCE_MAX;
 
 /// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
@@ -50,12 +51,17 @@ pub struct RelayConfig {
     pub outbox_bytes_max: usize,
     /// Recent events kept by each worker, in bytes. Default 4 MiB.
     pub ring_bytes_max: usize,
-    /// Connections in all, logged in or not. Default 10,000; past it a newcomer gets 503.
+    /// Sessions in all. Default 10,000; past it a newcomer gets 503. The last sixteenth, 256 at most, is kept for keys that
+    /// have none, half of it for those who may delegate: others get `too_many_sessions`. Those who have not logged in are
+    /// bounded beside it ([`strangers_max`](Self::strangers_max)).
     pub connections_max: usize,
     /// The same for one address (IPv6: a /64), logged in or not. Default 5,000, half of all: no one address keeps out the
     /// others, and the phones of a town behind their operator's few addresses have room. As many as
     /// [`connections_max`](Self::connections_max) where all clients come through one address. Past it a newcomer gets 503.
     pub connections_per_address_max: usize,
+    /// Sessions of one key. Default [`SESSIONS_PER_KEY`], 128: a control room whose consoles share a credential. One more
+    /// takes the place of the one that was silent longest, which ends with `too_many_sessions`.
+    pub sessions_per_key_max: usize,
     /// From accept to log-in, TLS and upgrade included. Default 10 s, for a phone on a bad network; past it the connection
     /// ends, with `login_timeout` where it can be told.
     pub login_timeout: Duration,
@@ -129,6 +135,7 @@ impl RelayConfig {
             ring_bytes_max: 4 * 1024 * 1024,
             connections_max: 10_000,
             connections_per_address_max: 5_000,
+            sessions_per_key_max: SESSIONS_PER_KEY,
             login_timeout: LOGIN_TIMEOUT,
             subscriptions_max: SUBSCRIPTIONS_MAX,
             mark_interval_max: MARK_INTERVAL_MAX,

@@ -21,6 +21,7 @@ pub mod sequencer;
 pub mod journal;
 pub mod clock;
 pub mod rates;
+pub mod seats;
 pub mod own_credential;
 pub mod trust;
 pub mod health;

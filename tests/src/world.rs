@@ -302,6 +302,7 @@ impl World {
         let mut config = RelayConfig::new(names(), self.tls_chain.clone(), key, self.roots(), journal);
         (config.publishes_per_credential_max, config.publishes_max) = (1_000_000, Some(4_000_000));
         config.chains_per_credential_max = 1_000_000;
+        config.sessions_per_key_max = 1_000_000;
         config
     }
 

@@ -66,6 +66,7 @@ settings! {
     ring_bytes_max: Option<usize>,
     connections_max: Option<usize>,
     connections_per_address_max: Option<usize>,
+    sessions_per_key_max: Option<usize>,
     login_timeout: Option<String>,
     subscriptions_max: Option<usize>,
     mark_interval_max: Option<String>,

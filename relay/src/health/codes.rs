@@ -107,6 +107,10 @@ codes! {
         RevocationsFull = "revocations_full",
             "more than nine tenths of the room for revocations is taken: soon only roots can revoke; look who issues them (`vigie journal export`) and revoke whoever floods",
             "plus des neuf dixièmes de la place pour les révocations sont pris : bientôt seules les racines pourront révoquer ; voyez qui les émet (« vigie journal export ») et révoquez qui inonde";
+        /// Nine tenths of the sessions that there may be are there.
+        ConnectionsFull = "connections_full",
+            "nine tenths of the sessions that may be there are: soon newcomers are sent away but for the last places, which are kept for those who have no session; revoke whoever fills it, or raise `connections_max`",
+            "les neuf dixièmes des sessions possibles sont prises : bientôt les nouveaux venus seront renvoyés, hormis aux dernières places, gardées pour qui n'a pas de session ; révoquez qui remplit le relais, ou relevez « connections_max »";
         /// A renewal that failed.
         CertificateRefused = "certificate_refused",
             "the new TLS certificate or key, or the new authority or list for clients, cannot be used, the one before stays; the relay's log says why",

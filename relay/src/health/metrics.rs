@@ -23,7 +23,11 @@ pub fn text(status: &Status) -> String {
     let suspect = u8::from(status.clock != ClockState::Ok);
     page.gauge("vigie_clock_suspect", "1 when the clock jumped and nothing is admitted.", suspect);
     page.gauge("vigie_connections", "Open connections, logged in or not.", status.connections);
-    page.gauge("vigie_connections_max", "Past so many a newcomer is sent away.", status.connections_max);
+    page.gauge(
+        "vigie_connections_max",
+        "Past so many sessions a newcomer is sent away.",
+        status.connections_max,
+    );
     let resting = sessions.logged_in.saturating_sub(sessions.live + sessions.behind);
     page.by_label(
         "vigie_sessions",

@@ -53,7 +53,7 @@ use crate::own_credential::SharedCredential;
 use crate::revocations::REVOCATIONS_MAX;
 use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::trust::{SharedRules, ending_roots};
-use crate::worker::{EndingIssuer, WorkerCounts};
+use crate::worker::{EndingIssuer, RefusalCounts, WorkerCounts};
 
 pub use codes::{Reason, Warning};
 use expiry::Validity;
@@ -196,14 +196,22 @@ impl Health {
         self.clock.steady()
     }
 
+    fn counted(&self) -> WorkerCounts {
+        self.workers.iter().map(|worker| worker.numbers()).fold(WorkerCounts::default(), Add::add)
+    }
+
+    /// What was refused since the start, by code.
+    pub(crate) fn refusals(&self) -> RefusalCounts {
+        self.counted().refusals
+    }
+
     /// How the relay is now.
     pub(crate) fn status(&self) -> Status {
         let facts = Facts { stopping: self.stopping.load(Ordering::Relaxed), ended: *self.ended.borrow() };
         let now = self.now();
         let clock = if self.clock.admission().is_ok() { ClockState::Ok } else { ClockState::Suspect };
         let numbers = self.journal.numbers();
-        let workers =
-            self.workers.iter().map(|worker| worker.numbers()).fold(WorkerCounts::default(), Add::add);
+        let workers = self.counted();
         let (damage, damage_left_out) = self.damage();
         let shown = self.tls.shown();
         let clients = shown.clients.as_deref();
@@ -233,7 +241,7 @@ impl Health {
                 relay: workers.held_back.relay,
             },
             connections: self.connections.count() as u64,
-            connections_max: self.connections.max() as u64,
+            connections_max: self.connections.sessions_max() as u64,
             strangers: StrangerStatus {
                 open: self.strangers.count() as u64,
                 max: self.strangers.max() as u64,

@@ -56,7 +56,7 @@ pub struct Status {
     pub held_back: HeldBackStatus,
     /// Connections that are open, logged in or not.
     pub connections: u64,
-    /// Past so many a newcomer is sent away.
+    /// Past so many that are logged in a newcomer is sent away.
     pub connections_max: u64,
     /// Of those, the ones that have not logged in.
     #[serde(default)]
@@ -294,6 +294,8 @@ impl Status {
         let clients = notice(&self.client_authority).max(notice(&self.client_list));
         let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
         let revocations_left = self.journal.revocations_max.saturating_sub(self.journal.revocations);
+        let sessions_left = self.connections_max.saturating_sub(self.sessions.logged_in);
+        let is_crowded = self.connections_max > 0 && sessions_left <= self.connections_max / 10;
         let starting = self.threads.iter().any(|thread| thread.silent_ms.is_none());
         let reasons = [
             (starting, Reason::Starting),
@@ -314,6 +316,7 @@ impl Status {
             (!self.journal.reserve_whole && !starting, Warning::ReserveUsed),
             // Messages are taken and given all the same: whoever fills it keeps nobody away from the relay.
             (revocations_left < self.journal.revocations_max / 10, Warning::RevocationsFull),
+            (is_crowded, Warning::ConnectionsFull),
             (self.certificate_refused, Warning::CertificateRefused),
             (self.roots_refused, Warning::RootsRefused),
             (certificate.is_warning(), Warning::CertificateEnds),

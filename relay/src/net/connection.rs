@@ -61,9 +61,10 @@ fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
 /// Serves a connection to its end. Each part of it is boxed, and gone before the next: a session keeps nothing of what
 /// TLS, HTTP and log-in took.
 pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
-    let Newcomer { stream, place, must_go, full, waiting, guard: _guard } = newcomer;
+    let Newcomer { stream, place, must_go, full, waiting, mut guard } = newcomer;
     let arrived = Arrived { stream, full, waiting };
     if let Some(entered) = Box::pin(enter(&local, arrived, place, must_go)).await {
+        guard.note_logged_in();
         Box::pin(talk(&local, entered)).await;
     }
 }

@@ -1,5 +1,8 @@
 //! How many connections are open, in all and from each address, and what becomes of one more.
 //!
+//! In all, sessions have a bound ([`Seats`]) and those who have not logged in another (`strangers.rs`): so who only
+//! knocks takes no seat, and who has seats leaves room to knock.
+//!
 //! The accepting thread asks for each newcomer; what it got is given back when the connection ends, on its worker. One
 //! short lock for each, none for a frame.
 
@@ -9,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::floods::Ended;
 use super::network::Network;
+use crate::seats::Seats;
 
 /// Past a bound a newcomer is told so, which takes a handshake; past so many times the bound it is dropped unheard.
 const TOLD_UP_TO: usize = 2;
@@ -19,12 +24,15 @@ struct Open {
     all: usize,
     /// Of each address that has any.
     networks: HashMap<Network, usize>,
+    /// Those that never logged in, since they were last taken.
+    ended: Ended,
 }
 
 /// Counts open connections, and tells a stopping relay when none is left.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    max: usize,
+    seats: Arc<Seats>,
+    strangers_max: usize,
     per_address_max: usize,
     open: Mutex<Open>,
     none_left: Condvar,
@@ -43,9 +51,10 @@ pub(crate) enum Entry {
 }
 
 impl Connections {
-    pub(crate) fn new(max: usize, per_address_max: usize) -> Self {
+    pub(crate) fn new(seats: Arc<Seats>, strangers_max: usize, per_address_max: usize) -> Self {
         Self {
-            max,
+            seats,
+            strangers_max,
             per_address_max,
             open: Mutex::default(),
             none_left: Condvar::new(),
@@ -62,9 +71,9 @@ impl Connections {
         self.open().all
     }
 
-    /// How many there may be.
-    pub(crate) const fn max(&self) -> usize {
-        self.max
+    /// How many sessions there may be.
+    pub(crate) fn sessions_max(&self) -> usize {
+        self.seats.max()
     }
 
     /// How many were dropped unheard, since the start.
@@ -75,22 +84,29 @@ impl Connections {
     /// Whether there is room for one more from this address.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Entry {
         let network = Network::of(address);
+        let seated = self.seats.taken();
         let mut open = self.open();
         let of_network = open.networks.get(&network).copied().unwrap_or_default();
-        let is_past = |times: usize| {
-            open.all >= times.saturating_mul(self.max)
-                || of_network >= times.saturating_mul(self.per_address_max)
-        };
-        let (is_full, is_far_past) = (is_past(1), is_past(TOLD_UP_TO));
+        let is_past = |times: usize| of_network >= times.saturating_mul(self.per_address_max);
+        let is_full = is_past(1) || seated >= self.seats.max();
+        // A stranger that has to go for another takes its time to.
+        let all_max = self.seats.max().saturating_add(self.strangers_max).saturating_mul(TOLD_UP_TO);
+        let is_far_past = is_past(TOLD_UP_TO) || open.all >= all_max;
         if is_far_past {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            open.ended.note(network);
             return Entry::Dropped;
         }
         open.all += 1;
         open.networks.insert(network, of_network + 1);
         drop(open);
-        let guard = ConnectionGuard { connections: Arc::clone(self), network };
+        let guard = ConnectionGuard { connections: Arc::clone(self), network, logged_in: false };
         if is_full { Entry::Told(guard) } else { Entry::Served(guard) }
+    }
+
+    /// Those that ended before they had logged in, since this was last called.
+    pub(super) fn take_ended(&self) -> Ended {
+        std::mem::take(&mut self.open().ended)
     }
 
     /// Waits until none is open, at most this long; how many are open then.
@@ -105,12 +121,23 @@ impl Connections {
 pub(crate) struct ConnectionGuard {
     connections: Arc<Connections>,
     network: Network,
+    logged_in: bool,
+}
+
+impl ConnectionGuard {
+    /// It is no stranger.
+    pub(crate) const fn note_logged_in(&mut self) {
+        self.logged_in = true;
+    }
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut open = self.connections.open();
         open.all = open.all.saturating_sub(1);
+        if !self.logged_in {
+            open.ended.note(self.network);
+        }
         if let Some(of_network) = open.networks.get_mut(&self.network) {
             *of_network -= 1;
             if *of_network == 0 {
@@ -127,13 +154,17 @@ impl Drop for ConnectionGuard {
 mod tests {
     use super::*;
 
+    fn connections(sessions: usize, per_address: usize) -> Arc<Connections> {
+        Arc::new(Connections::new(Arc::new(Seats::new(sessions, sessions)), 1, per_address))
+    }
+
     fn enter(connections: &Arc<Connections>, address: &str) -> Entry {
         connections.enter(address.parse().unwrap())
     }
 
     #[test]
     fn one_address_is_told_and_then_dropped_while_others_are_served() {
-        let connections = Arc::new(Connections::new(100, 2));
+        let connections = connections(100, 2);
         let mut held = Vec::new();
         for _ in 0..2 {
             let Entry::Served(guard) = enter(&connections, "192.0.2.1") else { panic!("there is room") };
@@ -155,7 +186,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_ipv6_network_are_one() {
-        let connections = Arc::new(Connections::new(100, 1));
+        let connections = connections(100, 1);
         let _held = enter(&connections, "2001:db8::1");
         assert!(matches!(enter(&connections, "2001:db8::2"), Entry::Told(_)));
         assert!(matches!(enter(&connections, "2001:db8:0:1::1"), Entry::Served(_)));
@@ -163,9 +194,9 @@ mod tests {
 
     #[test]
     fn all_addresses_together_are_bounded() {
-        let connections = Arc::new(Connections::new(1, 5));
-        let _held = enter(&connections, "192.0.2.1");
-        let _told = enter(&connections, "192.0.2.2");
+        let connections = connections(0, 5);
+        let told = ["192.0.2.1", "192.0.2.2"].map(|address| enter(&connections, address));
+        assert!(told.iter().all(|entry| matches!(entry, Entry::Told(_))), "there is no seat: {told:?}");
         assert!(matches!(enter(&connections, "192.0.2.3"), Entry::Dropped));
         assert_eq!(connections.wait_until_none(Duration::ZERO), 2);
     }

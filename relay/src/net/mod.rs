@@ -6,13 +6,14 @@
 //! session. What comes in is looked at one by one below the WebSocket (`gate.rs`, `frame_head.rs`), what goes out is
 //! batched and written past it (`writer.rs`, `batch.rs`). Until log-in one deadline covers all of it,
 //! and below TLS the bytes are counted (`inlet.rs`).
-//! What is costly is spread over turns (`turns.rs`). Nothing here decides anything about messages.
+//! What a flood looks like is told to the log (`floods.rs`). What is costly is spread over turns (`turns.rs`). Nothing here decides anything about messages.
 
 pub(crate) mod accept;
 pub mod batch;
 pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod driver;
+pub(crate) mod floods;
 pub(crate) mod frame_head;
 pub(crate) mod gate;
 pub(crate) mod inlet;

@@ -15,4 +15,9 @@ impl Network {
             v4 @ IpAddr::V4(_) => Self(v4),
         }
     }
+
+    /// The lowest address of it.
+    pub(super) const fn address(self) -> IpAddr {
+        self.0
+    }
 }

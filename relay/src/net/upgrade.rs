@@ -88,13 +88,25 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     .await;
     if let Err(error) = served {
         tracing::debug!(%error, "no upgrade");
-        rules.unreadable.set(rules.unreadable.get() + u64::from(error.is_parse()));
+        if is_too_much(&error) {
+            rules.refused.borrow_mut().note(Code::TooManyBytes);
+        } else {
+            rules.unreadable.set(rules.unreadable.get() + u64::from(error.is_parse()));
+        }
     }
     let answer = answer?;
     let parts = connection.into_parts();
     // Copied: a few bytes, or none, would hold the whole buffer of HTTP.
     let read_ahead = Bytes::copy_from_slice(&parts.read_buf);
     Some(Upgraded { stream: parts.io.into_inner(), read_ahead, answer })
+}
+
+/// Whether the stranger sent more than it may: what the inlet below TLS says, as hyper passes it on.
+fn is_too_much(error: &hyper::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::QuotaExceeded)
 }
 
 fn judge<'a>(

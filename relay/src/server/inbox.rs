@@ -43,6 +43,8 @@ pub(crate) enum Letter {
     Reply(Box<Result<ReadReply, (SessionId, ReadError)>>),
     /// The reach of a message of this worker's author.
     Reach(ReachReport),
+    /// The seat of this session went to a newcomer of its key.
+    Unseated(SessionId),
     /// Judge by these from now on.
     Rules(Arc<Rules>),
     /// Tell the operators' door under which chains sessions are logged in.

@@ -7,11 +7,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vigie_proto::revocation::Target;
+
 use super::inbox::{Inbox, Letter};
 use super::submissions::Submitted;
 use crate::clock::Clock;
 use crate::health::JournalWatch;
 use crate::journal::{JournalError, Storage};
+use crate::revocations::StoredRevocation;
 use crate::sequencer::{Committed, Sequencer, Submission};
 use crate::sync::mpsc::RecvTimeoutError;
 
@@ -40,6 +43,9 @@ const SYNCS_WITHOUT_REST_MAX: u32 = 256;
 /// that the journal shrinks also where publishes never pause.
 const WRITTEN_WITHOUT_REST_MAX: usize = 1024 * 1024;
 
+/// Lines of the log for the revocations of one sync: who revokes a hundred at once needs no line for each.
+const REVOCATIONS_TOLD_MAX: usize = 16;
+
 /// Runs until the queue ends.
 ///
 /// # Errors
@@ -60,7 +66,9 @@ pub(crate) fn run<S: Storage>(
                 let committed = sequencer.commit(gather(first, queue), clock.admission())?;
                 watch.settled(&sequencer, &committed);
                 written_without_rest += written(&committed);
+                let revocations = committed.revocations.clone();
                 tell(committed, inboxes);
+                revocations.iter().for_each(|admitted| note(admitted));
                 // What asks the disk for sizes now and then does not stand between a sync and its receipts.
                 watch.look(&sequencer);
                 (wait, retain_at) = (REST_AFTER, Instant::now());
@@ -121,6 +129,23 @@ fn gather(mut batch: Vec<Submission>, queue: &Submitted) -> Vec<Submission> {
 fn written(committed: &Committed) -> usize {
     let events = committed.batch.iter().flat_map(|batch| &batch.events);
     events.map(|(event, _)| event.frame.len()).sum()
+}
+
+/// Says in the log who revoked whom: ids and a plane, nothing that a person wrote.
+fn note(admitted: &[Arc<StoredRevocation>]) {
+    for one in admitted.iter().take(REVOCATIONS_TOLD_MAX) {
+        let revocation = one.in_force.revocation();
+        let (id, issuer) = (revocation.id(), revocation.issuer());
+        let (target, plane) = (revocation.statement().target, one.plane().as_str());
+        let (kind, target) = match target {
+            Target::Credential(id) => ("credential", id.to_string()),
+            Target::Key(id) => ("key", id.to_string()),
+        };
+        tracing::info!(revocation = %id, %issuer, kind, target, plane, "a revocation was admitted");
+    }
+    if let Some(more) = admitted.len().checked_sub(REVOCATIONS_TOLD_MAX).filter(|more| *more > 0) {
+        tracing::info!(more, "more revocations were admitted with these");
+    }
 }
 
 /// Receipts first, then the events: both wait in the same inbox, so an author reads its receipt before its own event.

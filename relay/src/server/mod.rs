@@ -36,10 +36,12 @@ use crate::journal::{DamagedRange, DirStorage, JournalError, Recovery, Storage};
 use crate::net::accept::accept;
 use crate::net::client_auth::Clients;
 use crate::net::connections::Connections;
+use crate::net::floods;
 use crate::net::strangers::Strangers;
 use crate::net::tls::{Shown, Tls};
 use crate::own_credential::SharedCredential;
 use crate::rates::Rates;
+use crate::seats::Seats;
 use crate::sequencer::Sequencer;
 use crate::server::submissions::Submitted;
 use crate::sync::mpsc::{Receiver, sync_channel};
@@ -157,13 +159,15 @@ impl Relay {
         let (stop_accepting, stop) = watch::channel(false);
         let (fail, failed) = watch::channel(false);
         let retry_hint = config.retry_hint;
-        let connections = Connections::new(config.connections_max, config.connections_per_address_max);
+        let seats = Arc::new(Seats::new(config.connections_max, config.sessions_per_key_max));
+        let (strangers_max, of_address) = (config.strangers_max, config.connections_per_address_max);
+        let connections = Connections::new(Arc::clone(&seats), strangers_max, of_address);
         let own = SharedCredential::new(config.relay_credential.take());
         let strangers = Arc::new(Strangers::new(config.strangers_max, config.strangers_per_address_max));
         let (health_listener, folder) = (config.health.take(), DirStorage::open(&config.journal).ok());
         let journal_folder = config.operators_door.then(|| config.journal.clone());
         let Assembled { sequencer, submissions, reads, parts, clock, syncs, tls, rules } =
-            assemble(config, own.clone())?;
+            assemble(config, own.clone(), seats)?;
         let log = sequencer.log();
         let connections = Arc::new(connections);
         let health = Arc::new(Health::new(Origin {
@@ -192,9 +196,16 @@ impl Relay {
         let watched = (Arc::clone(&health), folder);
         let journal = spawn_journal(sequencer, submissions, inboxes.clone(), clock, &fail, watched)?;
         let (letters, counted) = (inboxes.clone(), Arc::clone(&connections));
+        let (watched, counts) = (Arc::clone(&connections), Arc::clone(&health));
         others.push(spawn("accept", &fail, move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(accept(listener, letters, counted, strangers, stop))
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    ended = accept(listener, letters, counted, strangers, stop) => ended,
+                    () = floods::watch(&watched, || counts.refusals()) => Ok(()),
+                }
+            })
         })?);
         let journal = Some(journal);
         // Without it the relay is as good: alerts do not wait for someone who wants to know how they go.
@@ -325,7 +336,7 @@ struct Assembled {
     rules: SharedRules,
 }
 
-fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, RelayError> {
+fn assemble(config: RelayConfig, own: SharedCredential, seats: Arc<Seats>) -> Result<Assembled, RelayError> {
     // Where something else ends TLS in front of the relay, its certificate is seen by that alone.
     let names = if config.unbound_passes { Vec::new() } else { config.names.clone() };
     let clients = config.client_auth.as_ref().map(Clients::new).transpose()?.map(Arc::new);
@@ -359,6 +370,7 @@ fn assemble(config: RelayConfig, own: SharedCredential) -> Result<Assembled, Rel
             relay: own,
             outbox_bytes_max: config.outbox_bytes_max,
             ring_bytes_max: config.ring_bytes_max,
+            seats,
             rates: Arc::new(Rates::new(
                 config.publishes_per_credential_max,
                 config.chains_per_credential_max,

@@ -29,6 +29,7 @@ use crate::net::tls::Tls;
 use crate::net::turns::Turns;
 use crate::net::upgrade::UpgradeRules;
 use crate::revocations::StoredRevocations;
+use crate::seats::Sitter;
 use crate::sequencer::Answer;
 use crate::sync::mpsc::{SyncSender, TrySendError};
 #[cfg(all(test, feature = "model"))]
@@ -212,6 +213,7 @@ impl Local {
             Letter::Jump(head) => self.with(|worker| worker.handle_jump(head)),
             Letter::Reply(reply) => self.with(|worker| worker.handle_reply(*reply)),
             Letter::Reach(report) => self.with(|worker| worker.handle_reach(&report)),
+            Letter::Unseated(id) => self.with(|worker| worker.handle_unseated(id, self.clock.steady())),
             Letter::Rules(rules) => self.with(|worker| worker.handle_rules(rules, self.clock.steady())),
             // Who asked may have gone; it makes room for an answer of each worker.
             Letter::Chains(tell) => drop(tell.try_send(self.worker.borrow().chains())),
@@ -277,6 +279,7 @@ impl Local {
                 self.worker.borrow_mut().handle_reach(&report);
             }
             Effect::Reach(report) => self.inboxes[report.author.worker].put(Letter::Reach(report)),
+            Effect::Unseat(Sitter { worker, session }) => self.inboxes[worker].put(Letter::Unseated(session)),
         }
     }
 

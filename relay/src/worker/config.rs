@@ -7,6 +7,7 @@ use vigie_proto::session::relay::Rules;
 
 use crate::own_credential::SharedCredential;
 use crate::rates::Rates;
+use crate::seats::Seats;
 
 /// What a worker is made of; the same for all of a relay but `index`.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct WorkerConfig {
     pub in_flight_max: usize,
     /// How fast publishes may come, over all workers. Default without limits.
     pub rates: Arc<Rates>,
+    /// Who has a session, over all workers. Default without limits.
+    pub seats: Arc<Seats>,
 }
 
 impl WorkerConfig {
@@ -42,6 +45,7 @@ impl WorkerConfig {
             ring_bytes_max: 4 * 1024 * 1024,
             in_flight_max: 32,
             rates: Arc::new(Rates::unlimited()),
+            seats: Arc::new(Seats::unlimited()),
         }
     }
 }

@@ -20,7 +20,7 @@ impl Worker {
     /// other sign of life.
     pub fn handle_pong(&mut self, id: SessionId, number: u64, now: Timestamp) {
         if let Some(session) = self.session(id) {
-            session.last_heard = now;
+            session.note_heard(now);
             session.come_through = session.come_through.max(number.min(session.outbox.given()));
         }
     }

@@ -47,6 +47,7 @@ use crate::event::{Event, Position, ReachReport, SharedBatch};
 use crate::revocations::StoredRevocations;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
+use crate::seats::Sitter;
 use crate::sequencer::Submission;
 use crate::slab::Slab;
 #[cfg(feature = "model")]
@@ -65,6 +66,7 @@ use session::{Session, Stage};
 
 /// A session of one worker. The generation tells it from an earlier one at the same index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(Default))]
 pub struct SessionId {
     index: usize,
     generation: u64,
@@ -88,6 +90,8 @@ pub enum Effect {
     Read(ReadRequest),
     /// Bring it to the author's worker, [`Worker::handle_reach`].
     Reach(ReachReport),
+    /// Bring it to that worker, [`Worker::handle_unseated`].
+    Unseat(Sitter),
 }
 
 /// See the module's documentation.

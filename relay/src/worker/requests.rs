@@ -18,6 +18,7 @@ use super::session::{Stage, Standing, Subscription, UNANSWERED_MAX};
 use super::{Effect, SessionId, Worker};
 use crate::event::ReachReport;
 use crate::rates::Held;
+use crate::seats::Sitter;
 use crate::sequencer::{Answer, Statement, StatementId, Submission, Ticket};
 
 /// Holds a frame that brings a chain to its rate, before any of its links is checked.
@@ -58,13 +59,13 @@ impl Worker {
         let verdicts = Arc::clone(&self.verdicts);
         let verdicts = Counted { verdicts: &*verdicts, missed: Cell::new(0) };
         let Some(session) = self.session(id) else { return 0 };
-        session.last_heard = now;
+        session.note_heard(now);
         match std::mem::replace(&mut session.stage, Stage::Closing) {
             Stage::Closing => {}
             Stage::AwaitLogin(state) => {
                 let rules = &self.config.rules;
                 match state.handle_frame(text, rules, &verdicts, &*self.revocations, now) {
-                    Ok(state) => self.welcome(id, state, now),
+                    Ok(state) => self.seat(id, state, now),
                     Err(rejection) => self.reject(id, &rejection),
                 }
             }
@@ -86,6 +87,27 @@ impl Worker {
             }
         }
         verdicts.missed.get()
+    }
+
+    /// Its proof is good: a seat for it, in the place of another one of its key where that must be.
+    fn seat(&mut self, id: SessionId, state: vigie_proto::session::relay::LoggedIn, now: Timestamp) {
+        let sitter = Sitter { worker: self.config.index, session: id };
+        match self.config.seats.enter(state.chain(), sitter, now) {
+            Ok((seat, goes)) => {
+                let Some(session) = self.session(id) else { return };
+                session.seat = Some(seat);
+                self.effects.extend(goes.map(Effect::Unseat));
+                self.welcome(id, state, now);
+            }
+            Err(refusal) => self.reject(id, &refusal.into()),
+        }
+    }
+
+    /// Its seat went to a newcomer of its key: it is told and closed, and given nothing of what waits.
+    pub fn handle_unseated(&mut self, id: SessionId, now: Timestamp) {
+        self.last_now = now;
+        let detail = "a newer session of this key took its place";
+        self.end_at_once(id, &Refusal::new(Code::TooManySessions, detail));
     }
 
     fn welcome(&mut self, id: SessionId, state: vigie_proto::session::relay::LoggedIn, now: Timestamp) {

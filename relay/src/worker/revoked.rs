@@ -47,6 +47,7 @@ impl Worker {
     /// Costs a few comparisons for each session and revocation, and no signature.
     pub fn handle_revocations(&mut self, new: &[Arc<StoredRevocation>], now: Timestamp) {
         self.last_now = now;
+        let mut ended = 0_u32;
         for id in self.all_sessions() {
             let Some(session) = self.session(id) else { continue };
             let Stage::LoggedIn(state) = &mut session.stage else {
@@ -67,7 +68,11 @@ impl Worker {
             if let Some((revocation, link)) = met {
                 let detail = format!("by revocation {revocation}");
                 self.end_at_once(id, &Refusal::new(Code::SessionRevoked, detail).by(link));
+                ended += 1;
             }
+        }
+        if ended > 0 {
+            tracing::info!(worker = self.config.index, ended, "sessions were ended by a revocation");
         }
     }
 

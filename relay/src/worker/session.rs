@@ -14,6 +14,7 @@ use crate::event::Position;
 use crate::rates::Pace;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
+use crate::seats::Seat;
 
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -69,6 +70,8 @@ pub(super) struct Session {
     pub(super) revocations_given: u64,
     /// How fast it may publish; without limits before log-in, when it publishes nothing.
     pub(super) pace: Pace,
+    /// Its seat, from its log-in until it is told to close.
+    pub(super) seat: Option<Seat>,
     /// Publishes that wait for the disk.
     pub(super) in_flight: usize,
     /// A page is being read for a subscription: one at a time, also when the subscription is replaced meanwhile.
@@ -107,6 +110,7 @@ impl Session {
             subscriptions: 0,
             revocations_given: 0,
             pace: Pace::default(),
+            seat: None,
             in_flight: 0,
             reading: false,
             reading_history: false,
@@ -120,6 +124,14 @@ impl Session {
             deadline,
             last_met: Sequence::START,
             woken: false,
+        }
+    }
+
+    /// Something came from the peer.
+    pub(super) fn note_heard(&mut self, now: Timestamp) {
+        self.last_heard = now;
+        if let Some(seat) = &self.seat {
+            seat.note_heard(now);
         }
     }
 
@@ -205,5 +217,6 @@ impl Session {
             self.closing_under = Some(Arc::clone(state.chain()));
         }
         self.subscription = None;
+        self.seat = None;
     }
 }

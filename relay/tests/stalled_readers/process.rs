@@ -42,7 +42,8 @@ impl Relay {
         let settings = place.join("vigie.toml");
         let text = std::fs::read_to_string(&settings).unwrap();
         // One that is started again would take the port of health that all others want.
-        let text = format!("{text}\n{more}\nhealth = {{ listen = \"off\" }}\n");
+        // All readers share a key.
+        let text = format!("{text}\n{more}\nsessions_per_key_max = 20000\nhealth = {{ listen = \"off\" }}\n");
         std::fs::write(&settings, text).unwrap();
         let (child, address) = run(&place, "127.0.0.1:0");
         Self { child, folder, address }

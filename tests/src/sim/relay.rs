@@ -464,6 +464,8 @@ impl SimRelay {
                     tally.reads_refused += 1;
                     self.workers[index].handle_unread(&request);
                 }
+                // Nothing here bounds the sessions of a key.
+                Effect::Unseat(_) => {}
                 Effect::Reach(report) => self.inboxes[report.author.worker].push_back(Letter::Reach(report)),
             }
         }

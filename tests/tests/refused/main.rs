@@ -19,6 +19,7 @@ mod attenuation;
 mod frame;
 mod line;
 mod message;
+mod seats;
 mod whole;
 mod parts;
 mod revoked;
@@ -68,6 +69,7 @@ tables! {
         messages_that_may_not_be_said_are_refused: message;
     }
     apart {
+        a_seat_that_goes_to_another_is_told: seats;
         time_and_room_that_run_out_are_told: whole;
         a_disk_that_fails_is_told: parts;
         bytes_that_are_no_frames_are_told: line;

@@ -136,6 +136,7 @@ impl Parts {
                 Effect::Submit(submission) => self.waiting.push(submission),
                 Effect::Reach(report) => self.worker.handle_reach(&report),
                 Effect::Wake(_) => {}
+                Effect::Unseat(sitter) => self.worker.handle_unseated(sitter.session, now()),
                 Effect::Read(request) => panic!("nobody is behind: {request:?}"),
             }
         }

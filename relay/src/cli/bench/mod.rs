@@ -59,6 +59,7 @@ fn raise(config: &mut RelayConfig) {
     config.publishes_per_credential_max = THROW_AWAY_RATE;
     config.publishes_max = Some(THROW_AWAY_RATE * EXERCISE_SHARE);
     config.connections_per_address_max = config.connections_max;
+    config.sessions_per_key_max = config.connections_max;
     config.strangers_per_address_max = config.strangers_max;
 }
 

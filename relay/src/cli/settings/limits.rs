@@ -54,6 +54,8 @@ impl Reading<'_> {
         config.connections_max = connections.unwrap_or(config.connections_max);
         let each = self.at_least("connections_per_address_max", file.connections_per_address_max, 1)?;
         config.connections_per_address_max = each.unwrap_or(config.connections_per_address_max);
+        let of_key = self.at_least("sessions_per_key_max", file.sessions_per_key_max, 1)?;
+        config.sessions_per_key_max = of_key.unwrap_or(config.sessions_per_key_max);
         self.strangers(file, config)?;
         self.sessions(file, config)?;
         self.rates(file, config)?;
@@ -195,6 +197,7 @@ mod tests {
             ("retry_hint = \"soon\"", "retry_hint = \"2s\""),
             ("outbox_bytes_max = 1", "outbox_bytes_max = 262144"),
             ("connections_per_address_max = 0", "connections_per_address_max = 1"),
+            ("sessions_per_key_max = 0", "sessions_per_key_max = 1"),
             ("login_timeout = \"2s\"", "login_timeout = \"3s\""),
             ("login_timeout = \"61s\"", "login_timeout = \"1m\""),
             ("subscriptions_max = 0", "subscriptions_max = 1"),
