@@ -273,6 +273,7 @@ def settings():
         "inline": need + 'health = { listen = "[::1]:9" }\ntrial = true\n',
         "misspelt": need.replace("listen", "lisen"),
         "wrong": need + "workers = 0\n",
+        "segment-far": need + "segment_bytes = 18446744073709551615\n",
         "type": need + 'workers = "two"\n',
         "broken": need + "workers = [",
     })

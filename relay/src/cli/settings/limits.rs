@@ -16,8 +16,8 @@ use crate::rates::EXERCISE_SHARE;
 const WORKERS_MAX: usize = 256;
 /// A frame of the usual 2 KiB must fit several times.
 const OUTBOX_BYTES_MIN: usize = 16 * 1024;
-/// What the journal can write at all.
-const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+/// What the journal can write at all, up to what no disk reserves in one piece: retention works by whole segments.
+const SEGMENT_BYTES: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
 /// A satellite line needs four round trips of 700 ms at least; past a minute a stranger only waits.
 const LOGIN_TIMES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
@@ -61,7 +61,7 @@ impl Reading<'_> {
         self.rates(file, config)?;
         let submissions = self.at_least("submissions_max", file.submissions_max, 1)?;
         config.submissions_max = submissions.unwrap_or(config.submissions_max);
-        let segment = self.at_least("segment_bytes", file.segment_bytes, SEGMENT_BYTES_MIN)?;
+        let segment = self.within("segment_bytes", file.segment_bytes, SEGMENT_BYTES)?;
         config.journal_config.segment_bytes = segment.unwrap_or(config.journal_config.segment_bytes);
         self.retention(file, &mut config.journal_config)?;
         let in_force = self.at_least("bytes_in_force_max", file.bytes_in_force_max, BYTES_IN_FORCE_MIN)?;
@@ -218,6 +218,7 @@ mod tests {
             ("retain_age = \"400\"", "retain_age = \"400d\""),
             ("retain_bytes = 134217727", "retain_bytes = 134217728"),
             ("bytes_in_force_max = 16777215", "bytes_in_force_max = 16777216"),
+            ("segment_bytes = 18446744073709551615", "segment_bytes = 1099511627776"),
             ("segment_bytes = 65536\nretain_bytes = 131071", "segment_bytes = 65536\nretain_bytes = 131072"),
         ] {
             let mut limits = |line: &str| {
