@@ -4,7 +4,7 @@
 //!
 //! A worker asks `Pace::take` for a message that it has verified, and `Pace::take_chain` before it checks a chain, with its
 //! own time: a test decides what time it is.
-//! What is refused is told as `rate_limited`, with when it may be sent again ([`Held`]), and is counted against none of
+//! What is refused is told as `rate_limited`, with when it may be sent again (`Held`), and is counted against none of
 //! these. The last fifth of each burst is for cancels, replacements and urgent messages: while an author floods, all that
 //! comes back is for these first.
 //!

@@ -1,6 +1,6 @@
 //! Who has a seat: sessions that are logged in, bounded in all and for each key.
 //!
-//! A worker asks [`Seats::enter`] for each log-in that it has found good, and lets go of the [`Seat`] when the session
+//! A worker asks `Seats::enter` for each log-in that it has found good, and lets go of the `Seat` when the session
 //! ends. So nobody is counted, nor has to go, for one who could not prove its key.
 //!
 //! **Of one key there are so many, and one more takes the place of the one that was silent longest**, on whatever worker.
@@ -10,7 +10,7 @@
 //!
 //! **The last seats are kept for those who have none**, half of them for those who may pass on what they may: whoever is
 //! above can always come and revoke what fills the relay. There a key that has a seat gets another only in the place of
-//! one that has been silent for [`SILENT_FOR`]; consoles that are at work do not throw each other out.
+//! one that has been silent for `SILENT_FOR`; consoles that are at work do not throw each other out.
 //!
 //! Invariants: one short lock for each log-in and end of a session, none for a frame; of one, a number is written.
 //! Not here: connections that have not logged in (`net/strangers.rs`), and how many come from an address
