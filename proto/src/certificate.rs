@@ -1,15 +1,15 @@
-//! When an X.509 certificate or revocation list is valid, to warn before it ends, and whose it is: all that relay, SDK and
-//! command line read of them themselves.
+//! When an X.509 certificate is valid, to warn before it ends, and whose it is: all that relay, SDK and command line read of
+//! one themselves. Lists of those that are revoked: `revocation_list.rs`.
 //!
-//! It walks the outer fields of RFC 5280, sections 4.1 and 5.1, as far as it must and believes nothing: what is not as it should
-//! be gives `None`, and no warning then. Whether a certificate is good is decided by rustls, at each client.
+//! It walks the outer fields of RFC 5280, section 4.1, as far as it must and believes nothing: what is not as it should be gives
+//! `None`, and no warning then. Whether a certificate is good is decided by rustls, at each client.
 
 use std::time::Duration;
 
 use crate::time::{Timestamp, Window};
 
-const INTEGER: u8 = 0x02;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 /// `version`, which a certificate of version 1 lacks.
@@ -18,7 +18,7 @@ const VERSION: u8 = 0xa0;
 /// From the first moment of a certificate (DER) to the one after its last; `None` when that cannot be read.
 pub fn validity(der: &[u8]) -> Option<Window> {
     let (validity, _) = expect(SEQUENCE, after_issuer(der)?)?;
-    window(validity)
+    window(validity).map(|(window, _)| window)
 }
 
 /// The name (DER) of whom a certificate speaks.
@@ -41,26 +41,13 @@ fn after_issuer(der: &[u8]) -> Option<&[u8]> {
     Some(fields)
 }
 
-/// The name (DER) of who issued a revocation list, and from when to when it is good; `None` when that cannot be read, as
-/// where the list does not say when the next one comes.
-pub fn list(der: &[u8]) -> Option<(&[u8], Window)> {
-    let (list, _) = expect(SEQUENCE, der)?;
-    let (mut fields, _) = expect(SEQUENCE, list)?;
-    if let Some((_, rest)) = expect(INTEGER, fields) {
-        fields = rest;
-    }
-    let (_, fields) = expect(SEQUENCE, fields)?;
-    let (issuer, times) = expect(SEQUENCE, fields)?;
-    Some((issuer, window(times)?))
-}
-
-/// Two moments, one behind the other.
-fn window(times: &[u8]) -> Option<Window> {
+/// Two moments, one behind the other, and what follows.
+pub(crate) fn window(times: &[u8]) -> Option<(Window, &[u8])> {
     let (tag, from, rest) = element(times)?;
     let from = moment(tag, from)?;
-    let (tag, until, _) = element(rest)?;
+    let (tag, until, rest) = element(rest)?;
     // The last second is good to its end.
-    Some(Window { from, until: moment(tag, until)?.plus(Duration::from_secs(1)) })
+    Some((Window { from, until: moment(tag, until)?.plus(Duration::from_secs(1)) }, rest))
 }
 
 /// Tag, content, and what follows.
@@ -79,7 +66,8 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-fn expect(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Content of an element with this tag, and what follows.
+pub(crate) fn expect(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     element(der).filter(|found| found.0 == tag).map(|(_, content, rest)| (content, rest))
 }
 
@@ -153,22 +141,6 @@ mod tests {
             assert_eq!(valid.until.as_millis(), 2_556_144_001_000);
             for cut in 0..der.len() {
                 assert_eq!(validity(&der[..cut]), None, "{cut} bytes");
-            }
-        }
-    }
-
-    #[test]
-    fn a_list_tells_its_issuer_and_its_time_with_and_without_a_version() {
-        for version in [&[2, 1, 1][..], &[]] {
-            let times = [&[UTC_TIME, 13][..], b"260601000000Z", &[UTC_TIME, 13], b"260701000000Z"].concat();
-            let fields = [version, &[SEQUENCE, 0], &[SEQUENCE, 2, 7, 0], &times].concat();
-            let inner = [&[SEQUENCE, u8::try_from(fields.len()).unwrap()], &fields[..]].concat();
-            let der = [&[SEQUENCE, u8::try_from(inner.len()).unwrap()], &inner[..]].concat();
-            let (issuer, valid) = list(&der).unwrap();
-            assert_eq!((issuer, valid.from.as_millis()), (&[7, 0][..], 1_780_272_000_000));
-            assert_eq!(valid.until.since(valid.from), Duration::from_secs(30 * 86_400 + 1));
-            for cut in 0..der.len() {
-                assert_eq!(list(&der[..cut]), None, "{cut} bytes");
             }
         }
     }

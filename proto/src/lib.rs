@@ -32,6 +32,7 @@ pub mod roots;
 pub mod chain;
 pub mod expiry;
 pub mod certificate;
+pub mod revocation_list;
 pub mod cap;
 pub mod label;
 pub mod message;

@@ -131,7 +131,7 @@ impl Clients {
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn list(&self, revoked: &[u64]) -> String {
+    fn list(&self, number: u64, revoked: &[u64]) -> String {
         let now = SystemTime::now();
         let one = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
@@ -142,7 +142,7 @@ impl Clients {
         let params = CertificateRevocationListParams {
             this_update: (now - Duration::from_secs(3_600)).into(),
             next_update: (now + Duration::from_secs(90 * 86_400)).into(),
-            crl_number: SerialNumber::from(1),
+            crl_number: SerialNumber::from(number),
             issuing_distribution_point: None,
             revoked_certs: revoked.iter().map(one).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
@@ -158,7 +158,7 @@ fn clients_show_certificates_where_the_operator_asks_for_them() {
         fs::write(place.path(file), edit(fs::read_to_string(place.path(file)).unwrap())).unwrap();
     };
     fs::write(place.path("relay/clients.ca.pem"), clients.issuer.pem()).unwrap();
-    fs::write(place.path("relay/clients.crl.pem"), clients.list(&[])).unwrap();
+    fs::write(place.path("relay/clients.crl.pem"), clients.list(1, &[])).unwrap();
     // One without the other is refused before anything runs.
     edit("vigie.toml", &|text| text.replace("# client_ca =", "client_ca ="));
     let config = place.path("vigie.toml");
@@ -193,8 +193,13 @@ fn clients_show_certificates_where_the_operator_asks_for_them() {
     fs::write(place.path("relay/clients.crl.pem"), "bonjour").unwrap();
     relay.wait_until_refused(true);
     assert!(logs_in(&place, &relay));
-    fs::write(place.path("relay/clients.crl.pem"), clients.list(&[1])).unwrap();
+    // Behind the one before it, as whoever adds to a file writes it.
+    fs::write(place.path("relay/clients.crl.pem"), clients.list(1, &[]) + &clients.list(2, &[1])).unwrap();
     relay.wait_until_refused(false);
+    assert!(!logs_in(&place, &relay));
+    // An old one does not let it in again.
+    fs::write(place.path("relay/clients.crl.pem"), clients.list(1, &[])).unwrap();
+    relay.wait_until_refused(true);
     assert!(!logs_in(&place, &relay));
     let told = vigie(&["relay", "status", "--url", &relay.health]).out;
     assert!(told.contains("revocation list of clients until"), "{told}");

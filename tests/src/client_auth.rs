@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -22,7 +23,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Whoever certifies clients.
 #[derive(Debug)]
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Lists so far: each has the next number.
+    lists: AtomicU64,
+}
 
 /// What a client shows.
 #[derive(Clone, Debug)]
@@ -40,7 +45,8 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { issuer, lists: AtomicU64::new(0) }
     }
 
     /// A certificate with this number.
@@ -55,16 +61,26 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Certified { chain: certificate.pem(), key: key.serialize_pem() }
     }
 
-    /// A revocation list of these numbers that is good until then.
+    /// A revocation list of these numbers that is good until then, newer than those before.
     pub fn list_until(&self, revoked: &[u64], until: SystemTime) -> CertificateRevocationListDer<'static> {
-        let params = CertificateRevocationListParams {
+        self.list_with(revoked, until, |_| {})
+    }
+
+    /// The same, which `change` may spoil.
+    pub fn list_with(
+        &self,
+        revoked: &[u64],
+        until: SystemTime,
+        change: impl FnOnce(&mut CertificateRevocationListParams),
+    ) -> CertificateRevocationListDer<'static> {
+        let mut params = CertificateRevocationListParams {
             this_update: (until - 40 * DAY).into(),
             next_update: until.into(),
-            crl_number: SerialNumber::from(1),
+            crl_number: SerialNumber::from(self.lists.fetch_add(1, Ordering::Relaxed) + 1),
             issuing_distribution_point: None,
             revoked_certs: revoked
                 .iter()
@@ -77,7 +93,8 @@ impl Authority {
                 .collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        params.signed_by(&self.0).unwrap().der().clone()
+        change(&mut params);
+        params.signed_by(&self.issuer).unwrap().der().clone()
     }
 
     /// One that is good for 35 days.
@@ -92,12 +109,12 @@ impl Authority {
 
     /// Its own certificate.
     pub fn der(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
+        self.issuer.der().clone()
     }
 
     /// The same in PEM.
     pub fn pem(&self) -> String {
-        self.0.pem()
+        self.issuer.pem()
     }
 }
 

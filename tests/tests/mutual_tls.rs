@@ -2,16 +2,19 @@
 //! and is told why; who loses it loses the session.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant, SystemTime};
 
-use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::{
+    CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, ExtendedKeyUsagePurpose, SerialNumber,
+};
 use rustls::HandshakeKind;
 use rustls::client::Resumption;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vigie_client::{Client, ClientConfig, HistoryError, Identity, LinkError, Live, TlsRoots};
 use vigie_proto::severity::Severity::Moderate;
 use vigie_relay::config::ClientAuth;
+use vigie_relay::health::expiry::Validity;
 use vigie_relay::health::{Reason, Warning};
 use vigie_relay::server::Relay;
 use vigie_tests::client_auth::{Authority, Certified};
@@ -157,6 +160,96 @@ async fn who_is_revoked_loses_the_session_within_a_second_and_nobody_else_does()
     let message = world.live.nation.say("alert/fr", "toujours là", Moderate);
     assert_eq!(nation.publish(&message).await["op"], "receipt");
     assert_eq!(sessions[2].event().await["jws"], message);
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+/// A laptop is stolen. Whoever adds the new list to the file of the old one, in whichever order, has it locked out.
+#[tokio::test]
+async fn an_older_list_in_the_same_file_hides_no_newer_one() {
+    let (world, ours) = (World::new(), Authority::new("ours"));
+    let (stolen, console) = (ours.client(1), ours.client(2));
+    let (old, new) = (ours.list(&[]), ours.list(&[1]));
+    // What an issuer says of clients alone, after a list of everything.
+    let users = ours.list_with(&[1], SystemTime::now() + 36 * DAY, |params| {
+        params.issuing_distribution_point = Some(CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint {
+                uris: vec!["http://pki.example/users.crl".to_owned()],
+            },
+            scope: Some(CrlScope::UserCertsOnly),
+        });
+    });
+    let of = |lists: [&_; 2]| ClientAuth::new(vec![ours.der()], lists.map(Clone::clone).to_vec());
+    for lists in [[&old, &new], [&new, &old], [&old, &users], [&users, &old]] {
+        let started = relay(&world, of(lists));
+        assert!(gets_in(&world, &started, Some(&stolen)).await.unwrap_err().contains("was revoked"));
+        gets_in(&world, &started, Some(&console)).await.unwrap();
+        started.stop(Duration::ZERO).unwrap();
+        let reloaded = relay(&world, ClientAuth::new(vec![ours.der()], vec![old.clone()]));
+        gets_in(&world, &reloaded, Some(&stolen)).await.unwrap();
+        reloaded.renew_client_auth(&of(lists)).unwrap();
+        assert!(gets_in(&world, &reloaded, Some(&stolen)).await.unwrap_err().contains("was revoked"));
+        gets_in(&world, &reloaded, Some(&console)).await.unwrap();
+        reloaded.stop(Duration::ZERO).unwrap();
+    }
+}
+
+/// A file of yesterday is put back: by hand, by a backup, by a script that lost a race.
+#[tokio::test]
+async fn an_older_list_than_the_one_in_force_is_refused_and_told() {
+    let (world, ours) = (World::new(), Authority::new("ours"));
+    let (stolen, console) = (ours.client(1), ours.client(2));
+    let (old, new) = (ours.auth(&[]), ours.auth(&[1]));
+    let undated = ours.list_with(&[], SystemTime::now() + 30 * DAY, |params| {
+        params.crl_number = SerialNumber::from(2);
+    });
+    let relay = relay(&world, old.clone());
+    let refused = || relay.status().warnings.contains(&Warning::CertificateRefused);
+    relay.renew_client_auth(&new).unwrap();
+    for (name, auth) in
+        [("lower number", &old), ("same number, earlier", &ClientAuth::new(vec![ours.der()], vec![undated]))]
+    {
+        let told = relay.renew_client_auth(auth).unwrap_err().to_string();
+        assert!(told.contains("is older than the one in force (number 0x02)"), "{name}: {told}");
+        assert!(refused(), "{name}");
+        assert!(gets_in(&world, &relay, Some(&stolen)).await.unwrap_err().contains("was revoked"), "{name}");
+        gets_in(&world, &relay, Some(&console)).await.unwrap();
+        // Read again as it is, which every SIGHUP does.
+        relay.renew_client_auth(&new).unwrap();
+        assert!(!refused(), "{name}");
+    }
+    // Back by a new list, and by no old one.
+    relay.renew_client_auth(&ours.auth(&[])).unwrap();
+    gets_in(&world, &relay, Some(&stolen)).await.unwrap();
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+/// Each renewal replaces one part of what is shown; of two at once neither may put back what the other has replaced.
+#[tokio::test]
+async fn renewals_at_once_lose_nothing_of_each_other() {
+    let (world, ours) = (World::new(), Authority::new("ours"));
+    let relay = relay(&world, ours.auth(&[]));
+    let now = SystemTime::now();
+    let ends = |what: Option<Validity>| what.unwrap().ends;
+    let mut before = relay.status();
+    for day in 1..=2_000 {
+        let until = now + (400 + day) * DAY;
+        let (chain, key) = world.certificate(|params| params.not_after = until.into());
+        let list = ours.list_with(&[], now + 35 * DAY, |params| params.next_update = until.into());
+        let auth = ClientAuth::new(vec![ours.der()], vec![list]);
+        let together = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                together.wait();
+                relay.renew_tls(chain, key).unwrap();
+            });
+            together.wait();
+            relay.renew_client_auth(&auth).unwrap();
+        });
+        let after = relay.status();
+        assert_ne!(ends(before.certificate), ends(after.certificate), "{day}: the certificate");
+        assert_ne!(ends(before.client_list), ends(after.client_list), "{day}: the list");
+        before = after;
+    }
     relay.stop(Duration::ZERO).unwrap();
 }
 

@@ -15,7 +15,8 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::watch;
-use vigie_proto::certificate::{list, subject, validity};
+use vigie_proto::certificate::{subject, validity};
+use vigie_proto::revocation_list::{RevocationList, newest, taken_back};
 use vigie_proto::time::{Timestamp, Window};
 
 use super::tls::Tls;
@@ -31,7 +32,8 @@ pub struct ClientAuth {
     /// The authorities: a client must show a certificate that leads to one of them.
     pub authorities: Vec<CertificateDer<'static>>,
     /// One revocation list of each authority at least, and of each one between it and a client. Past its time of renewal a
-    /// list is no good, and clients are refused.
+    /// list is no good, and clients are refused. Of several of one issuer that speak of the same certificates the newest
+    /// counts, whatever their order: the one with the highest number, or made last where they have none.
     pub revocations: Vec<CertificateRevocationListDer<'static>>,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Clients {
     pub(crate) authority: Option<Window>,
     /// Of the list that ends first.
     pub(crate) list: Option<Window>,
+    /// Those that count.
+    lists: Vec<RevocationList>,
 }
 
 fn unfit(why: impl fmt::Display) -> RelayError {
@@ -63,28 +67,42 @@ fn unfit(why: impl fmt::Display) -> RelayError {
 
 impl Clients {
     /// # Errors
-    /// One of them is unusable, or an authority has no list.
+    /// One of them is unusable, an authority has no list, or two lists contradict each other.
     pub(crate) fn new(auth: &ClientAuth) -> Result<Self, RelayError> {
+        let kept = newest(&auth.revocations).map_err(unfit)?;
+        let (given, used) = (auth.revocations.len(), kept.len());
+        if used < given {
+            tracing::warn!(given, used, "of several revocation lists of one issuer the newest alone counts");
+        }
         let mut roots = RootCertStore::empty();
         let mut authority = None;
-        let mut ends = Vec::new();
-        for list_der in &auth.revocations {
-            ends.push(list(list_der).ok_or_else(|| unfit("a revocation list does not say when it ends"))?);
-        }
         for certificate in &auth.authorities {
             roots.add(certificate.clone()).map_err(unfit)?;
-            let name = subject(certificate);
-            if !ends.iter().any(|(issuer, _)| Some(*issuer) == name) {
+            if !subject(certificate).is_some_and(|name| kept.iter().any(|(list, _)| list.is_of(name))) {
                 return Err(unfit("an authority has no revocation list; an empty one will do"));
             }
             authority = earlier(authority, validity(certificate));
         }
-        let list = ends.iter().fold(None, |first, (_, valid)| earlier(first, Some(*valid)));
+        let ders = kept.iter().filter_map(|(_, place)| auth.revocations.get(*place).cloned());
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::tls::provider())
-            .with_crls(auth.revocations.iter().cloned());
+            .with_crls(ders);
+        let lists: Vec<_> = kept.iter().map(|(list, _)| list.clone()).collect();
+        let list = lists.iter().fold(None, |first, list| earlier(first, Some(list.valid)));
         let lasting = builder.clone().build().map_err(unfit)?;
         let verifier = builder.enforce_revocation_expiration().build().map_err(unfit)?;
-        Ok(Self { verifier, lasting, authority, list })
+        Ok(Self { verifier, lasting, authority, list, lists })
+    }
+
+    /// Whether these may take the place of those: who was revoked must not come back by an old file.
+    ///
+    /// # Errors
+    /// A list is older than the one in force.
+    pub(super) fn may_follow(&self, before: &Self) -> Result<(), RelayError> {
+        let Some((older, newer)) = taken_back(&before.lists, &self.lists) else { return Ok(()) };
+        Err(unfit(format_args!(
+            "a revocation list ({older}) is older than the one in force ({newer}), and would let in whom that one has \
+             revoked; have a new one issued, or start the relay again if the old one is meant"
+        )))
     }
 
     /// Whether a session may go on whose client showed this, its own certificate first.

@@ -58,6 +58,9 @@ impl Shown {
 /// What is shown now. One lock for each handshake, held for as long as it takes to copy two pointers.
 pub(crate) struct Tls {
     shown: Mutex<Shown>,
+    /// Held from before a renewal reads what is shown until what it made of that is shown: of two at once, each would put
+    /// back what the other had replaced.
+    renewing: Mutex<()>,
     /// Names that clients dial; empty where something else shows its certificate to clients.
     names: Vec<String>,
     /// What was to take the place of what is shown could not be used.
@@ -72,7 +75,8 @@ impl Tls {
     pub(crate) fn new(shown: Shown, names: Vec<String>) -> Self {
         let clients_renewed = watch::Sender::new(());
         let (refused, clients_refused) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { shown: Mutex::new(shown), names, refused, clients_refused, clients_renewed }
+        let (shown, renewing) = (Mutex::new(shown), Mutex::new(()));
+        Self { shown, renewing, names, refused, clients_refused, clients_renewed }
     }
 
     /// Tells from now on when clients must show something else.
@@ -108,6 +112,7 @@ impl Tls {
         key: PrivateKeyDer<'static>,
         now: Timestamp,
     ) -> Result<Option<Window>, RelayError> {
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         self.note_refused();
         let named = chain.first().is_some_and(|leaf| self.names.is_empty() || self.is_for_us(leaf));
         let new = Shown::new(chain, key, self.shown().clients)?;
@@ -126,8 +131,9 @@ impl Tls {
     /// Asks clients for this from now on, and has those judged again who are there; or goes on as before.
     ///
     /// # Errors
-    /// Those of [`Clients::new`]; or it would refuse everybody, for its time.
+    /// Those of [`Clients::new`]; it would refuse everybody, for its time; or a revocation list is older than that in force.
     pub(crate) fn renew_clients(&self, auth: &ClientAuth, now: Timestamp) -> Result<(), RelayError> {
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         self.note_clients_refused();
         let clients = Clients::new(auth)?;
         let is_over = |valid: Option<Window>| valid.is_some_and(|valid| !valid.contains(now));
@@ -135,7 +141,11 @@ impl Tls {
             let why = "an authority or a revocation list has ended, or its time has not come".to_owned();
             return Err(RelayError::ClientAuthUnfit { why });
         }
-        let new = self.shown().to_others(Arc::new(clients))?;
+        let shown = self.shown();
+        if let Some(before) = &shown.clients {
+            clients.may_follow(before)?;
+        }
+        let new = shown.to_others(Arc::new(clients))?;
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = new;
         self.clients_refused.store(false, Ordering::Relaxed);
         self.clients_renewed.send_replace(());

@@ -40,7 +40,8 @@ impl Relay {
     /// sessions from before that showed none stay.
     ///
     /// # Errors
-    /// [`RelayError::ClientAuthUnfit`]: unusable, past its time, or an authority without a revocation list.
+    /// [`RelayError::ClientAuthUnfit`]: unusable, past its time, an authority without a revocation list, or a list that is older
+    /// than the one in force.
     pub fn renew_client_auth(&self, auth: &ClientAuth) -> Result<(), RelayError> {
         self.tls.renew_clients(auth, self.health.now())
     }
