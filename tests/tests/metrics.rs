@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use vigie_client::Live;
 use vigie_proto::chain::Roots;
 use vigie_proto::channel::Plane;
 use vigie_proto::id::CredentialId;
@@ -175,5 +177,44 @@ async fn what_is_held_back_is_counted_by_the_rate_that_did_and_urgent_messages_p
         }
     })
     .await;
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+/// Of a log in which nobody has spoken, which so has the chain of nobody: who only asks what is revoked, as the commands
+/// with `--relay` do, is no case for whoever watches refusals.
+#[tokio::test]
+async fn who_asks_what_is_revoked_is_counted_as_no_refusal() {
+    let world = World::new();
+    let mut config = world.config("journal");
+    config.health = Some(TcpListener::bind("127.0.0.1:0").unwrap());
+    // One counts for all: what is told of the last was told of the first.
+    config.workers = 1;
+    let relay = world.relay_with(config);
+    for _ in 0..3 {
+        let told = world.client::<Live>(relay.local_addr(), &world.live.town).revocations().await;
+        assert!(told.iter().all(|at| at.given.as_ref().is_ok_and(Vec::is_empty)), "{told:?}");
+    }
+    let mut curious = Raw::log_in(&world, relay.local_addr(), &world.live.town).await;
+    // Its own, and one above it, which it has shown itself.
+    for person in [&world.live.town, &world.live.region] {
+        let id = person.chain.leaf().id();
+        curious.send(&json!({"op": "credential", "n": 1, "id": id.to_string()}).to_string()).await;
+        let answer = curious.frame().await;
+        assert_eq!(answer["op"], "chain", "{answer}");
+        assert_eq!(answer["chain"].as_array().unwrap().len(), person.chain.links().len());
+    }
+    curious.send(&json!({"op": "credential", "n": 2, "id": "A".repeat(43)}).to_string()).await;
+    assert_eq!(curious.frame().await["code"], "unknown_credential");
+    let refusals = soon(async {
+        loop {
+            let (_, numbers) = parsed(&served(&relay).await);
+            if numbers["vigie_requests_refused_total"] > 0.0 {
+                return numbers;
+            }
+        }
+    })
+    .await;
+    assert_eq!(refusals["vigie_requests_refused_total"], 1.0);
+    assert_eq!(refusals["vigie_refusals_total{code=\"unknown_credential\"}"], 1.0);
     relay.stop(Duration::ZERO).unwrap();
 }

@@ -243,7 +243,10 @@ impl Worker {
     }
 
     fn give_chain(&mut self, id: SessionId, re: u64, credential: CredentialId) {
-        match self.chains.chain(credential) {
+        // Of its own the log knows only once it has spoken.
+        let session = self.sessions.get(id.index).filter(|session| session.generation == id.generation);
+        let own = || session.and_then(|session| session.own_chain(credential));
+        match self.chains.chain(credential).or_else(own) {
             Some(links) => {
                 let chain = links.iter().map(|link| (&**link).into()).collect();
                 self.push_text(id, ServerFrame::Chain { chain, re: Some(re) }.to_text());

@@ -203,6 +203,14 @@ impl Session {
         }
     }
 
+    /// The links down to this credential, where it is one of those that the session logged in with.
+    pub(super) fn own_chain(&self, credential: CredentialId) -> Option<Vec<Arc<str>>> {
+        let Stage::LoggedIn(state) = &self.stage else { return None };
+        let links = state.chain().links();
+        let leaf = links.iter().position(|link| link.id() == credential)?;
+        Some(links[..=leaf].iter().map(|link| Arc::clone(link.token())).collect())
+    }
+
     /// Notes that the chain of this credential is about to be given; whether it must be.
     pub(super) fn needs_chain(&mut self, credential: CredentialId) -> bool {
         match &mut self.stage {
