@@ -39,7 +39,7 @@ pub async fn upgraded(parts: &[&[u8]], origins: &[&str], full: bool) -> Upgraded
         let _ = client.shutdown().await;
     };
     let serving = async {
-        let mut upgraded = upgrade(relay, &rules, full).await?;
+        let mut upgraded = upgrade(relay, &rules, full, |_| false).await?;
         upgraded.stream.write_all(&upgraded.answer).await.ok()?;
         let mut behind = upgraded.read_ahead.to_vec();
         upgraded.stream.read_to_end(&mut behind).await.ok()?;

@@ -23,7 +23,7 @@ use vigie_proto::refusal::Code;
 
 use crate::net::accept::Newcomer;
 use crate::net::client_auth::Guest;
-use crate::net::driver::{Driver, Socket, Turn};
+use crate::net::driver::{Driver, Socket, Tls, Turn};
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
 use crate::net::strangers::Place;
@@ -197,7 +197,9 @@ async fn open(local: &Rc<Local>, arrived: Arrived, place: &mut Place) -> Option<
     place.note_stage();
     let shown = tls.get_ref().1.peer_certificates();
     let guest = clients.and(shown).map(|shown| Guest::new(shown, renewed));
-    let Upgraded { stream, read_ahead, answer } = upgrade(tls, &local.upgrade_rules, full).await?;
+    let is_exceeded = |tls: &Tls| tls.get_ref().0.is_exceeded();
+    let upgraded = upgrade(tls, &local.upgrade_rules, full, is_exceeded).await?;
+    let Upgraded { stream, read_ahead, answer } = upgraded;
     let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
     let gate = Gate::new(stream, read_ahead, FRAME_BYTES_MAX_BEFORE_LOGIN);
     let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;

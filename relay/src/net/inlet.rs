@@ -107,6 +107,7 @@ pub(crate) struct Inlet<S> {
     stream: S,
     count: Option<Count>,
     limits: StrangerBytes,
+    is_exceeded: bool,
 }
 
 fn too_much() -> io::Error {
@@ -122,12 +123,17 @@ impl<S> Inlet<S> {
             rest: [0; REST_BYTES_MAX],
             rest_bytes: 0,
         };
-        Self { stream, count: Some(count), limits }
+        Self { stream, count: Some(count), limits, is_exceeded: false }
     }
 
     /// What is below.
     pub(crate) const fn stream(&self) -> &S {
         &self.stream
+    }
+
+    /// Whether more came than may. Who reads through others learns it here: they may take the error for an end.
+    pub(crate) const fn is_exceeded(&self) -> bool {
+        self.is_exceeded
     }
 
     /// The TLS handshake is done.
@@ -185,13 +191,9 @@ impl<S: AsyncRead + Unpin> Inlet<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Inlet<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self { stream, count, .. } = &mut *self;
+impl<S: AsyncRead + Unpin> Inlet<S> {
+    fn poll_within(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, count, .. } = self;
         let Some(Count { left, record, rest, rest_bytes }) = count else {
             return Pin::new(stream).poll_read(cx, buf);
         };
@@ -226,6 +228,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inlet<S> {
         record.note(&rest[..wanted]);
         *rest_bytes = 0;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Inlet<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(self.poll_within(cx, buf));
+        self.is_exceeded |= read.as_ref().is_err_and(|error| error.kind() == ErrorKind::QuotaExceeded);
+        Poll::Ready(read)
     }
 }
 

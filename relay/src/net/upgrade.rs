@@ -50,11 +50,13 @@ pub(crate) struct Upgraded<S> {
     pub(crate) answer: Bytes,
 }
 
-/// Serves the one request. `Some` when it asks for a WebSocket and may have one; all else is answered.
+/// Serves the one request. `Some` when it asks for a WebSocket and may have one; all else is answered. `is_exceeded` says of
+/// the stream whether more came than a stranger may send.
 pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     rules: &UpgradeRules,
     full: bool,
+    is_exceeded: impl Fn(&S) -> bool,
 ) -> Option<Upgraded<S>> {
     let answer = Cell::new(None);
     let service = service_fn(|request: Request<Incoming>| {
@@ -88,25 +90,19 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     .await;
     if let Err(error) = served {
         tracing::debug!(%error, "no upgrade");
-        if is_too_much(&error) {
-            rules.refused.borrow_mut().note(Code::TooManyBytes);
-        } else {
-            rules.unreadable.set(rules.unreadable.get() + u64::from(error.is_parse()));
-        }
+        rules.unreadable.set(rules.unreadable.get() + u64::from(error.is_parse()));
     }
-    let answer = answer?;
     let parts = connection.into_parts();
+    let Some(answer) = answer else {
+        // hyper takes it for an end where nothing of a request has come.
+        if is_exceeded(parts.io.inner()) {
+            rules.refused.borrow_mut().note(Code::TooManyBytes);
+        }
+        return None;
+    };
     // Copied: a few bytes, or none, would hold the whole buffer of HTTP.
     let read_ahead = Bytes::copy_from_slice(&parts.read_buf);
     Some(Upgraded { stream: parts.io.into_inner(), read_ahead, answer })
-}
-
-/// Whether the stranger sent more than it may: what the inlet below TLS says, as hyper passes it on.
-fn is_too_much(error: &hyper::Error) -> bool {
-    let first: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(first), |error| error.source())
-        .filter_map(|error| error.downcast_ref::<std::io::Error>())
-        .any(|error| error.kind() == std::io::ErrorKind::QuotaExceeded)
 }
 
 fn judge<'a>(

@@ -19,12 +19,19 @@ pub(crate) struct Given<'a> {
 
 type Attack = for<'a> fn(Given<'a>) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+/// What is past the count of bytes while HTTP has the stream: TLS records longer than a stranger may send.
+pub(crate) const TOO_MUCH_FOR_HTTP: &str = "a header of 64 KiB";
+
+/// Leaves by itself, so nothing of it is refused.
+pub(crate) const UNCOUNTED: &str = "12 KiB declared, a byte at a time";
+
 pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("a first message of garbage", |it| Box::pin(garbage(it))),
     ("thousands of headers", |it| Box::pin(head(it, "x: y\r\n".repeat(4_000)))),
-    ("a header of 64 KiB", |it| Box::pin(head(it, format!("x: {}\r\n", "y".repeat(64 * 1024))))),
+    (TOO_MUCH_FOR_HTTP, |it| Box::pin(head(it, format!("x: {}\r\n", "y".repeat(64 * 1024))))),
+    ("a body of 100 KB", |it| Box::pin(body(it))),
     ("2^63 bytes declared", |it| Box::pin(says(it, vec![[&[0x81, 0xff, 0x80][..], &[0; 11]].concat()]))),
-    ("12 KiB declared, a byte at a time", |it| Box::pin(says(it, drops()))),
+    (UNCOUNTED, |it| Box::pin(says(it, drops()))),
     ("pings", |it| Box::pin(says(it, vec![frame(0x89, b"").repeat(500); 8]))),
     ("pings of 125 bytes", |it| Box::pin(says(it, vec![frame(0x89, &[7; 125]).repeat(50); 8]))),
     ("fragments of a byte", |it| Box::pin(says(it, fragments(b" ")))),
@@ -67,6 +74,19 @@ async fn head(it: Given<'_>, lines: String) {
     let mut stream = it.way.tls(it.number).await;
     let request = UPGRADE.replace("\r\n\r\n", &format!("\r\n{lines}\r\n"));
     let _ = soon(stream.write_all(request.as_bytes())).await;
+    Peer { stream }.ended().await;
+}
+
+/// What no WebSocket ever brings: it comes while HTTP still has the stream.
+async fn body(it: Given<'_>) {
+    let mut stream = it.way.tls(it.number).await;
+    let request = UPGRADE.replace("\r\n\r\n", "\r\ncontent-length: 100000\r\n\r\n");
+    let _ = soon(stream.write_all(request.as_bytes())).await;
+    for _ in 0..10 {
+        if soon(stream.write_all(&[b'x'; 3_000])).await.is_err() {
+            break;
+        }
+    }
     Peer { stream }.ended().await;
 }
 

@@ -50,6 +50,10 @@ pub(crate) struct Usage {
     pub(crate) strangers: u64,
     /// How many were closed for one that came.
     pub(crate) replaced: u64,
+    /// What was counted of connections that ended badly: refusals of any code, and those that never came to have one.
+    pub(crate) counted: u64,
+    /// Of those, `too_many_bytes`.
+    pub(crate) too_many_bytes: u64,
 }
 
 impl Drop for Relay {
@@ -100,12 +104,15 @@ impl Relay {
         let mut told = String::new();
         line.1.read_line(&mut told).unwrap();
         let told: Vec<u64> = told.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        let [allocated, held, strangers, replaced] = told[..] else { panic!("{told:?}") };
+        let [allocated, held, strangers, replaced, counted, too_many_bytes] = told[..] else {
+            panic!("{told:?}")
+        };
         let of = Path::new("/proc").join(self.child.id().to_string());
         let status = std::fs::read_to_string(of.join("status")).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let resident: u64 = resident.split_whitespace().next().unwrap().parse().unwrap();
-        Usage { allocated, held, resident: resident * 1024, cpu: cpu(&of), strangers, replaced }
+        let (resident, cpu) = (resident * 1024, cpu(&of));
+        Usage { allocated, held, resident, cpu, strangers, replaced, counted, too_many_bytes }
     }
 }
 
@@ -139,8 +146,12 @@ pub(crate) fn serve() {
     eprintln!("{}", relay.local_addr());
     for _ in std::io::stdin().lines() {
         let counted = COUNTING.stats();
-        let strangers = relay.status().strangers;
+        let status = relay.status();
+        let strangers = &status.strangers;
         let held = counted.bytes_allocated - counted.bytes_deallocated;
-        eprintln!("{} {held} {} {}", counted.bytes_allocated, strangers.open, strangers.replaced);
+        let too_much = status.refusals.get("too_many_bytes").copied().unwrap_or_default();
+        let ended = status.refusals.values().sum::<u64>() + status.unheard.tls + status.unheard.http;
+        let allocated = counted.bytes_allocated;
+        eprintln!("{allocated} {held} {} {} {ended} {too_much}", strangers.open, strangers.replaced);
     }
 }

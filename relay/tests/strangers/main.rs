@@ -18,7 +18,7 @@ mod peer;
 
 use std::time::{Duration, Instant};
 
-use attacks::{ATTACKS, Given, spoilt};
+use attacks::{ATTACKS, Given, TOO_MUCH_FOR_HTTP, UNCOUNTED, spoilt};
 use counted::{Relay, Usage};
 use futures_util::StreamExt as _;
 use peer::{Peer, UPGRADE, Way, frame};
@@ -93,6 +93,23 @@ impl Stage {
                 return true;
             }
             tokio::task::yield_now().await;
+        }
+        false
+    }
+
+    /// Until as many as attacked are counted, by the code for too many bytes where it must be that one. Workers show what
+    /// they count a few times a second. One that does not wait for its end may be gone before it is heard: half will do.
+    async fn is_counted(&self, begun: Usage, too_much: bool) -> bool {
+        let since = Instant::now();
+        while since.elapsed() < GONE_WITHIN {
+            let usage = self.relay.usage();
+            let counted = usage.counted - begun.counted;
+            if counted >= REPEATED as u64 / 2
+                && (!too_much || usage.too_many_bytes - begun.too_many_bytes == REPEATED as u64)
+            {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         false
     }
@@ -287,6 +304,10 @@ async fn an_attack_costs_the_relay_no_more_than_a_few_honest_log_ins() {
         }
         let (cpu, allocated) = each(begun, stage.relay.usage(), REPEATED);
         let (_, slowest) = stage.newcomers(3).await;
+        if *what != UNCOUNTED {
+            let counted = stage.is_counted(begun, *what == TOO_MUCH_FOR_HTTP).await;
+            assert!(counted, "{what}: {:?}, before {begun:?}", stage.relay.usage());
+        }
         println!("{what}: {cpu:?} and {allocated} bytes each; a log-in beside it {slowest:?}");
         assert!(cpu <= STRANGER_CPU, "{what}: {cpu:?}");
         assert!(cpu <= honest * 3 + UNSTEADY, "{what}: {cpu:?}, honest {honest:?}");
