@@ -94,9 +94,9 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// So many in all, and of one key.
+    /// So many in all, and of one key: one at least.
     pub fn new(max: usize, per_key_max: usize) -> Self {
-        Self { max, per_key_max, table: Mutex::default() }
+        Self { max, per_key_max: per_key_max.max(1), table: Mutex::default() }
     }
 
     /// No bounds: for workers that are driven by hand.

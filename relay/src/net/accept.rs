@@ -48,7 +48,7 @@ pub(crate) async fn accept(
     listener.set_nonblocking(true)?;
     socket2::SockRef::from(&listener).listen(BACKLOG)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let waiting = Arc::new(Semaphore::new(WAITING_MAX));
+    let waiting = Arc::new(Semaphore::new(WAITING_MAX.min(strangers.max().div_ceil(2))));
     let next = async || (Arc::clone(&waiting).acquire_owned().await.ok(), listener.accept().await);
     let mut turn = 0;
     loop {

@@ -88,10 +88,11 @@ impl Connections {
         let mut open = self.open();
         let of_network = open.networks.get(&network).copied().unwrap_or_default();
         let is_past = |times: usize| of_network >= times.saturating_mul(self.per_address_max);
-        let is_full = is_past(1) || seated >= self.seats.max();
+        let all_max = self.seats.max().saturating_add(self.strangers_max);
+        // A session that is closed has no seat any more, and holds what waits for its reader until that is taken.
+        let is_full = is_past(1) || seated >= self.seats.max() || open.all >= all_max;
         // A stranger that has to go for another takes its time to.
-        let all_max = self.seats.max().saturating_add(self.strangers_max).saturating_mul(TOLD_UP_TO);
-        let is_far_past = is_past(TOLD_UP_TO) || open.all >= all_max;
+        let is_far_past = is_past(TOLD_UP_TO) || open.all >= all_max.saturating_mul(TOLD_UP_TO);
         if is_far_past {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             open.ended.note(network);
@@ -199,5 +200,13 @@ mod tests {
         assert!(told.iter().all(|entry| matches!(entry, Entry::Told(_))), "there is no seat: {told:?}");
         assert!(matches!(enter(&connections, "192.0.2.3"), Entry::Dropped));
         assert_eq!(connections.wait_until_none(Duration::ZERO), 2);
+    }
+
+    #[test]
+    fn sessions_that_close_are_counted_while_they_hold_no_seat() {
+        let connections = connections(1, 5);
+        let served = ["192.0.2.1", "192.0.2.2"].map(|address| enter(&connections, address));
+        assert!(served.iter().all(|entry| matches!(entry, Entry::Served(_))), "{served:?}");
+        assert!(matches!(enter(&connections, "192.0.2.3"), Entry::Told(_)));
     }
 }
