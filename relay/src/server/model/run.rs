@@ -331,7 +331,7 @@ fn publish(
     for author in authors {
         author.join().expect("an author panicked");
     }
-    say(&submit, tickets[0], shared.cast.last());
+    say(submit, tickets[0], shared.cast.last());
     shared.published.send_modify(|published| *published += 1);
     inboxes.iter().for_each(|inbox| assert_bounded(inbox));
 }
