@@ -65,7 +65,13 @@ impl Author {
         let mut unanswered: BTreeMap<_, _> = (first..).zip(sent).collect();
         while !unanswered.is_empty() {
             let answer = tokio::time::timeout(ANSWERED_WITHIN, self.line.frame()).await;
-            let answer = answer.expect("every publish is answered");
+            let answer = answer.unwrap_or_else(|_| {
+                panic!(
+                    "every publish is answered, but of {first} to {}: {:?}",
+                    self.line.n,
+                    unanswered.keys()
+                )
+            });
             let Some(re) = answer["re"].as_u64() else { continue };
             let jws =
                 unanswered.remove(&re).unwrap_or_else(|| panic!("answered twice, or not asked: {answer}"));
@@ -162,6 +168,44 @@ async fn more_publishes_of_many_than_may_wait_are_refused_and_stored_when_sent_a
     println!("{AUTHORS} authors at once: {busy} refused as busy on the way to {} stored", AUTHORS * AT_ONCE);
     assert!(busy > 0);
     check(&world, &relay, &authors).await;
+}
+
+#[tokio::test]
+async fn many_who_do_not_read_their_answers_hold_up_nobody_else() {
+    // More than have a turn at once.
+    const SILENT: usize = 40;
+    const ASKED: usize = 2_000;
+    // What the sockets of both sides take of one session's answers before the relay holds them back.
+    const SOCKETS_TAKE: usize = 1024 * 1024;
+    let world = World::new();
+    let mut config = world.config("journal");
+    (config.workers, config.outbox_bytes_max) = (1, 8 * 1024);
+    let relay = world.relay_with(config);
+    let mut author = Raw::log_in(&world, relay.local_addr(), &world.live.nation).await;
+    let leaf = world.live.town.chain.leaf().id();
+    let questions: Vec<_> =
+        (1..=ASKED).map(|n| format!(r#"{{"op":"credential","n":{n},"id":"{leaf}"}}"#)).collect();
+    let questions: Vec<_> = questions.iter().map(String::as_str).collect();
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        silent.push(Raw::log_in(&world, relay.local_addr(), &world.live.town).await);
+    }
+    let asking = silent.iter_mut().map(|line| line.send_at_once(&questions));
+    futures_util::future::join_all(asking).await;
+    for number in 0..20 {
+        let said = world.live.nation.say("alert/fr", &format!("n° {number}"), Moderate);
+        let answer = tokio::time::timeout(ANSWERED_WITHIN / 4, author.publish(&said)).await;
+        assert_eq!(answer.expect("others are served")["op"], "receipt");
+    }
+    for line in &mut silent {
+        let mut bytes = 0;
+        for n in 1..=ASKED {
+            let answer = line.frame().await;
+            assert_eq!(answer["re"], n, "and who reads at last has every answer");
+            bytes += answer.to_string().len();
+        }
+        assert!(bytes > SOCKETS_TAKE, "{bytes}: else nothing was held back");
+    }
 }
 
 #[tokio::test]

@@ -140,23 +140,25 @@ async fn a_rotation_that_comes_is_told_to_sessions_and_ends_the_old_root_at_its_
     relay.stop(Duration::ZERO).unwrap();
 }
 
+/// The old root hands over to the new one, from an hour ago on: what is trusted by whom pins these.
+fn handing_over(old: &Person, new: &Person) -> impl Fn(&[&Person]) -> Roots {
+    let from = now().minus(Duration::from_secs(3_600));
+    let handover = Handover { successor: *new.key.public(), from, until: None };
+    let rotation = rotation::sign(&old.key, Plane::Live, &handover).unwrap();
+    move |pins| {
+        let mut roots = pinning(pins);
+        roots.install([&**rotation.token()]).unwrap();
+        roots
+    }
+}
+
 /// Two roots are pinned, and the old one, which handed over to the new one, has given itself up. Who takes the pin of the new
 /// one away trusts it through the old one alone, and so no more.
 #[tokio::test]
 async fn a_revocation_that_other_roots_let_apply_ends_the_sessions_that_it_meets() {
     let (world, heirs) = (World::new(), Command::new(Plane::Live));
     let old = &world.live.root;
-    let handover = Handover {
-        successor: *heirs.root.key.public(),
-        from: now().minus(Duration::from_secs(3_600)),
-        until: None,
-    };
-    let rotation = rotation::sign(&old.key, Plane::Live, &handover).unwrap();
-    let trusting = |pins: &[&Person]| {
-        let mut roots = pinning(pins);
-        roots.install([rotation.token()].into_iter().map(|token| &**token)).unwrap();
-        roots
-    };
+    let trusting = handing_over(old, &heirs.root);
     let mut config = world.config("journal");
     config.roots = trusting(&[old, &heirs.root]);
     let relay = world.relay_with(config);
@@ -188,17 +190,7 @@ fn what_waits_for_the_journal_thread_is_held_to_the_roots_of_the_moment_when_it_
     let (world, heirs) = (World::new(), Command::new(Plane::Live));
     let (old, town) = (&world.live.root, &heirs.town);
     let began = now().minus(Duration::from_secs(60));
-    let handover = Handover {
-        successor: *heirs.root.key.public(),
-        from: now().minus(Duration::from_secs(3_600)),
-        until: None,
-    };
-    let rotation = rotation::sign(&old.key, Plane::Live, &handover).unwrap();
-    let trusting = |pins: &[&Person]| {
-        let mut roots = pinning(pins);
-        roots.install([rotation.token()].into_iter().map(|token| &**token)).unwrap();
-        roots
-    };
+    let trusting = handing_over(old, &heirs.root);
     let both = trusting(&[old, &heirs.root]);
     let own = |person: &Person, from| {
         let target = Target::Key(person.chain.leaf().key_id());

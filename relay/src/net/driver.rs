@@ -80,6 +80,8 @@ pub(super) struct Driver<'a> {
     unread: Option<usize>,
     /// Read, and not judged yet: it waits for its turn.
     held: Option<Message>,
+    /// Nothing is read until answers that piled up have left.
+    piled_up: bool,
     /// The last read went on until the system had no more: all layers above it are empty.
     drained: bool,
     turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -99,6 +101,7 @@ impl<'a> Driver<'a> {
             answer: None,
             unread: None,
             held: None,
+            piled_up: false,
             drained: false,
             turn: None,
         }
@@ -116,9 +119,7 @@ impl<'a> Driver<'a> {
         if self.local.is_overdue(self.id) {
             return Poll::Ready(Turn::Ended);
         }
-        let readable = self.local.may_read(self.id);
-        if readable
-            && !self.deaf
+        if !self.deaf
             && self.may_have_come(cx)
             && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
         {
@@ -134,7 +135,10 @@ impl<'a> Driver<'a> {
             Poll::Ready(Ok(Written::All)) if self.deaf => return Poll::Ready(Turn::Closing),
             Poll::Ready(Ok(Written::All | Written::Some)) | Poll::Pending => {}
         }
-        if !readable && self.local.may_read(self.id) {
+        if self.deaf {
+            // It may have been given its turn meanwhile: that is for others.
+            (self.held, self.turn) = (None, None);
+        } else if self.piled_up && self.local.may_read(self.id) {
             // What was not read because answers had piled up is read in the next turn.
             cx.waker().wake_by_ref();
         }
@@ -149,8 +153,13 @@ impl<'a> Driver<'a> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
-        self.drained = false;
+        (self.drained, self.piled_up) = (false, false);
         for _ in 0..READS_PER_TURN {
+            // Who waits for a turn takes it, whatever has piled up: a turn that is given and not taken is lost to all others.
+            if self.held.is_none() && !self.local.may_read(self.id) {
+                self.piled_up = true;
+                return Poll::Pending;
+            }
             let next = match self.held.take() {
                 Some(held) => Poll::Ready(Some(Ok(held))),
                 None => Pin::new(&mut self.socket).poll_next(cx),

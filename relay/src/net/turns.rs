@@ -59,7 +59,8 @@ impl Turns {
         }
     }
 
-    /// Makes new permits a turn after they are spent, for ever.
+    /// Makes new permits in each turn after they are spent, until some are left over, for ever. It does not wait for those to
+    /// whom one is given: one who never takes it would else hold up all others.
     pub(crate) async fn renew(&self) {
         loop {
             self.spent.notified().await;
@@ -70,10 +71,6 @@ impl Turns {
                 let paid = new.min(self.owed.get());
                 self.owed.set(self.owed.get() - paid);
                 self.permits.add_permits(new - paid);
-                // Those who wait take theirs at once: the turn is over, whether any are left or not.
-                if paid < new {
-                    break;
-                }
             }
         }
     }
@@ -83,6 +80,7 @@ impl Turns {
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::rc::Rc;
+    use std::task::{Context, Waker};
 
     use tokio::task::LocalSet;
 
@@ -133,6 +131,31 @@ mod tests {
             }
             assert!(passes >= 3, "its own turn, and two more: {passes}");
             assert!(turns.try_take() && turns.try_take() && turns.try_take() && !turns.try_take());
+        });
+    }
+
+    /// As connections do whose answers have piled up: they wait in line, and are not there when it is their turn.
+    #[test]
+    fn whoever_does_not_take_a_turn_that_is_given_holds_up_nobody() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let turns = Rc::new(Turns::new(4));
+        LocalSet::new().block_on(&runtime, async {
+            let renewing = Rc::clone(&turns);
+            tokio::task::spawn_local(async move { renewing.renew().await });
+            let cx = &mut Context::from_waker(Waker::noop());
+            while turns.try_take() {}
+            let mut absent: Vec<_> = (0..30).map(|_| Box::pin(turns.take())).collect();
+            for waiting in &mut absent {
+                assert!(waiting.as_mut().poll(cx).is_pending());
+            }
+            let mut here = Box::pin(turns.take());
+            let mut passes = 0;
+            while here.as_mut().poll(cx).is_pending() {
+                passes += 1;
+                assert!(passes < 100, "all turns were given away");
+                tokio::task::yield_now().await;
+            }
+            assert!(passes >= 30 / 4, "it waited in line: {passes}");
         });
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -146,16 +146,20 @@ fn every_command_that_uses_a_chain_tells_each_link_that_ends_soon_once() {
     );
 }
 
-#[test]
-fn a_renewed_credential_of_the_relay_is_taken_up_while_it_runs_and_a_bad_one_is_not() {
-    let place = aging();
-    let mut relay =
-        command(&["relay", "run", "--config", &place.path("vigie.toml"), "--listen", "127.0.0.1:0"])
-            .spawn()
-            .unwrap();
+/// A relay with the settings there, and the lines of its log as they come.
+fn start(place: &Place) -> (Child, Receiver<String>) {
+    let run = ["relay", "run", "--config", &place.path("vigie.toml"), "--listen", "127.0.0.1:0"];
+    let mut relay = command(&run).spawn().unwrap();
     let (say, said) = sync_channel(10_000);
     let lines = BufReader::new(relay.stderr.take().unwrap()).lines();
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
+    (relay, said)
+}
+
+#[test]
+fn a_renewed_credential_of_the_relay_is_taken_up_while_it_runs_and_a_bad_one_is_not() {
+    let place = aging();
+    let (mut relay, said) = start(&place);
     let wait_for = |wanted: &str| {
         while !said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("never {wanted:?}")).contains(wanted) {}
     };
@@ -213,13 +217,7 @@ fn a_relay_names_once_what_others_renew_roots_that_hand_over_and_what_stands_abo
     ] {
         assert!(told.err.contains(&hands_over) && told.err.contains("in 6 day(s)"), "{told:?}");
     }
-    let mut relay =
-        command(&["relay", "run", "--config", &place.path("vigie.toml"), "--listen", "127.0.0.1:0"])
-            .spawn()
-            .unwrap();
-    let (say, said) = sync_channel(10_000);
-    let lines = BufReader::new(relay.stderr.take().unwrap()).lines();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
+    let (mut relay, said) = start(&place);
     let mut log = Vec::new();
     let mut wait_for = |wanted: &str| {
         while !log.iter().any(|line: &String| line.contains(wanted)) {
