@@ -23,6 +23,7 @@ use vigie_proto::refusal::Code;
 use super::frame_head::Violation;
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
+use crate::net::read_waker::ReadWaker;
 use crate::net::writer::Writer;
 use crate::server::worker_thread::Local;
 use crate::worker::SessionId;
@@ -82,8 +83,8 @@ pub(super) struct Driver<'a> {
     held: Option<Message>,
     /// Nothing is read until answers that piled up have left.
     piled_up: bool,
-    /// The last read went on until the system had no more: all layers above it are empty.
-    drained: bool,
+    /// What waits to read waits with this one. `None` until the first turn.
+    reading: Option<ReadWaker>,
     turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
@@ -102,7 +103,7 @@ impl<'a> Driver<'a> {
             unread: None,
             held: None,
             piled_up: false,
-            drained: false,
+            reading: None,
             turn: None,
         }
     }
@@ -115,13 +116,13 @@ impl<'a> Driver<'a> {
 
     /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
-        self.local.set_waker(self.id, cx.waker());
+        let reading = self.reading(cx);
         if self.local.is_overdue(self.id) {
             return Poll::Ready(Turn::Ended);
         }
         if !self.deaf
-            && self.may_have_come(cx)
-            && let Poll::Ready(turn) = self.poll_read(cx, until_logged_in)
+            && reading.take()
+            && let Poll::Ready(turn) = self.poll_read(&mut reading.context(), until_logged_in)
         {
             return Poll::Ready(turn);
         }
@@ -140,20 +141,23 @@ impl<'a> Driver<'a> {
             (self.held, self.turn) = (None, None);
         } else if self.piled_up && self.local.may_read(self.id) {
             // What was not read because answers had piled up is read in the next turn.
-            cx.waker().wake_by_ref();
+            reading.context().waker().wake_by_ref();
         }
+        self.reading = Some(reading);
         Poll::Pending
     }
 
-    /// Whether there may be something to read. Most turns are for writing: they ask the socket alone, and do not go
-    /// through WebSocket and TLS to find nothing.
-    fn may_have_come(&self, cx: &mut Context<'_>) -> bool {
-        let socket = self.socket.get_ref().stream().get_ref().0.stream();
-        !self.drained || socket.poll_read_ready(cx).is_ready()
+    /// The waker for reading; a new one where this is the first turn, or another task's.
+    fn reading(&mut self, cx: &Context<'_>) -> ReadWaker {
+        self.reading.take().filter(|reading| reading.is_of(cx.waker())).unwrap_or_else(|| {
+            self.local.set_waker(self.id, cx.waker());
+            ReadWaker::of(cx.waker())
+        })
     }
 
+    /// Reads until it waits for the peer, for its turn, or for what has piled up: `cx` is woken for the first two.
     fn poll_read(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
-        (self.drained, self.piled_up) = (false, false);
+        self.piled_up = false;
         for _ in 0..READS_PER_TURN {
             // Who waits for a turn takes it, whatever has piled up: a turn that is given and not taken is lost to all others.
             if self.held.is_none() && !self.local.may_read(self.id) {
@@ -171,10 +175,7 @@ impl<'a> Driver<'a> {
                 return Poll::Pending;
             }
             match next {
-                Poll::Pending => {
-                    self.drained = !self.socket.get_ref().is_paused();
-                    return Poll::Pending;
-                }
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(message @ Message::Text(_))))
                     if self.poll_turn(cx, until_logged_in).is_pending() =>
                 {

@@ -66,24 +66,12 @@ pub(crate) struct Gate<S> {
     part: Part,
     heard: Heard,
     frames_left: u32,
-    /// The last wait was for others to have their turn.
-    paused: bool,
 }
 
 impl<S> Gate<S> {
     /// What is below.
     pub(crate) const fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
-    }
-
-    /// What is below.
-    pub(crate) const fn stream(&self) -> &S {
-        &self.stream
-    }
-
-    /// Whether it last waited for others to have their turn, and not for the peer.
-    pub(crate) const fn is_paused(&self) -> bool {
-        self.paused
     }
 
     /// What came since this was last asked for. That the peer has ended stays.
@@ -105,7 +93,6 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             part: Part::Head,
             heard: Heard::default(),
             frames_left: FRAMES_PER_WAIT,
-            paused: false,
         }
     }
 
@@ -261,7 +248,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
         }
         let read = self.poll_frames(cx, buf);
         if read.is_pending() {
-            self.paused = self.frames_left == 0;
             self.frames_left = FRAMES_PER_WAIT;
         }
         read
@@ -393,7 +379,6 @@ mod tests {
             while !gate.take_heard().ended {
                 let _ = read_all(&mut gate).unwrap();
                 waits += 1;
-                assert_eq!(gate.is_paused(), waits <= 1_000 / FRAMES_PER_WAIT);
             }
             assert_eq!(waits, 1_000 / FRAMES_PER_WAIT + 1);
         }

@@ -126,11 +126,6 @@ impl<S> Inlet<S> {
         Self { stream, count: Some(count), limits, is_exceeded: false }
     }
 
-    /// What is below.
-    pub(crate) const fn stream(&self) -> &S {
-        &self.stream
-    }
-
     /// Whether more came than may. Who reads through others learns it here: they may take the error for an end.
     pub(crate) const fn is_exceeded(&self) -> bool {
         self.is_exceeded

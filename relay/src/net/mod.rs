@@ -18,6 +18,7 @@ pub(crate) mod frame_head;
 pub(crate) mod gate;
 pub(crate) mod inlet;
 pub(crate) mod network;
+mod read_waker;
 pub(crate) mod strangers;
 pub(crate) mod tls;
 pub(crate) mod client_auth;
