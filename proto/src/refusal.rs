@@ -287,11 +287,14 @@ codes! {
         "Too many connections that have not logged in, and this one had waited longest: connect again, and log in at once.",
         "Trop de connexions qui ne se sont pas authentifiées, et celle-ci attendait depuis le plus longtemps : reconnectez-vous, et authentifiez-vous aussitôt.";
     TooManySessions "too_many_sessions" Close(1013), true,
-        "There are as many sessions of this key as there may be, and this one was silent longest, or the relay is nearly full and this key has a session: connect again in a while.",
-        "Il y a autant de sessions de cette clé qu'il peut y en avoir, et celle-ci se taisait depuis le plus longtemps, ou le relais est presque plein et cette clé a une session : reconnectez-vous dans un moment.";
+        "The sessions of this key or of the whole relay are as many as there may be, and this one was silent longest, made room for a key above its own, or comes where the last seats are kept for others: connect again in a while, or to another relay.",
+        "Les sessions de cette clé ou de tout le relais sont aussi nombreuses qu'elles peuvent l'être, et celle-ci se taisait depuis le plus longtemps, a fait place à une clé au-dessus de la sienne, ou vient quand les dernières places sont gardées pour d'autres : reconnectez-vous dans un moment, ou à un autre relais.";
     TooManyConnections "too_many_connections" Http(503), true,
-        "The relay serves as many connections as it may, in all or from this address: try again later or another relay.",
-        "Le relais sert autant de connexions qu'il le peut, en tout ou de cette adresse : réessayez plus tard ou un autre relais.";
+        "Connections come and go faster than the relay can end them: try again later or another relay.",
+        "Des connexions vont et viennent plus vite que le relais ne peut y mettre fin : réessayez plus tard ou un autre relais.";
+    TooManyFromAddress "too_many_from_address" Http(503), true,
+        "From this address come as many connections as one may have here: end some, or try again later.",
+        "De cette adresse viennent autant de connexions qu'une seule peut en avoir ici : fermez-en, ou réessayez plus tard.";
 }
 
 impl fmt::Display for Code {

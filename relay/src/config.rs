@@ -51,13 +51,15 @@ pub struct RelayConfig {
     pub outbox_bytes_max: usize,
     /// Recent events kept by each worker, in bytes. Default 4 MiB.
     pub ring_bytes_max: usize,
-    /// Sessions in all. Default 10,000; past it a newcomer gets 503. The last sixteenth, 256 at most, is kept for keys that
-    /// have none, half of it for those who may delegate: others get `too_many_sessions`. Those who have not logged in are
-    /// bounded beside it ([`strangers_max`](Self::strangers_max)).
+    /// Sessions in all. Default 10,000; past it a newcomer gets `too_many_sessions`. The last sixteenth, 256 at most, is kept
+    /// for keys that have none: half of it for those who may delegate, a quarter for those of them right below a root. Where
+    /// no seat is left, a key that stands above those of others here takes the seat of one of them. Those who have not logged
+    /// in are bounded beside it ([`strangers_max`](Self::strangers_max)), and so are sessions that close: a quarter as many.
     pub connections_max: usize,
     /// The same for one address (IPv6: a /64), logged in or not. Default 5,000, half of all: no one address keeps out the
     /// others, and the phones of a town behind their operator's few addresses have room. As many as
-    /// [`connections_max`](Self::connections_max) where all clients come through one address. Past it a newcomer gets 503.
+    /// [`connections_max`](Self::connections_max) where all clients come through one address. Past it a newcomer gets 503,
+    /// `too_many_from_address`.
     pub connections_per_address_max: usize,
     /// Sessions of one key. Default [`SESSIONS_PER_KEY`], 128: a control room whose consoles share a credential. One more
     /// takes the place of the one that was silent longest, which ends with `too_many_sessions`.

@@ -2,6 +2,7 @@
 //! settings without the files that they name. Behind the feature `fuzzing`; no other code calls this.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use vigie_proto::refusal::Code;
 
 pub use crate::cli::fuzzed_settings as settings;
 use crate::net::upgrade::{UpgradeRules, upgrade};
@@ -39,7 +40,8 @@ pub async fn upgraded(parts: &[&[u8]], origins: &[&str], full: bool) -> Upgraded
         let _ = client.shutdown().await;
     };
     let serving = async {
-        let mut upgraded = upgrade(relay, &rules, full, |_| false).await?;
+        let mut upgraded =
+            upgrade(relay, &rules, full.then_some(Code::TooManyConnections), |_| false).await?;
         upgraded.stream.write_all(&upgraded.answer).await.ok()?;
         let mut behind = upgraded.read_ahead.to_vec();
         upgraded.stream.read_to_end(&mut behind).await.ok()?;

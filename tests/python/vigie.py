@@ -14,7 +14,7 @@ WEEK_MS, SKEW_MS, STALE, CHAINS = 604_800_000, 120_000, 2.4, 32
 SEVERITIES = ("Minor", "Moderate", "Severe", "Extreme")
 TLP = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED")
 TEMPORARY = frozenset("login_timeout proof_replayed busy rate_limited full clock_suspect storage_failed going_away unresponsive "
-                      "too_many_strangers too_many_sessions too_many_connections".split())
+                      "too_many_strangers too_many_sessions too_many_connections too_many_from_address".split())
 class Refusal(Exception):
     """A code of part 15: the relay's answer, or what a reader's own check found."""
     def __init__(self, code: str, detail: str = "") -> None:

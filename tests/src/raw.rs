@@ -124,6 +124,18 @@ impl Raw {
         raw
     }
 
+    /// Connects and logs in, where the relay has a seat.
+    ///
+    /// # Errors
+    /// The frame that refuses it.
+    pub async fn try_log_in(world: &World, address: SocketAddr, person: &Person) -> Result<Self, Value> {
+        let mut raw = Self::connect(world, address).await;
+        let login = raw.login_frame(person).await;
+        raw.send(&login).await;
+        let told = raw.frame().await;
+        if told["op"] == "welcome" { Ok(raw) } else { Err(told) }
+    }
+
     /// Logs in on a connection of which nothing has been read.
     pub async fn log_in_as(&mut self, person: &Person) {
         let login = self.login_frame(person).await;

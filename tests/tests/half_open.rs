@@ -137,8 +137,7 @@ async fn has_room(world: &World, relay: &Relay) -> (Instant, Raw) {
     loop {
         assert!(Instant::now() < deadline, "the relay has room again");
         // Looked at again and again: a newcomer is told at once.
-        let stream = vigie_tests::raw::tls(world, relay.local_addr()).await;
-        if let Ok(newcomer) = Raw::upgrade_over(stream, &Default::default()).await {
+        if let Ok(newcomer) = Raw::try_log_in(world, relay.local_addr(), &world.live.neighbour).await {
             return (Instant::now(), newcomer);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -152,11 +151,8 @@ async fn a_peer_that_vanishes_with_nothing_on_its_way_is_found_by_its_silence() 
     config.connections_max = 1;
     let relay = world.relay_with(config);
     let (_town, mut wire) = reader(&world, &relay).await;
-    assert!(
-        Raw::upgrade_over(vigie_tests::raw::tls(&world, relay.local_addr()).await, &Default::default())
-            .await
-            .is_err()
-    );
+    let refused = Raw::try_log_in(&world, relay.local_addr(), &world.live.neighbour).await.unwrap_err();
+    assert_eq!(refused["code"], Code::TooManySessions.as_str());
     // The pong to a mark is the last that is heard of it.
     wire.down.send_replace(Down::Lost);
     let vanished = Instant::now();
@@ -198,13 +194,20 @@ async fn a_peer_that_acknowledges_nothing_is_closed_and_its_cursor_stays_good() 
     tokio::spawn(async move {
         while !matches!(nation.next_within(Duration::from_secs(600)).await, Some(Came::Gone) | None) {}
     });
-    let (found, mut newcomer) = has_room(&world, &relay).await;
+    let (found, newcomer) = has_room(&world, &relay).await;
     let found = found - vanished;
     println!("a peer that acknowledged nothing was found after {found:?}; bytes waited within {filled:?}");
     assert!(found > UNACKNOWLEDGED_MAX - SLACK, "{found:?}");
     assert!(found < filled + UNACKNOWLEDGED_MAX + SLACK, "{found:?}");
-    drop(town);
-    newcomer.log_in_as(&world.live.town).await;
+    drop((town, newcomer));
+    let mut newcomer = vigie_tests::soon(async {
+        loop {
+            if let Ok(town) = Raw::try_log_in(&world, relay.local_addr(), &world.live.town).await {
+                break town;
+            }
+        }
+    })
+    .await;
     newcomer.subscribe(&["alert/fr.idf.75.paris"], Some(&cursor.to_string())).await;
     for number in 2..=MESSAGES {
         assert_eq!(newcomer.event().await["seq"], number);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use vigie_proto::refusal::Code;
 
 use crate::net::connections::{ConnectionGuard, Connections, Entry};
 use crate::net::strangers::{Place, Strangers};
@@ -30,8 +31,8 @@ pub(crate) struct Newcomer {
     pub(crate) place: Place,
     /// Resolves when it has to go for another.
     pub(crate) must_go: oneshot::Receiver<()>,
-    /// It must be told to come back later.
-    pub(crate) full: bool,
+    /// It must be told to come back later, and why.
+    pub(crate) full: Option<Code>,
     /// Let go of at its first turn.
     pub(crate) waiting: Option<OwnedSemaphorePermit>,
     pub(crate) guard: ConnectionGuard,
@@ -66,8 +67,8 @@ pub(crate) async fn accept(
             }
         };
         let (guard, full) = match connections.enter(from) {
-            Entry::Served(guard) => (guard, false),
-            Entry::Told(guard) => (guard, true),
+            Entry::Served(guard) => (guard, None),
+            Entry::Told(guard, code) => (guard, Some(code)),
             Entry::Dropped => continue,
         };
         let (place, must_go) = strangers.enter(from);

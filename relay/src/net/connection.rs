@@ -72,7 +72,7 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
 /// A connection on which nothing was done yet; the rest of a [`Newcomer`] outlives its opening.
 struct Arrived {
     stream: std::net::TcpStream,
-    full: bool,
+    full: Option<Code>,
     waiting: Option<OwnedSemaphorePermit>,
 }
 

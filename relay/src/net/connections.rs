@@ -1,7 +1,8 @@
 //! How many connections are open, in all and from each address, and what becomes of one more.
 //!
-//! In all, sessions have a bound ([`Seats`]) and those who have not logged in another (`strangers.rs`): so who only
-//! knocks takes no seat, and who has seats leaves room to knock.
+//! In all, sessions have a bound ([`Seats`]), those that close another beside it, and those who have not logged in a third
+//! (`strangers.rs`): so who only knocks takes no seat, and **who has every seat leaves room to knock**, and to be judged
+//! by who he is. The bound on all is the sum of these and is not met but by who comes and goes faster than connections end.
 //!
 //! The accepting thread asks for each newcomer; what it got is given back when the connection ends, on its worker. One
 //! short lock for each, none for a frame.
@@ -12,9 +13,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use vigie_proto::refusal::Code;
+
 use super::floods::Ended;
 use super::network::Network;
 use crate::seats::Seats;
+
+/// A stranger that has to go for another takes its time to: so many times as many as there may be are still connected.
+const STRANGERS_CONNECTED: usize = 2;
 
 /// Past a bound a newcomer is told so, which takes a handshake; past so many times the bound it is dropped unheard.
 const TOLD_UP_TO: usize = 2;
@@ -44,8 +50,8 @@ pub(crate) struct Connections {
 pub(crate) enum Entry {
     /// It is served.
     Served(ConnectionGuard),
-    /// It must be told to come back later.
-    Told(ConnectionGuard),
+    /// It must be told to come back later, and why.
+    Told(ConnectionGuard, Code),
     /// There is no room to tell it either.
     Dropped,
 }
@@ -84,14 +90,16 @@ impl Connections {
     /// Whether there is room for one more from this address.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Entry {
         let network = Network::of(address);
-        let seated = self.seats.taken();
         let mut open = self.open();
         let of_network = open.networks.get(&network).copied().unwrap_or_default();
         let is_past = |times: usize| of_network >= times.saturating_mul(self.per_address_max);
-        let all_max = self.seats.max().saturating_add(self.strangers_max);
-        // A session that is closed has no seat any more, and holds what waits for its reader until that is taken.
-        let is_full = is_past(1) || seated >= self.seats.max() || open.all >= all_max;
-        // A stranger that has to go for another takes its time to.
+        let strangers_max = self.strangers_max.saturating_mul(STRANGERS_CONNECTED);
+        let all_max = self.seats.connected_max().saturating_add(strangers_max);
+        let full = if is_past(1) {
+            Some(Code::TooManyFromAddress)
+        } else {
+            (open.all >= all_max).then_some(Code::TooManyConnections)
+        };
         let is_far_past = is_past(TOLD_UP_TO) || open.all >= all_max.saturating_mul(TOLD_UP_TO);
         if is_far_past {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +110,10 @@ impl Connections {
         open.networks.insert(network, of_network + 1);
         drop(open);
         let guard = ConnectionGuard { connections: Arc::clone(self), network, logged_in: false };
-        if is_full { Entry::Told(guard) } else { Entry::Served(guard) }
+        match full {
+            Some(code) => Entry::Told(guard, code),
+            None => Entry::Served(guard),
+        }
     }
 
     /// Those that ended before they had logged in, since this was last called.
@@ -172,7 +183,9 @@ mod tests {
             held.push(guard);
         }
         for _ in 0..2 {
-            let Entry::Told(guard) = enter(&connections, "192.0.2.1") else { panic!("it is told") };
+            let Entry::Told(guard, Code::TooManyFromAddress) = enter(&connections, "192.0.2.1") else {
+                panic!("it is told")
+            };
             held.push(guard);
         }
         assert!(matches!(enter(&connections, "192.0.2.1"), Entry::Dropped));
@@ -189,24 +202,23 @@ mod tests {
     fn addresses_of_one_ipv6_network_are_one() {
         let connections = connections(100, 1);
         let _held = enter(&connections, "2001:db8::1");
-        assert!(matches!(enter(&connections, "2001:db8::2"), Entry::Told(_)));
+        assert!(matches!(enter(&connections, "2001:db8::2"), Entry::Told(..)));
         assert!(matches!(enter(&connections, "2001:db8:0:1::1"), Entry::Served(_)));
     }
 
     #[test]
-    fn all_addresses_together_are_bounded() {
+    fn all_addresses_together_are_bounded_where_seats_and_strangers_are_not_met() {
         let connections = connections(0, 5);
-        let told = ["192.0.2.1", "192.0.2.2"].map(|address| enter(&connections, address));
-        assert!(told.iter().all(|entry| matches!(entry, Entry::Told(_))), "there is no seat: {told:?}");
-        assert!(matches!(enter(&connections, "192.0.2.3"), Entry::Dropped));
-        assert_eq!(connections.wait_until_none(Duration::ZERO), 2);
-    }
-
-    #[test]
-    fn sessions_that_close_are_counted_while_they_hold_no_seat() {
-        let connections = connections(1, 5);
-        let served = ["192.0.2.1", "192.0.2.2"].map(|address| enter(&connections, address));
-        assert!(served.iter().all(|entry| matches!(entry, Entry::Served(_))), "{served:?}");
-        assert!(matches!(enter(&connections, "192.0.2.3"), Entry::Told(_)));
+        let all_max = connections.seats.connected_max() + 2;
+        let mut held = Vec::new();
+        for number in 0..2 * all_max {
+            let entry = enter(&connections, &format!("192.0.2.{number}"));
+            let told = matches!(entry, Entry::Told(_, Code::TooManyConnections));
+            let served = matches!(entry, Entry::Served(_));
+            assert_eq!((served, told), (number < all_max, number >= all_max), "{number}: {entry:?}");
+            held.push(entry);
+        }
+        assert!(matches!(enter(&connections, "192.0.2.99"), Entry::Dropped));
+        assert_eq!(connections.wait_until_none(Duration::ZERO), 2 * all_max);
     }
 }

@@ -309,6 +309,9 @@ impl<'a> Driver<'a> {
 
     /// Ends the connection: answers the peer's close, or waits for the answer to ours.
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.local.is_overdue(self.id) {
+            return Poll::Ready(());
+        }
         if self.answer.is_some() || !self.writer.is_empty() {
             let _ = std::task::ready!(self.poll_last_word(cx));
         }

@@ -55,7 +55,7 @@ pub(crate) struct Upgraded<S> {
 pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     rules: &UpgradeRules,
-    full: bool,
+    full: Option<Code>,
     is_exceeded: impl Fn(&S) -> bool,
 ) -> Option<Upgraded<S>> {
     let answer = Cell::new(None);
@@ -108,7 +108,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
 fn judge<'a>(
     request: &'a Request<Incoming>,
     rules: &UpgradeRules,
-    full: bool,
+    full: Option<Code>,
 ) -> Result<&'a HeaderValue, Code> {
     let headers = request.headers();
     let has = |name, token: &str| {
@@ -140,7 +140,7 @@ fn judge<'a>(
     if !has(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
         return Err(Code::WrongSubprotocol);
     }
-    if full { Err(Code::TooManyConnections) } else { Ok(key) }
+    full.map_or(Ok(key), Err)
 }
 
 /// 16 bytes in base64 (RFC 6455, section 4.2.1).

@@ -23,6 +23,8 @@ pub struct WorkerCounts {
     pub live: u64,
     /// Of those, how many are given older events first.
     pub behind: u64,
+    /// Sessions that were told to close, and are still connected.
+    pub closing: u64,
     /// How often batches were not handed over because too many waited.
     pub jumps: u64,
     /// Requests of sessions that were refused.
@@ -117,6 +119,7 @@ impl Add for WorkerCounts {
             logged_in: self.logged_in + other.logged_in,
             live: self.live + other.live,
             behind: self.behind + other.behind,
+            closing: self.closing + other.closing,
             jumps: self.jumps + other.jumps,
             requests_refused: self.requests_refused + other.requests_refused,
             logins_refused: self.logins_refused + other.logins_refused,
@@ -138,7 +141,7 @@ impl Worker {
             match &session.stage {
                 Stage::AwaitLogin(_) => counts.strangers += 1,
                 Stage::LoggedIn(_) => counts.logged_in += 1,
-                Stage::Closing => {}
+                Stage::Closing => counts.closing += u64::from(session.seat.is_some()),
             }
             match session.standing() {
                 Some(Standing::Live(_)) => counts.live += 1,

@@ -55,9 +55,7 @@ impl Worker {
             Stage::LoggedIn(state) => state,
             Stage::AwaitLogin(_) => return self.end(id, Code::LoginTimeout),
             Stage::Closing => {
-                session.overdue = true;
-                // Whether or not it was woken before: a driver whose socket takes nothing has not come back since.
-                self.effects.push_back(Effect::Wake(id));
+                self.drop_now(id);
                 return Timestamp::FAR_FUTURE;
             }
         };
@@ -83,6 +81,14 @@ impl Worker {
             }
         }
         next.min(ends).min(silent_from.plus(Duration::from_millis(1)))
+    }
+
+    /// It was told to close and has not taken it: its connection is dropped, whatever it still has to write.
+    pub(super) fn drop_now(&mut self, id: SessionId) {
+        let Some(session) = self.session(id) else { return };
+        session.overdue = true;
+        // Whether or not it was woken before: a driver whose socket takes nothing has not come back since.
+        self.effects.push_back(Effect::Wake(id));
     }
 
     /// Tells why and closes; the next deadline is that of the close.

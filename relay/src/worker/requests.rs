@@ -93,21 +93,30 @@ impl Worker {
     fn seat(&mut self, id: SessionId, state: vigie_proto::session::relay::LoggedIn, now: Timestamp) {
         let sitter = Sitter { worker: self.config.index, session: id };
         match self.config.seats.enter(state.chain(), sitter, now) {
-            Ok((seat, goes)) => {
+            Ok((seat, go)) => {
                 let Some(session) = self.session(id) else { return };
                 session.seat = Some(seat);
-                self.effects.extend(goes.map(Effect::Unseat));
+                self.effects.extend(go.into_iter().map(Effect::Unseat));
                 self.welcome(id, state, now);
             }
             Err(refusal) => self.reject(id, &refusal.into()),
         }
     }
 
-    /// Its seat went to a newcomer of its key: it is told and closed, and given nothing of what waits.
+    /// Its seat went to a newcomer: it is told and closed, and given nothing of what waits. One that closes already was
+    /// told why, and takes the room of one that comes: it is dropped.
     pub fn handle_unseated(&mut self, id: SessionId, now: Timestamp) {
         self.last_now = now;
-        let detail = "a newer session of this key took its place";
-        self.end_at_once(id, &Refusal::new(Code::TooManySessions, detail));
+        let Some(session) = self.session(id) else { return };
+        match session.stage {
+            Stage::LoggedIn(_) => {
+                let detail = "a newer session of this key, or of one above it, took its place";
+                self.end_at_once(id, &Refusal::new(Code::TooManySessions, detail));
+            }
+            Stage::Closing => self.drop_now(id),
+            // Without a seat there is none to lose.
+            Stage::AwaitLogin(_) => {}
+        }
     }
 
     fn welcome(&mut self, id: SessionId, state: vigie_proto::session::relay::LoggedIn, now: Timestamp) {

@@ -70,7 +70,7 @@ pub(super) struct Session {
     pub(super) revocations_given: u64,
     /// How fast it may publish; without limits before log-in, when it publishes nothing.
     pub(super) pace: Pace,
-    /// Its seat, from its log-in until it is told to close.
+    /// Its seat, from its log-in until it is told to close; then its place among those that close.
     pub(super) seat: Option<Seat>,
     /// Publishes that wait for the disk.
     pub(super) in_flight: usize,
@@ -225,6 +225,8 @@ impl Session {
             self.closing_under = Some(Arc::clone(state.chain()));
         }
         self.subscription = None;
-        self.seat = None;
+        if let Some(seat) = &self.seat {
+            seat.vacate();
+        }
     }
 }

@@ -10,13 +10,12 @@ use tokio_tungstenite::tungstenite::http::HeaderMap;
 use vigie_proto::limits::LOGIN_TIMEOUT;
 use vigie_proto::refusal::Code::{
     Busy, ClockSuspect, CredentialExpired, Expired, GoingAway, LifetimeTooLong, LoginTimeout, NotGranted,
-    NotLoggedIn, RateLimited, SessionExpired, TooManyBytes, TooManyConnections, TooManyStrangers,
-    Unresponsive,
+    NotLoggedIn, RateLimited, SessionExpired, TooManyBytes, TooManyConnections, TooManyFromAddress,
+    TooManyStrangers, Unresponsive,
 };
 use vigie_proto::refusal::Ends;
 use vigie_proto::time::Timestamp;
 use vigie_relay::clock::{Clock, ShiftedTime, TimeSource};
-use vigie_relay::config::RelayConfig;
 use vigie_tests::raw::{Came, Raw, tls};
 use vigie_tests::soon;
 use vigie_tests::world::{has_passed, now};
@@ -60,11 +59,9 @@ pub(crate) const CASES: &[Case] = &[
     apart("an author who publishes too fast", RateLimited, || Box::pin(too_fast(Who::Author))),
     apart("a session that brings chains too fast", RateLimited, || Box::pin(chains_too_fast())),
     apart("exercises that come too fast", RateLimited, || Box::pin(too_fast(Who::Drill))),
-    apart("one connection too many", TooManyConnections, || {
-        Box::pin(one_too_many(|config, max| config.connections_max = max))
-    }),
-    apart("one connection too many from one address", TooManyConnections, || {
-        Box::pin(one_too_many(|config, max| config.connections_per_address_max = max))
+    apart("more connections than the relay can end", TooManyConnections, || Box::pin(more_than_can_end())),
+    apart("one connection too many from one address", TooManyFromAddress, || {
+        Box::pin(one_too_many_from_here())
     }),
 ];
 
@@ -215,8 +212,35 @@ async fn the_relay_stops() -> Seen {
 }
 
 /// The two witnesses, and one more, in all or from their address.
-async fn one_too_many(bound: fn(&mut RelayConfig, usize)) -> Seen {
-    let mut stage = Stage::with(|config| bound(config, 3)).await;
+/// Each newcomer is a stranger for whom the one before has to go, and those take their time to: no other way leads to
+/// this bound.
+async fn more_than_can_end() -> Seen {
+    let mut stage = Stage::with(|config| (config.connections_max, config.strangers_max) = (3, 1)).await;
+    let mut held = Vec::new();
+    let seen = soon(async {
+        loop {
+            match Raw::upgrade(&stage.world, stage.address(), &HeaderMap::new()).await {
+                Ok(raw) => held.push(raw),
+                Err(_) => match stage.request(&Request::new()).await {
+                    Some(seen) => break seen,
+                    None => continue,
+                },
+            }
+        }
+    })
+    .await;
+    // The seats, as many that close, two strangers.
+    assert!(held.len() > 3, "{}", held.len());
+    stage.check_witnesses().await;
+    drop(held);
+    soon(async { while stage.request(&Request::new()).await.is_some() {} }).await;
+    stage.check_witnesses().await;
+    stage.end();
+    seen
+}
+
+async fn one_too_many_from_here() -> Seen {
+    let mut stage = Stage::with(|config| config.connections_per_address_max = 3).await;
     let third = stage.session(Who::Author).await;
     let seen = stage.request(&Request::new()).await;
     stage.check_witnesses().await;

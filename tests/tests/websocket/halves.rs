@@ -59,17 +59,17 @@ async fn a_reader_who_ends_its_half_keeps_no_place() {
     // The author, the reader, and one more.
     let mut others = Others::with(|config| config.connections_max = 3).await;
     for goes in [Goes::InOrder, Goes::AtOnce] {
+        // It stands above nobody here, and takes no seat of theirs.
+        let neighbour = &others.world.live.neighbour;
         let mut reader = soon(async {
             loop {
-                let stream = tls(&others.world, others.address()).await;
-                if let Ok(raw) = Raw::upgrade_over(stream, &Default::default()).await {
+                if let Ok(raw) = Raw::try_log_in(&others.world, others.address(), neighbour).await {
                     break raw;
                 }
             }
         })
         .await;
-        reader.log_in_as(&others.world.live.region).await;
-        reader.subscribe(&["alert/fr.idf"], None).await;
+        reader.subscribe(&["alert/fr.idf.92.nanterre"], None).await;
         let ended = Instant::now();
         end_half(&mut reader, goes).await;
         assert_eq!(reader.next().await, Came::Gone);

@@ -85,7 +85,7 @@ impl Liar {
 
     async fn open(&self, stream: TcpStream) -> anyhow::Result<Socket> {
         let tls = self.acceptor.accept(stream).await?;
-        let upgraded = upgrade(tls, &UpgradeRules::default(), false, |_| false).await;
+        let upgraded = upgrade(tls, &UpgradeRules::default(), None, |_| false).await;
         let Upgraded { mut stream, read_ahead, answer } = upgraded.context("the reader did not upgrade")?;
         stream.write_all(&answer).await?;
         let config = WebSocketConfig::default()
