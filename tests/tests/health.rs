@@ -101,7 +101,7 @@ async fn the_numbers_are_those_of_the_clients() {
     until(&relay, |status| {
         status["connections"] == 2
             && status["sessions"]
-                == serde_json::json!({"strangers": 1, "logged_in": 1, "live": 0, "behind": 0})
+                == serde_json::json!({"strangers": 1, "logged_in": 1, "live": 0, "behind": 0, "closing": 0})
     })
     .await;
     town.subscribe(&["alert/fr.idf.75.paris"], None).await;
@@ -130,7 +130,7 @@ async fn the_numbers_are_those_of_the_clients() {
     assert!(matches!(liar.next().await, Came::Closed(..)));
     drop(liar);
     let gone = until(&relay, |status| {
-        let left = serde_json::json!({"strangers": 0, "logged_in": 1, "live": 0, "behind": 0});
+        let left = serde_json::json!({"strangers": 0, "logged_in": 1, "live": 0, "behind": 0, "closing": 0});
         status["connections"] == 1 && status["sessions"] == left && status["logins_refused"] == 1
     })
     .await;

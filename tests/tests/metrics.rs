@@ -143,6 +143,72 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     let served: BTreeSet<String> =
         numbers.keys().filter(|name| name.starts_with("vigie_refusals_total")).cloned().collect();
     assert_eq!(served, codes, "every code, whether it happened or not");
+    assert_eq!(numbers["vigie_strangers_max"], 2_048.0);
+    assert_eq!([numbers["vigie_handshakes"], numbers["vigie_handshakes_waiting"]], [0.0, 0.0]);
+    every_limit_is_a_setting_with_a_code_and_a_metric(&types);
+    relay.stop(Duration::ZERO).unwrap();
+}
+
+fn every_limit_is_a_setting_with_a_code_and_a_metric(types: &BTreeMap<String, String>) {
+    let readme = include_str!("../../relay/README.md");
+    let settings = include_str!("../../packaging/vigie.toml");
+    let (_, table) = readme.split_once("<!-- table: limits -->\n").unwrap();
+    let rows: Vec<_> = table.split_once("<!-- end -->").unwrap().0.lines().skip(2).collect();
+    assert!(rows.len() >= 10, "{}", rows.len());
+    let mut named = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<_> = row.split(" | ").map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        let [_, set, codes, metrics] = cells.try_into().unwrap();
+        for setting in set {
+            assert!(settings.contains(&format!("\n# {setting} = ")), "{setting}: {row}");
+            named.insert(setting);
+        }
+        for code in codes {
+            assert!(Code::ALL.iter().any(|known| known.as_str() == code), "{code}: {row}");
+        }
+        let metrics: Vec<_> = metrics.collect();
+        assert!(!metrics.is_empty() && metrics.iter().all(|name| types.contains_key(*name)), "{row}");
+    }
+    let is_bound = |line: &str| line.strip_prefix("# ").and_then(|line| line.split_once("_max = ")).is_some();
+    let set = settings.lines().filter(|line| is_bound(line));
+    let set: BTreeSet<_> = set.map(|line| line[2..].split(' ').next().unwrap()).collect();
+    // What each worker keeps of recent events is no limit on anybody.
+    assert_eq!(set.difference(&named).copied().collect::<Vec<_>>(), ["ring_bytes_max"]);
+}
+
+/// Handshakes are counted while they last, and not after.
+#[tokio::test]
+async fn handshakes_under_way_are_seen_until_they_end() {
+    let world = World::new();
+    let relay = world.relay();
+    let seen = || {
+        let strangers = relay.status().strangers;
+        (strangers.open, strangers.handshakes, strangers.waiting)
+    };
+    let plain = TcpStream::connect(relay.local_addr()).await.unwrap();
+    let over_tls = tls(&world, relay.local_addr()).await;
+    let upgraded = Raw::connect(&world, relay.local_addr()).await;
+    soon(async {
+        while seen() != (3, 2, 0) {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+    let mut logs_in = Raw::upgrade_over(over_tls, &Default::default()).await.unwrap();
+    logs_in.log_in_as(&world.live.town).await;
+    soon(async {
+        while seen() != (2, 1, 0) {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+    drop((plain, upgraded));
+    soon(async {
+        while seen() != (0, 0, 0) {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
     relay.stop(Duration::ZERO).unwrap();
 }
 

@@ -39,6 +39,7 @@ pub fn text(status: &Status) -> String {
             ("live", sessions.live),
             ("behind", sessions.behind),
             ("no_subscription", resting),
+            ("closing", sessions.closing),
         ],
     );
     page.counter("vigie_receipts_total", "Receipts given.", publishes.receipts);
@@ -72,8 +73,13 @@ pub fn text(status: &Status) -> String {
         "why",
         [("no_room", unheard.no_room), ("tls", unheard.tls), ("http", unheard.http)],
     );
-    let replaced = status.strangers.replaced;
-    page.counter("vigie_strangers_replaced_total", "Strangers closed for one that came.", replaced);
+    let strangers = &status.strangers;
+    page.gauge("vigie_strangers", "Connections that have not logged in.", strangers.open);
+    page.gauge("vigie_strangers_max", "Past so many one is closed for each that comes.", strangers.max);
+    page.gauge("vigie_handshakes", "TLS and WebSocket handshakes under way.", strangers.handshakes);
+    let waiting = "Connections that wait for the first turn of their worker.";
+    page.gauge("vigie_handshakes_waiting", waiting, strangers.waiting);
+    page.counter("vigie_strangers_replaced_total", "Strangers closed for one that came.", strangers.replaced);
     page.syncs(status);
     page.gauge("vigie_journal_head_sequence", "The last sequence.", journal.head_seq);
     page.gauge("vigie_journal_segments", "Files of the journal.", journal.segments);

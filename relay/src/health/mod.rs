@@ -23,6 +23,7 @@
 //!
 //! Names and meaning of all members are those of [`Status`]. Codes of reasons and warnings: [`Reason`] and [`Warning`].
 
+mod clients;
 mod codes;
 pub mod expiry;
 mod gauge;
@@ -55,6 +56,7 @@ use crate::sequencer::{IDS_IN_FORCE_MAX, Sequencer};
 use crate::trust::{SharedRules, ending_roots};
 use crate::worker::{EndingIssuer, RefusalCounts, WorkerCounts};
 
+pub use clients::{HeldBackStatus, SessionStatus, StrangerStatus, UnheardStatus};
 pub use codes::{Reason, Warning};
 use expiry::Validity;
 pub(crate) use gauge::{Gauge, JournalNumbers};
@@ -64,8 +66,7 @@ pub use listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, REQUEST_WITHIN};
 pub use recovery::{RecoveryFound, RecoveryStatus};
 use status::Facts;
 pub use status::{
-    ClockState, Damage, Found, HeldBackStatus, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN,
-    SessionStatus, Status, StrangerStatus, ThreadStatus, UnheardStatus,
+    ClockState, Damage, Found, JournalStatus, LIVE_WITHIN, PublishStatus, READY_WITHIN, Status, ThreadStatus,
 };
 pub(crate) use sync_times::SyncTimes;
 pub use sync_times::{SYNC_WITHIN, SyncStatus};
@@ -244,6 +245,8 @@ impl Health {
             connections_max: self.connections.sessions_max() as u64,
             strangers: StrangerStatus {
                 open: self.strangers.count() as u64,
+                handshakes: self.strangers.handshakes(),
+                waiting: self.strangers.waiting(),
                 max: self.strangers.max() as u64,
                 replaced: self.strangers.replaced(),
             },
@@ -252,6 +255,7 @@ impl Health {
                 logged_in: workers.logged_in,
                 live: workers.live,
                 behind: workers.behind,
+                closing: workers.closing,
             },
             requests_refused: workers.requests_refused,
             logins_refused: workers.logins_refused,

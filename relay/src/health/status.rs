@@ -11,6 +11,7 @@ use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::time::Timestamp;
 
 use super::SyncStatus;
+use super::clients::{HeldBackStatus, SessionStatus, StrangerStatus, UnheardStatus};
 use super::codes::{Reason, Warning};
 use super::expiry::{Notice, Validity};
 use super::recovery::RecoveryStatus;
@@ -169,56 +170,6 @@ pub struct PublishStatus {
     pub refused: u64,
     /// Batches: each is one write and one sync.
     pub batches: u64,
-}
-
-/// Of [`Status`]: sessions by what they are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SessionStatus {
-    /// Upgraded and not logged in yet.
-    pub strangers: u64,
-    /// Logged in.
-    pub logged_in: u64,
-    /// Of those, how many are given each message as it comes.
-    pub live: u64,
-    /// Of those, how many are given older messages from the journal first.
-    pub behind: u64,
-}
-
-/// Of [`Status`]: how many publishes and revocations each rate has held back (`rate_limited`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct HeldBackStatus {
-    /// That of one credential.
-    pub credential: u64,
-    /// That of all exercises.
-    pub exercises: u64,
-    /// That of all that comes.
-    pub relay: u64,
-}
-
-/// Of [`Status`]: connections that have not logged in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct StrangerStatus {
-    /// How many there are.
-    pub open: u64,
-    /// Past so many one is closed for each that comes.
-    pub max: u64,
-    /// How many were closed for one that came, in all or for their address, since the start.
-    pub replaced: u64,
-}
-
-/// Of [`Status`]: connections that ended before anybody could be told a code.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct UnheardStatus {
-    /// Dropped at once: twice as many as may be were there, in all or of their address.
-    pub no_room: u64,
-    /// Their TLS handshake failed, or they left in it.
-    pub tls: u64,
-    /// Their HTTP request could not be read (400), or was too large (431).
-    pub http: u64,
 }
 
 /// Of [`Status`]: one thread of the relay.
@@ -393,7 +344,7 @@ mod tests {
             connections: 0,
             connections_max: 1,
             strangers: StrangerStatus::default(),
-            sessions: SessionStatus { strangers: 0, logged_in: 0, live: 0, behind: 0 },
+            sessions: SessionStatus::default(),
             requests_refused: 0,
             logins_refused: 0,
             jumps: 0,

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use vigie_proto::refusal::Code;
 
 use crate::net::connections::{ConnectionGuard, Connections, Entry};
-use crate::net::strangers::{Place, Strangers};
+use crate::net::strangers::{FirstTurn, Place, Strangers};
 use crate::server::inbox::{Inbox, Letter};
 
 /// After a failed accept (no descriptors left, say): the next try comes this much later, not at once and for ever.
@@ -34,8 +34,15 @@ pub(crate) struct Newcomer {
     /// It must be told to come back later, and why.
     pub(crate) full: Option<Code>,
     /// Let go of at its first turn.
-    pub(crate) waiting: Option<OwnedSemaphorePermit>,
+    pub(crate) waiting: Option<Waiting>,
     pub(crate) guard: ConnectionGuard,
+}
+
+/// A newcomer that waits for the first turn of its worker.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    _permit: OwnedSemaphorePermit,
+    _counted: FirstTurn,
 }
 
 /// Accepts until `stop` says so.
@@ -72,6 +79,7 @@ pub(crate) async fn accept(
             Entry::Dropped => continue,
         };
         let (place, must_go) = strangers.enter(from);
+        let waiting = waiting.map(|permit| Waiting { _permit: permit, _counted: strangers.wait() });
         let newcomer = Newcomer { stream, place, must_go, full, waiting, guard };
         workers[turn].put(Letter::Connection(newcomer));
         turn = (turn + 1) % workers.len();

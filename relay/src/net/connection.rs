@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rustls::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
@@ -21,7 +21,7 @@ use vigie_proto::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 
-use crate::net::accept::Newcomer;
+use crate::net::accept::{Newcomer, Waiting};
 use crate::net::client_auth::Guest;
 use crate::net::driver::{Driver, Socket, Tls, Turn};
 use crate::net::gate::Gate;
@@ -73,7 +73,7 @@ pub(crate) async fn serve(local: Rc<Local>, newcomer: Newcomer) {
 struct Arrived {
     stream: std::net::TcpStream,
     full: Option<Code>,
-    waiting: Option<OwnedSemaphorePermit>,
+    waiting: Option<Waiting>,
 }
 
 /// A session that has logged in.
@@ -107,7 +107,7 @@ async fn enter(
         return None;
     };
     let Opened { socket, answer, binding, guest } = opened?;
-    place.note_stage();
+    place.note_upgraded();
     let id = local.open_session(binding, accepted)?;
     let guard = SessionGuard { local, id };
     let logging_in = log_in(local, id, socket, answer);
@@ -228,11 +228,7 @@ async fn dismiss(local: &Rc<Local>, error: &std::io::Error, mut stream: Inlet<Tc
 }
 
 /// Takes a permit for each step. At the first, `waiting` is over.
-async fn in_turns<F: Future>(
-    turns: &Turns,
-    future: F,
-    mut waiting: Option<OwnedSemaphorePermit>,
-) -> F::Output {
+async fn in_turns<F: Future>(turns: &Turns, future: F, mut waiting: Option<Waiting>) -> F::Output {
     let mut future = std::pin::pin!(future);
     loop {
         turns.take().await;

@@ -5,6 +5,8 @@
 //! completing a stage loses its own: of the newcomer's address when that has its share, else of all. So who only waits
 //! keeps nobody out, and who logs in as fast as a phone does is never the one to go.
 //!
+//! Handshakes under way, and those that wait for their first turn, are counted for the operator.
+//!
 //! Invariants: one short lock for each stage of a stranger, none for a session. Order is counted, not timed: no clock.
 //! What it does not do: bound those who are logged in.
 
@@ -59,11 +61,20 @@ pub(crate) struct Strangers {
     per_address_max: usize,
     table: Mutex<Table>,
     replaced: AtomicU64,
+    handshakes: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl Strangers {
     pub(crate) fn new(max: usize, per_address_max: usize) -> Self {
-        Self { max, per_address_max, table: Mutex::default(), replaced: AtomicU64::new(0) }
+        Self {
+            max,
+            per_address_max,
+            table: Mutex::default(),
+            replaced: AtomicU64::new(0),
+            handshakes: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+        }
     }
 
     /// How many there are.
@@ -81,6 +92,22 @@ impl Strangers {
         self.replaced.load(Ordering::Relaxed)
     }
 
+    /// How many are in their handshakes: TLS, or the upgrade.
+    pub(crate) fn handshakes(&self) -> u64 {
+        self.handshakes.load(Ordering::Relaxed)
+    }
+
+    /// Of those, how many wait for the first turn of their worker.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// One more waits for its first turn.
+    pub(crate) fn wait(self: &Arc<Self>) -> FirstTurn {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        FirstTurn { strangers: Arc::clone(self) }
+    }
+
     /// A place for a newcomer, and what resolves when it has to go for another. Always gives one.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> (Place, oneshot::Receiver<()>) {
         let network = Network::of(address);
@@ -92,12 +119,13 @@ impl Strangers {
         let gone = slowest.and_then(|stage| table.remove(stage));
         let stage = table.insert(Waiting { network, go });
         drop(table);
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
         if let Some(gone) = gone {
             self.replaced.fetch_add(1, Ordering::Relaxed);
             // It may have ended by itself meanwhile.
             let _ = gone.go.send(());
         }
-        (Place { strangers: Arc::clone(self), stage }, told)
+        (Place { strangers: Arc::clone(self), stage, in_handshake: true }, told)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -110,6 +138,7 @@ impl Strangers {
 pub(crate) struct Place {
     strangers: Arc<Strangers>,
     stage: u64,
+    in_handshake: bool,
 }
 
 impl Place {
@@ -120,11 +149,36 @@ impl Place {
             self.stage = table.insert(waiting);
         }
     }
+
+    /// It has completed the last stage before its log-in.
+    pub(crate) fn note_upgraded(&mut self) {
+        self.end_handshake();
+        self.note_stage();
+    }
+
+    fn end_handshake(&mut self) {
+        if std::mem::take(&mut self.in_handshake) {
+            self.strangers.handshakes.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.end_handshake();
         self.strangers.table().remove(self.stage);
+    }
+}
+
+/// One that waits for its first turn; dropped when it has it.
+#[derive(Debug)]
+pub(crate) struct FirstTurn {
+    strangers: Arc<Strangers>,
+}
+
+impl Drop for FirstTurn {
+    fn drop(&mut self) {
+        self.strangers.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -153,10 +207,13 @@ mod tests {
         drop(second);
         assert_eq!((strangers.count(), strangers.replaced()), (3, 1));
         drop(third);
-        let fifth = strangers.enter(address("192.0.2.5"));
+        let mut fifth = strangers.enter(address("192.0.2.5"));
         assert!(!must_go(&mut first.1) && !must_go(&mut fourth.1), "there was room");
+        fifth.0.note_upgraded();
+        assert_eq!(strangers.handshakes(), 3 - 1);
         drop((first, fourth, fifth));
         assert_eq!((strangers.count(), strangers.table().networks.len()), (0, 0));
+        assert_eq!(strangers.handshakes(), 0);
     }
 
     #[test]

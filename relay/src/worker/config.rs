@@ -9,6 +9,11 @@ use crate::own_credential::SharedCredential;
 use crate::rates::Rates;
 use crate::seats::Seats;
 
+/// Publishes and revocations of one session that may wait for the disk; past it `busy`. A sync takes some milliseconds and
+/// serves all that wait, so an author who waits for it with 32 at a time is held to his rate, 50 a second, and not to this:
+/// no setting would make it better. Thousands of sessions that all have so many still meet `submissions_max` before memory.
+pub const IN_FLIGHT_MAX: usize = 32;
+
 /// What a worker is made of; the same for all of a relay but `index`.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -25,7 +30,7 @@ pub struct WorkerConfig {
     pub outbox_bytes_max: usize,
     /// Recent events kept for those who are behind, in bytes. Default 4 MiB: a short pause needs no disk.
     pub ring_bytes_max: usize,
-    /// Publishes of one session that may wait for the disk. Default 32, past it `busy`.
+    /// Publishes of one session that may wait for the disk. Default [`IN_FLIGHT_MAX`]; a test may have less.
     pub in_flight_max: usize,
     /// How fast publishes may come, over all workers. Default without limits.
     pub rates: Arc<Rates>,
@@ -43,7 +48,7 @@ impl WorkerConfig {
             relay: SharedCredential::default(),
             outbox_bytes_max: 256 * 1024,
             ring_bytes_max: 4 * 1024 * 1024,
-            in_flight_max: 32,
+            in_flight_max: IN_FLIGHT_MAX,
             rates: Arc::new(Rates::unlimited()),
             seats: Arc::new(Seats::unlimited()),
         }

@@ -54,7 +54,7 @@ use crate::slab::Slab;
 use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
-pub use config::WorkerConfig;
+pub use config::{IN_FLIGHT_MAX, WorkerConfig};
 pub use counts::{HeldBackCounts, RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
 pub use issuers::{EndingIssuer, ISSUERS_ENDING_MAX};
