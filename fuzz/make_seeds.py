@@ -61,6 +61,7 @@ def strict_json():
         "number": '{"a":1.5}',
         "half": '{"a":"\\ud800"}',
         "list": "[1]",
+        "list-double": '[{"a":1,"a":2}]',
     })
 
 

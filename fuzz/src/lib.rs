@@ -12,10 +12,13 @@
 //! Not here: a socket, a thread, a file.
 
 pub mod disk;
+pub mod memory;
 pub mod mutate;
 pub mod plant;
 pub mod signed;
 pub mod targets;
+
+use mutate::{Form, Random, Words, words};
 
 #[cfg(feature = "libfuzzer")]
 #[doc(hidden)]
@@ -32,15 +35,6 @@ pub enum Outcome {
     Passed,
 }
 
-/// What is mutated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Text: words, numbers and brackets are moved, doubled and changed ([`mutate::text`]).
-    Text,
-    /// Bytes, by [`mutate::bytes`].
-    Bytes,
-}
-
 /// A reader under test.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
@@ -50,33 +44,48 @@ pub struct Target {
     pub run: fn(&[u8]) -> Outcome,
     /// How its inputs are made.
     pub form: Form,
+    /// And of which words.
+    pub words: Words,
 }
 
 macro_rules! targets {
-    ($($name:ident $form:ident;)*) => {
+    ($($name:ident $form:ident $words:ident;)*) => {
+        /// Each by itself: a program that named it through the table would have all readers in it, and the fuzzer would look
+        /// at the counters of all of them after each input.
+        #[allow(non_upper_case_globals, reason = "they are called as the functions are")]
+        impl Target {
+            $(
+                #[doc = concat!("The target `", stringify!($name), "`.")]
+                pub const $name: Self = Self {
+                    name: stringify!($name),
+                    run: targets::$name,
+                    form: Form::$form,
+                    words: words::$words,
+                };
+            )*
+        }
+
         /// Every target.
-        pub const TARGETS: &[Target] = &[$(
-            Target { name: stringify!($name), run: targets::$name, form: Form::$form },
-        )*];
+        pub const TARGETS: &[Target] = &[$(Target::$name),*];
     };
 }
 
 targets! {
-    upgrade Text;
-    client_frame Text;
-    server_frame Text;
-    json Text;
-    jws Text;
-    message Text;
-    chain Text;
-    revocation Text;
-    rotation Text;
-    channel Text;
-    requests Text;
-    record Bytes;
-    segment Bytes;
-    cap_xml Text;
-    config Text;
+    upgrade Lines HTTP;
+    client_frame Json FRAMES;
+    server_frame Json FRAMES;
+    json Json JSON;
+    jws JsonLines HEADERS;
+    message Json MESSAGES;
+    chain JsonLines CHAINS;
+    revocation Json REVOCATIONS;
+    rotation JsonLines ROTATIONS;
+    channel Lines CHANNELS;
+    requests JsonLines REQUESTS;
+    record Frames RECORDS;
+    segment Bytes STEPS;
+    cap_xml Xml CAP;
+    config Lines SETTINGS;
 }
 
 impl Target {
@@ -88,25 +97,30 @@ impl Target {
         let found = TARGETS.iter().find(|target| target.name == name);
         found.unwrap_or_else(|| panic!("there is no target {name}"))
     }
+
+    /// One input of another.
+    pub fn mutate(&self, input: &mut Vec<u8>, random: &mut Random) {
+        mutate::once(self.form, self.words, input, random);
+    }
 }
 
-/// The program of a target: libFuzzer's entry, and its mutator, which does every second time what libFuzzer would do
+/// The program of a target: libFuzzer's entry, and its mutator, which does every fourth time what libFuzzer would do
 /// anyway.
 #[cfg(feature = "libfuzzer")]
 #[macro_export]
 macro_rules! fuzz {
     ($name:ident) => {
         $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-            $crate::targets::$name(data);
+            ($crate::Target::$name.run)(data);
         });
 
         $crate::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-            if seed % 2 == 0 {
-                $crate::libfuzzer_sys::fuzzer_mutate(data, size, max_size)
-            } else {
-                let target = $crate::Target::named(stringify!($name));
-                $crate::mutate::in_place(target.form, data, size, max_size, u64::from(seed))
+            let mut random = $crate::mutate::Random::new(u64::from(seed));
+            if random.once_in(4) {
+                return $crate::libfuzzer_sys::fuzzer_mutate(data, size, max_size);
             }
+            let $crate::Target { form, words, .. } = $crate::Target::$name;
+            $crate::mutate::in_place(form, words, data, size, max_size, &mut random)
         });
     };
 }

@@ -78,8 +78,9 @@ pub fn header(kid: &[u8; 32], typ: &str) -> String {
 }
 
 /// Roots that pin key 0.
-pub fn roots() -> Roots {
-    Roots::new([key(0).id])
+pub fn roots() -> &'static Roots {
+    static PINNED: OnceLock<Roots> = OnceLock::new();
+    PINNED.get_or_init(|| Roots::new([key(0).id]))
 }
 
 /// A chain of three: the root is key 0, the nation key 1, the town key 2.
@@ -111,7 +112,7 @@ impl Town {
         };
         let root = claims(0, "fr", "root", everything("fr", Severity::Extreme, 7));
         let root = Credential::issue_root(&key(0).signing, &root).expect("a root");
-        let root = Chain::verify([&**root.token()], &roots(), &NoVerdicts).expect("a pinned root");
+        let root = Chain::verify([&**root.token()], roots(), &NoVerdicts).expect("a pinned root");
         let nation = claims(1, "fr.interieur", "nation", everything("fr", Severity::Extreme, 3));
         let nation = root.extend(&key(0).signing, &nation).expect("inside its root");
         let town = claims(2, "fr.interieur.paris", "town", everything("fr.idf", Severity::Severe, 1));
@@ -138,20 +139,36 @@ impl Town {
 
 /// Gives the claim what it names.
 pub fn filled(claim: &str, town: &Town, above: Option<&str>) -> String {
-    if !claim.contains("\"@") {
-        return claim.to_owned();
+    let mut filled = String::with_capacity(claim.len());
+    let mut rest = claim;
+    while let Some((before, named)) = rest.split_once("\"@") {
+        filled.push_str(before);
+        let found = named.split_once('"').and_then(|(name, after)| Some((called(name, town, above)?, after)));
+        rest = match found {
+            Some((what, after)) => {
+                filled.push_str(&what);
+                after
+            }
+            None => {
+                filled.push_str("\"@");
+                named
+            }
+        };
     }
-    let mut filled = claim.to_owned();
-    for number in 0..KEYS {
-        filled = filled.replace(&format!("\"@k{number}\""), &key(number).jwk);
-        filled = filled.replace(&format!("\"@i{number}\""), &format!("\"{}\"", key(number).id));
-    }
-    for (number, link) in town.chain.links().iter().enumerate() {
-        filled = filled.replace(&format!("\"@c{number}\""), &format!("\"{}\"", link.id()));
-    }
-    match above {
-        Some(above) => filled.replace("\"@p\"", &format!("\"{above}\"")),
-        None => filled,
+    filled.push_str(rest);
+    filled
+}
+
+/// What is called so: `k1`, `i1`, `c1`, `p`.
+fn called(name: &str, town: &Town, above: Option<&str>) -> Option<String> {
+    let (kind, number) = name.split_at_checked(1)?;
+    let number = || number.parse().ok().filter(|known: &usize| number.len() == 1 && *known < KEYS);
+    match kind {
+        "k" => Some(key(number()?).jwk.clone()),
+        "i" => Some(format!("\"{}\"", key(number()?).id)),
+        "c" => Some(format!("\"{}\"", town.chain.links().get(number()?)?.id())),
+        "p" if name.len() == 1 => Some(format!("\"{}\"", above?)),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use vigie_fuzz::mutate::{Random, once};
+use vigie_fuzz::mutate::Random;
 use vigie_fuzz::{Outcome, TARGETS, Target};
 
 /// Damaged inputs for each target, unless the variable says otherwise: a second or two.
@@ -94,7 +94,7 @@ fn damaged(target: &Target, cases: usize, first: u64) -> usize {
     for _ in 0..cases.div_ceil(STEPS) {
         let mut input = seeds[random.below(seeds.len())].1.clone();
         for _ in 0..STEPS {
-            once(target.form, &mut input, &mut random);
+            target.mutate(&mut input, &mut random);
             taken += usize::from(run(target, &input) == Outcome::Taken);
         }
     }

@@ -7,8 +7,9 @@ use vigie_proto::refusal::Code;
 pub use crate::cli::fuzzed_settings as settings;
 use crate::net::upgrade::{UpgradeRules, upgrade};
 
-/// More than any request that a target makes, and than any answer to it: neither side ever waits for the other.
-const PIPE_BYTES: usize = 256 * 1024;
+/// More than any answer. The pipe has this beside the request: neither side ever waits for the other. Not more, for it is
+/// reserved whole each time.
+const ANSWER_BYTES: usize = 8 * 1024;
 
 /// Turns that the relay has for what has come. Whoever ends his half before he is answered has given up: so it is answered
 /// before.
@@ -23,10 +24,10 @@ pub struct Upgraded {
     pub behind: Option<Vec<u8>>,
 }
 
-/// The upgrade of one connection, whose client sends these parts and, when they are answered, ends its half. All of them
-/// fit the pipe.
+/// The upgrade of one connection, whose client sends these parts and, when they are answered, ends its half.
 pub async fn upgraded(parts: &[&[u8]], origins: &[&str], full: bool) -> Upgraded {
-    let (mut client, relay) = tokio::io::duplex(PIPE_BYTES);
+    let (mut client, relay) =
+        tokio::io::duplex(parts.iter().map(|part| part.len()).sum::<usize>() + ANSWER_BYTES);
     let origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
     let rules = UpgradeRules { origins, ..UpgradeRules::default() };
     let sending = async {

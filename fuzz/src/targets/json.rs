@@ -43,12 +43,11 @@ impl Reference<'_> {
     fn whole(&mut self) -> Option<()> {
         std::str::from_utf8(self.text).ok()?;
         self.space();
-        if self.peek() != Some(b'{') {
-            return None;
-        }
+        // What stands twice is told of what is no object too.
+        let is_object = self.peek() == Some(b'{');
         self.value()?;
         self.space();
-        (self.at == self.text.len()).then_some(())
+        (is_object && self.at == self.text.len()).then_some(())
     }
 
     fn peek(&self) -> Option<u8> {

@@ -2,11 +2,10 @@
 //!
 //! A frame a line, each said by the town on the live plane after a real log-in.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
-use vigie_proto::chain::{TokenHash, Verdicts};
+use vigie_proto::chain::TokenHash;
 use vigie_proto::channel::Plane;
 use vigie_proto::credential::Credential;
 use vigie_proto::frame::{ClientFrame, HeldRevocations, Start};
@@ -19,6 +18,7 @@ use vigie_proto::revocation::Revocations;
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn, Request, Rules};
 
 use super::{form_and, refused};
+use crate::memory::Memory;
 use crate::signed::{NOW, Town, filled, key, roots};
 use crate::{Outcome, plant};
 
@@ -48,37 +48,22 @@ const CODES: [Code; 18] = [
     Code::BadSignature,
 ];
 
+type Verdicts = Memory<TokenHash, Arc<Credential>>;
+
 thread_local! {
-    static VERDICTS: Memory = Memory::default();
-}
-
-/// What was found good before: the links of the town, and so no signature but that of the proof is checked for a log-in.
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<TokenHash, Arc<Credential>>>);
-
-/// More than the links of all chains here.
-const REMEMBERED_MAX: usize = 64;
-
-impl Verdicts for Memory {
-    fn find(&self, token: &TokenHash) -> Option<Arc<Credential>> {
-        self.0.borrow().get(token).cloned()
-    }
-
-    fn keep(&self, token: TokenHash, credential: &Arc<Credential>) {
-        let mut known = self.0.borrow_mut();
-        if known.len() < REMEMBERED_MAX {
-            known.insert(token, Arc::clone(credential));
-        }
-    }
+    /// What was found good before: the links of the town, and so no signature but that of the proof is checked for a log-in.
+    static VERDICTS: Verdicts = Memory::default();
+    /// The session as it is after its log-in, for the next input, unless an input has changed it.
+    static SESSION: Cell<Option<LoggedIn>> = const { Cell::new(None) };
 }
 
 fn rules() -> &'static Rules {
     static RULES: OnceLock<Rules> = OnceLock::new();
-    RULES.get_or_init(|| Rules { unbound_passes: true, ..Rules::new(roots(), vec![RELAY.to_owned()]) })
+    RULES
+        .get_or_init(|| Rules { unbound_passes: true, ..Rules::new(roots().clone(), vec![RELAY.to_owned()]) })
 }
 
-/// The session as it is after its log-in.
-fn session(memory: &Memory) -> LoggedIn {
+fn log_in(memory: &Verdicts) -> LoggedIn {
     static LOGIN: OnceLock<String> = OnceLock::new();
     let nonce = Nonce::from_bytes([1; 32]);
     let text = LOGIN.get_or_init(|| {
@@ -98,17 +83,22 @@ fn session(memory: &Memory) -> LoggedIn {
 pub fn requests(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else { return Outcome::Passed };
     VERDICTS.with(|memory| {
-        let mut session = session(memory);
-        let mut taken = false;
+        let mut session = SESSION.take().unwrap_or_else(|| log_in(memory));
+        let (mut taken, mut brings) = (false, false);
         for line in text.split('\n').take(LINES_MAX) {
-            taken |=
-                request(&filled(line, Town::on(Plane::Live), None), &mut session, memory) == Outcome::Taken;
+            let line = filled(line, Town::on(Plane::Live), None);
+            // Nothing else changes a session.
+            brings |= ClientFrame::parse(&line).is_ok_and(|frame| matches!(frame, ClientFrame::Chain { .. }));
+            taken |= request(&line, &mut session, memory) == Outcome::Taken;
+        }
+        if !brings {
+            SESSION.set(Some(session));
         }
         if taken { Outcome::Taken } else { Outcome::Refused }
     })
 }
 
-fn request(text: &str, session: &mut LoggedIn, memory: &Memory) -> Outcome {
+fn request(text: &str, session: &mut LoggedIn, memory: &Verdicts) -> Outcome {
     let number = ClientFrame::parse(text).ok().and_then(|frame| frame.number());
     let answered = match session.handle_frame(text, rules(), memory, &Revocations::default(), NOW) {
         Ok(Request::Subscribe { re, reader, start }) => {

@@ -12,6 +12,7 @@ use vigie_proto::refusal::Code;
 use vigie_proto::rotation::{self, Rotation};
 
 use super::{form_and, refused};
+use crate::memory::Memory;
 use crate::signed::{KEYS, STRANGER, Town, filled, header, key, named_key, roots};
 use crate::{Outcome, plant};
 
@@ -20,32 +21,23 @@ const LINES_MAX: usize = 8;
 
 const PLANES: [Plane; 2] = [Plane::Live, Plane::Exercise];
 
+thread_local! {
+    /// What became of a line, in inputs before.
+    static LINES: Memory<String, Option<Rotation>> = Memory::default();
+}
+
 /// Some rotations.
 pub fn rotation(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else { return Outcome::Passed };
-    let mut good: Vec<Rotation> = Vec::new();
-    for line in text.lines().take(LINES_MAX) {
-        let mark = line.chars().next().filter(|mark| matches!(mark, '~' | '^'));
-        let plane = if mark == Some('~') { Plane::Exercise } else { Plane::Live };
-        let claims = line.trim_start_matches(['~', '^']);
-        let by = named_key(claims).unwrap_or(0);
-        let header = header(key(by).id.as_bytes(), &format!("vigie-rotation-{plane}-v1"));
-        let signer = key(if mark == Some('^') { STRANGER } else { by });
-        let token = signer.sign(header.as_bytes(), filled(claims, Town::on(plane), None).as_bytes());
-        match Rotation::parse(&token) {
-            Ok(rotation) => {
-                assert!(mark != Some('^') || by == STRANGER, "a stranger is believed");
-                judge(&rotation, by, plane);
-                good.push(rotation);
-            }
-            Err(refusal) => {
-                refused(
-                    &refusal,
-                    &form_and(&[Code::MalformedRotation, Code::KeyRefused, Code::BadSignature]),
-                );
-            }
-        }
-    }
+    let read = |known: &Memory<String, Option<Rotation>>, line: &str| {
+        known.find(&line.to_owned()).unwrap_or_else(|| {
+            let found = read(line);
+            known.keep(line.to_owned(), found.clone());
+            found
+        })
+    };
+    let good: Vec<Rotation> =
+        LINES.with(|known| text.lines().take(LINES_MAX).filter_map(|line| read(known, line)).collect());
     if good.is_empty() {
         return Outcome::Refused;
     }
@@ -72,6 +64,29 @@ pub fn rotation(data: &[u8]) -> Outcome {
     Outcome::Taken
 }
 
+/// The rotation of a line, if it is good.
+fn read(line: &str) -> Option<Rotation> {
+    let mark = line.chars().next().filter(|mark| matches!(mark, '~' | '^'));
+    let plane = if mark == Some('~') { Plane::Exercise } else { Plane::Live };
+    let claims = line.trim_start_matches(['~', '^']);
+    let by = named_key(claims).unwrap_or(0);
+    let header = header(key(by).id.as_bytes(), &format!("vigie-rotation-{plane}-v1"));
+    let signer = key(if mark == Some('^') { STRANGER } else { by });
+    let token = signer.sign(header.as_bytes(), filled(claims, Town::on(plane), None).as_bytes());
+    match Rotation::parse(&token) {
+        Ok(rotation) => {
+            assert!(mark != Some('^') || by == STRANGER, "a stranger is believed");
+            judge(&rotation, by, plane);
+            Some(rotation)
+        }
+        Err(refusal) => {
+            let codes = [Code::MalformedRotation, Code::KeyRefused, Code::BadSignature];
+            refused(&refusal, &form_and(&codes));
+            None
+        }
+    }
+}
+
 /// A rotation whose form and signature are good.
 fn judge(rotation: &Rotation, by: usize, plane: Plane) {
     let handover = rotation.handover();
@@ -86,8 +101,9 @@ fn judge(rotation: &Rotation, by: usize, plane: Plane) {
 
 /// All that count, however often they must be given.
 fn settled<'r>(rotations: impl Iterator<Item = &'r Rotation> + Clone) -> Roots {
-    let mut roots = roots();
-    for _ in 0..LINES_MAX {
+    let mut roots = roots().clone();
+    // Each round settles one more at least, as long as any is to be settled.
+    for _ in 0..rotations.clone().count() {
         for rotation in rotations.clone() {
             if let Err(refusal) = roots.learn(rotation.clone()) {
                 assert_eq!(refusal.code, Code::UnknownRoot);

@@ -50,10 +50,13 @@ pub fn upgrade(data: &[u8]) -> Outcome {
     let digits: String = said.chars().filter(char::is_ascii_digit).take(5).collect();
     let (first, second) = request.split_at(digits.parse().unwrap_or(request.len()).min(request.len()));
     let whole = run(&[request], full);
-    let parts = run(&[first, second], full);
-    // What is no HTTP the library answers, or not.
-    assert_eq!(code(&whole.answer), code(&parts.answer), "how the bytes come decides");
-    assert_eq!(whole.behind, parts.behind, "how the bytes come decides");
+    // In one part it is the same once more.
+    if !first.is_empty() && !second.is_empty() {
+        let parts = run(&[first, second], full);
+        // What is no HTTP the library answers, or not.
+        assert_eq!(code(&whole.answer), code(&parts.answer), "how the bytes come decides");
+        assert_eq!(whole.behind, parts.behind, "how the bytes come decides");
+    }
     assert!(whole.answer.len() <= ANSWER_BYTES_MAX, "{}", String::from_utf8_lossy(&whole.answer));
     match &whole.behind {
         Some(behind) => {
