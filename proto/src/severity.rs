@@ -56,3 +56,19 @@ impl FromStr for Severity {
         Self::ALL.into_iter().find(|severity| severity.as_str() == text).ok_or(UnknownSeverity)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_one_spelling_and_they_rise() {
+        for (severity, text) in Severity::ALL.into_iter().zip(["Minor", "Moderate", "Severe", "Extreme"]) {
+            assert_eq!((severity.to_string().as_str(), text.parse()), (text, Ok(severity)));
+        }
+        assert!(Severity::ALL.is_sorted());
+        for text in ["", "minor", "Unknown"] {
+            assert_eq!(text.parse::<Severity>(), Err(UnknownSeverity));
+        }
+    }
+}

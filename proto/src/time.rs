@@ -76,3 +76,41 @@ impl Window {
         self.from <= inner.from && inner.until <= self.until
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn moments_stay_on_the_wire() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Timestamp::FAR_FUTURE.as_millis(), 9_007_199_254_740_991);
+        assert_eq!((at(5_000).plus(second), at(5_000).minus(second)), (at(6_000), at(4_000)));
+        assert_eq!(at(999).minus(second), Timestamp::EPOCH);
+        assert_eq!(Timestamp::FAR_FUTURE.minus(second).plus(second * 2), Timestamp::FAR_FUTURE);
+        assert_eq!(at(1).plus(Duration::MAX), Timestamp::FAR_FUTURE);
+        assert_eq!((at(5_000).since(at(4_000)), at(4_000).since(at(5_000))), (second, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_window_has_its_first_moment_and_not_its_last() {
+        let window = |from, until| Window { from: at(from), until: at(until) };
+        let middle = window(10, 20);
+        assert_eq!([9, 10, 19, 20].map(|moment| middle.contains(at(moment))), [false, true, true, false]);
+        for (inner, is_covered, in_both) in [
+            (window(10, 20), true, window(10, 20)),
+            (window(11, 19), true, window(11, 19)),
+            (window(9, 20), false, window(10, 20)),
+            (window(10, 21), false, window(10, 20)),
+            (window(12, 25), false, window(12, 20)),
+        ] {
+            assert_eq!(middle.covers(&inner), is_covered, "{inner:?}");
+            assert_eq!(middle.intersect(&inner), in_both);
+            assert_eq!(inner.intersect(&middle), in_both);
+        }
+    }
+}

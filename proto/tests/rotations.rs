@@ -195,8 +195,11 @@ proptest! {
                 } else {
                     None
                 };
-                let judged = chain.judge(at(time)).err().map(|refusal| refusal.code);
+                let refused = chain.judge(at(time)).err();
+                let judged = refused.as_ref().map(|refusal| refusal.code);
                 prop_assert_eq!(judged, expected, "root {} at {}", root, time);
+                let by = refused.and_then(|refusal| refusal.credential);
+                prop_assert_eq!(by, expected.map(|_| chain.links()[0].id()), "it is the root that refuses");
                 prop_assert_eq!(chain.window().contains(at(time)), expected.is_none());
             }
         }

@@ -381,6 +381,67 @@ mod tests {
         );
     }
 
+    #[test]
+    fn each_is_there_once_until_it_need_not_be_and_each_issuer_as_long_as_one_of_his_is() {
+        let ((key, chain), (other, theirs)) = (root(7), root(8));
+        let end = chain.leaf().claims().valid.until;
+        let of_key = own(&key, &chain, Target::Key(chain.leaf().key_id()));
+        let of_credential = own(&key, &chain, Target::Credential(chain.leaf().id()));
+        let of_theirs = own(&other, &theirs, Target::Key(theirs.leaf().key_id()));
+        let stranger = own(&other, &theirs, Target::Credential(theirs.leaf().id()));
+        let lost = own(&other, &theirs, Target::Key(chain.leaf().key_id()));
+        let mut revocations = Revocations::default();
+        for _ in 0..2 {
+            revocations.insert(InForce::new(Arc::clone(&of_key), chain.links()));
+            revocations.insert(InForce::new(Arc::clone(&of_credential), chain.links()));
+            revocations.insert(InForce::new(Arc::clone(&of_theirs), theirs.links()));
+            revocations.insert(InForce::new(Arc::clone(&lost), &[]));
+        }
+        assert_eq!((revocations.len(), revocations.is_empty()), (4, false));
+        let mut all: Vec<_> = revocations.all().map(|one| one.revocation().id()).collect();
+        let mut expected = [&of_key, &of_credential, &of_theirs, &lost].map(|one| one.id());
+        all.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(all, expected);
+        assert!(revocations.contains(&of_theirs) && !revocations.contains(&stranger));
+        assert_eq!(revocations.until(&of_key), Some(Timestamp::FAR_FUTURE), "a key ends for good");
+        assert_eq!(revocations.until(&of_credential), Some(end), "a credential with its root");
+        assert_eq!(revocations.until(&stranger), None);
+        assert!(revocations.lacks_chain(&lost.id()));
+        assert!(!revocations.lacks_chain(&of_key.id()) && !revocations.lacks_chain(&stranger.id()));
+        let issuers = |of: &Revocations| of.issuers().collect::<std::collections::BTreeSet<_>>();
+        let (ours, theirs) = (chain.leaf().id(), theirs.leaf().id());
+        assert_eq!(issuers(&revocations), [ours, theirs].into());
+        assert!(revocations.remove(&stranger).is_none());
+        assert_eq!(revocations.remove(&of_key).unwrap().revocation(), &of_key);
+        assert_eq!((revocations.len(), issuers(&revocations)), (3, [ours, theirs].into()));
+        assert_eq!(revocations.remove(&of_credential).unwrap().until(), end);
+        assert_eq!(issuers(&revocations), [theirs].into());
+        assert!(revocations.refusal_of(&chain).is_none());
+    }
+
+    #[test]
+    fn of_those_who_give_up_the_same_the_one_that_reaches_back_furthest_stays() {
+        let (key, chain) = root(7);
+        let target = Target::Key(chain.leaf().key_id());
+        let at = |seconds| {
+            let from = NOW.plus(Duration::from_secs(seconds));
+            let statement = Statement { target, from, number: 1, reason: None };
+            Arc::new(Revocation::parse(&revocation::sign(&key, chain.leaf(), &statement)).unwrap())
+        };
+        let all = [at(2), at(1), at(3)];
+        let mut revocations = Revocations::default();
+        all.iter().for_each(|one| revocations.insert(InForce::new(Arc::clone(one), chain.links())));
+        let new = InForce::new(Arc::clone(&all[2]), chain.links());
+        assert_eq!(revocations.own_beside(&new).count(), 3);
+        let out: Vec<_> = revocations.keep_furthest_own(&new).iter().map(|one| one.id()).collect();
+        assert_eq!(out, [all[0].id(), all[2].id()]);
+        assert!(revocations.len() == 1 && revocations.contains(&all[1]));
+        let revoked = revocations.revoked(&chain).unwrap();
+        assert_eq!((revoked.from(), revoked.link), (NOW.plus(Duration::from_secs(1)), chain.leaf().id()));
+        assert_eq!(revocations.refusal_of(&chain).unwrap().code, Code::Revoked);
+    }
+
     /// However many name a target: only those are gone through whose issuer stands in the chain, or has no known key.
     #[test]
     fn others_who_name_a_target_make_no_look_up_longer() {
