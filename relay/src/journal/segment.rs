@@ -379,8 +379,44 @@ mod tests {
             let found = Header::decode(3, wrong.encode().first_chunk().unwrap());
             assert!(matches!(found, Err(JournalError::Damaged { offset: 32, .. })), "{wrong:?}");
         }
-        let last = Header { base: JSON_INTEGER_MAX + 1, ..header() };
+        let last = Header {
+            base: JSON_INTEGER_MAX + 1,
+            admitted: JSON_INTEGER_MAX,
+            oldest: 3,
+            capacity: 128,
+            ..header()
+        };
         assert_eq!(Header::decode(3, last.encode().first_chunk().unwrap()).unwrap(), last);
+        let index = JSON_INTEGER_MAX + 1;
+        let past = Header { index, ..header() };
+        assert!(Header::decode(index, past.encode().first_chunk().unwrap()).is_err());
+        let before = Header { index: index - 1, ..header() };
+        assert_eq!(Header::decode(index - 1, before.encode().first_chunk().unwrap()).unwrap(), before);
+    }
+
+    #[test]
+    fn format_0_is_none() {
+        let mut zero = bytes();
+        zero[8] = 0;
+        let crc = checksum(&zero);
+        zero[12..16].copy_from_slice(&crc.to_le_bytes());
+        assert!(matches!(Header::decode(3, &zero), Err(JournalError::Damaged { offset: 12, .. })));
+    }
+
+    #[test]
+    fn a_segment_is_a_header_at_least() {
+        let disk = SimDisk::new();
+        let least = Header { capacity: HEADER_BYTES, ..header() };
+        let prepared = Prepared::new(&disk, 3, HEADER_BYTES).unwrap();
+        assert_eq!(prepared.capacity(), HEADER_BYTES);
+        prepared.install(&disk, least.clone(), b"").unwrap();
+        assert_eq!(Segment::open(&disk, 3).unwrap().header, least);
+        disk.set_content(&file_name(3), least.encode()[..127].to_vec());
+        let cut = Segment::open(&disk, 3).unwrap_err();
+        assert!(
+            matches!(cut, JournalError::Damaged { offset: 127, what: "cut off in the header", .. }),
+            "{cut}"
+        );
     }
 
     #[test]

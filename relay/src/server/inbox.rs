@@ -146,3 +146,81 @@ impl Inbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "model"))]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::super::stand_in::{batch, message};
+    use super::*;
+
+    /// What waits, in its order: places of batches and of jumps, and other letters.
+    fn taken(inbox: &Inbox) -> Vec<String> {
+        std::iter::from_fn(|| inbox.try_take())
+            .map(|letter| {
+                if let Letter::Batch(batch) = &letter {
+                    return format!("batch {}", batch.head().seq);
+                }
+                if let Letter::Jump(head) = letter {
+                    format!("jump {}", head.seq)
+                } else {
+                    "other".to_owned()
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn too_many_batches_become_their_head_and_no_other_letter_goes() {
+        let (message, inbox) = (message(1), Inbox::default());
+        let put = |seqs: std::ops::RangeInclusive<u64>| {
+            seqs.for_each(|seq| inbox.put_batch(batch(&message, seq, 1)));
+        };
+        let max = BATCHES_MAX as u64;
+        let batches = |seqs: std::ops::RangeInclusive<u64>| seqs.map(|seq| format!("batch {seq}"));
+        put(1..=max);
+        assert_eq!(taken(&inbox), batches(1..=max).collect::<Vec<_>>(), "so many may wait");
+        put(1..=2);
+        inbox.put(Letter::Stop);
+        put(3..=max + 1);
+        assert_eq!(taken(&inbox), ["other".to_owned(), format!("jump {}", max + 1)]);
+        // A jump stands for one that waits, too.
+        put(1..=max + 1);
+        put(max + 2..=2 * max + 2);
+        assert_eq!(taken(&inbox), [format!("jump {}", 2 * max + 2)]);
+        // Behind a jump there is room for as many again.
+        put(1..=max + 1);
+        put(max + 2..=2 * max + 1);
+        let jump = std::iter::once(format!("jump {}", max + 1));
+        assert_eq!(taken(&inbox), jump.chain(batches(max + 2..=2 * max + 1)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_by_each_letter() {
+        let (message, inbox) = (message(1), Inbox::default());
+        let waits = || pin!(inbox.wait()).poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        assert!(waits());
+        inbox.put(Letter::Stop);
+        assert!(!waits() && waits());
+        for seq in 1..=BATCHES_MAX as u64 + 1 {
+            inbox.put_batch(batch(&message, seq, 1));
+            assert!(!waits() && waits(), "{seq}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_makes_room() {
+        let (message, inbox) = (message(1), Inbox::default());
+        for seq in 1..=3 * BATCHES_MAX as u64 {
+            inbox.put_batch(batch(&message, seq, 1));
+            inbox.put(Letter::Stop);
+            if seq > 1 {
+                assert!(matches!(inbox.try_take(), Some(Letter::Batch(_))), "{seq}");
+                assert!(matches!(inbox.try_take(), Some(Letter::Stop)), "{seq}");
+            }
+        }
+    }
+}

@@ -167,3 +167,79 @@ fn tell(committed: Committed, inboxes: &[Arc<Inbox>]) {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "model"))]
+mod tests {
+    use vigie_proto::refusal::Code;
+
+    use super::super::stand_in::{batch, message, numbers, submission};
+    use super::super::submissions;
+    use super::*;
+    use crate::sequencer::Answer;
+
+    #[test]
+    fn what_waits_is_gathered_in_order_up_to_so_many_messages() {
+        let (message, (submitter, submitted)) = (message(1), submissions::queue(2_000));
+        let part = |first: u64| (first..first + 60).map(|re| submission(&message, 0, re)).collect();
+        for first in (0..1_200).step_by(60) {
+            assert!(submitter.submit(part(first)).is_empty());
+        }
+        let gathered = gather(submitted.try_recv().unwrap(), &submitted);
+        // The first sixty past the bound are the last that come in.
+        assert_eq!(numbers(&gathered), (0..540).collect::<Vec<_>>());
+        let gathered = gather(submitted.try_recv().unwrap(), &submitted);
+        assert_eq!(numbers(&gathered), (540..1_080).collect::<Vec<_>>());
+        let gathered = gather(submitted.try_recv().unwrap(), &submitted);
+        assert_eq!(numbers(&gathered), (1_080..1_200).collect::<Vec<_>>(), "all that is there");
+    }
+
+    #[test]
+    fn what_waits_is_gathered_up_to_so_many_bytes() {
+        let (message, (submitter, submitted)) = (message(60_000), submissions::queue(2_000));
+        let four_mib: usize = 4 * 1024 * 1024;
+        let enough = four_mib.div_ceil(message.token().len());
+        assert!(enough < BATCH_MESSAGES_MAX / 2);
+        for re in 0..2 * enough as u64 {
+            assert!(submitter.submit(vec![submission(&message, 0, re)]).is_empty());
+        }
+        for _ in 0..2 {
+            assert_eq!(gather(submitted.try_recv().unwrap(), &submitted).len(), enough);
+        }
+        // What came first counts too.
+        let first = (0..enough as u64).map(|re| submission(&message, 0, re)).collect();
+        assert!(submitter.submit(vec![submission(&message, 0, 0)]).is_empty());
+        assert_eq!(gather(first, &submitted).len(), enough);
+    }
+
+    #[test]
+    fn each_worker_is_told_its_answers_first_and_every_worker_the_events() {
+        let message = message(1);
+        let answer = |worker, re| {
+            let submission = submission(&message, worker, re);
+            Answer {
+                ticket: submission.ticket,
+                id: submission.statement.id(),
+                outcome: Err(Code::Busy.into()),
+            }
+        };
+        let committed = Committed {
+            answers: vec![answer(1, 1), answer(0, 2), answer(1, 3)],
+            revocations: Some(Vec::new().into()),
+            batch: Some(batch(&message, 7, 300)),
+        };
+        assert_eq!(written(&committed), 300);
+        let inboxes = [(); 3].map(|()| Arc::new(Inbox::default()));
+        tell(committed, &inboxes);
+        for (inbox, expected) in inboxes.iter().zip([&[2][..], &[1, 3], &[]]) {
+            if !expected.is_empty() {
+                let Some(Letter::Answers(answers)) = inbox.try_take() else { panic!("no answers") };
+                assert_eq!(answers.iter().map(|answer| answer.ticket.re).collect::<Vec<_>>(), expected);
+            }
+            assert!(matches!(inbox.try_take(), Some(Letter::Revocations(_))));
+            let Some(Letter::Batch(batch)) = inbox.try_take() else { panic!("no events") };
+            assert_eq!(batch.head().seq.get(), 7);
+            assert!(inbox.try_take().is_none());
+        }
+    }
+}

@@ -15,6 +15,10 @@ pub(crate) mod worker_thread;
 #[cfg(test)]
 #[cfg(feature = "model")]
 mod model;
+// Not with the model, outside of which its queues panic.
+#[cfg(test)]
+#[cfg(not(feature = "model"))]
+mod stand_in;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -88,3 +88,38 @@ impl Submitted {
         self.waiting.fetch_sub(verified.len(), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "model"))]
+mod tests {
+    use super::super::stand_in::{message, numbers, submission};
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many_messages_and_the_rest_comes_back_in_order() {
+        let (message, (submitter, submitted)) = (message(1), queue(5));
+        let part = |of: std::ops::RangeInclusive<u64>| of.map(|re| submission(&message, 0, re)).collect();
+        let submit = |of| numbers(&submitter.submit(part(of)));
+        assert!(submit(1..=3).is_empty());
+        assert_eq!(submit(4..=8), [6, 7, 8]);
+        assert_eq!(submit(9..=9), [9], "full");
+        assert_eq!(numbers(&submitted.try_recv().unwrap()), [1, 2, 3]);
+        // Two wait, so there is room for three.
+        assert_eq!(submit(10..=14), [13, 14]);
+        assert_eq!(numbers(&submitted.recv_timeout(Duration::ZERO).unwrap()), [4, 5]);
+        assert_eq!(submit(15..=17), [17]);
+        assert_eq!(numbers(&submitted.try_recv().unwrap()), [10, 11, 12]);
+        assert_eq!(numbers(&submitted.try_recv().unwrap()), [15, 16]);
+        assert!(submitted.try_recv().is_err(), "what came back is not in the queue as well");
+    }
+
+    #[test]
+    fn all_comes_back_from_a_journal_thread_that_has_ended() {
+        let (message, (submitter, submitted)) = (message(1), queue(2));
+        drop(submitted);
+        for _ in 0..2 {
+            let back = submitter.submit((1..=3).map(|re| submission(&message, 0, re)).collect());
+            assert_eq!(numbers(&back), [1, 2, 3]);
+        }
+    }
+}

@@ -61,3 +61,66 @@ impl Verified {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "model"))]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::super::stand_in::{message, numbers, submission};
+    use super::*;
+
+    #[test]
+    fn so_many_messages_go_at_once_and_what_was_taken_counts_no_more() {
+        let (message, verified) = (message(1), Verified::default());
+        for _ in 0..2 {
+            for re in 1..=MESSAGES_MAX as u64 {
+                let at_once = verified.put(submission(&message, 0, re));
+                assert_eq!(at_once, re == MESSAGES_MAX as u64, "{re}");
+            }
+            assert_eq!(numbers(&verified.take()), (1..=MESSAGES_MAX as u64).collect::<Vec<_>>());
+            assert!(verified.take().is_empty());
+        }
+    }
+
+    #[test]
+    fn so_many_bytes_go_at_once_and_what_was_taken_counts_no_more() {
+        let (message, verified) = (message(60_000), Verified::default());
+        let (mib, bytes) = (1024 * 1024, message.token().len());
+        let enough = u64::try_from(usize::div_ceil(mib, bytes)).unwrap();
+        assert!(2 < enough && enough < MESSAGES_MAX as u64);
+        for _ in 0..2 {
+            for re in 1..=enough {
+                assert_eq!(verified.put(submission(&message, 0, re)), re == enough, "{re}");
+            }
+            assert_eq!(verified.take().len() as u64, enough);
+        }
+    }
+
+    /// In turns of a worker: how many pass until those that are there have waited long enough, where in each of the first
+    /// ones another comes.
+    fn turns_waited(others: usize) -> usize {
+        let (message, verified) = (message(1), Verified::default());
+        let mut gathered = pin!(verified.gathered());
+        let mut is_ready = || gathered.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        assert!(!is_ready(), "there is none");
+        verified.put(submission(&message, 0, 0));
+        for turn in 0..10 {
+            if is_ready() {
+                return turn;
+            }
+            if turn < others {
+                verified.put(submission(&message, 0, 1));
+            }
+        }
+        panic!("it waits for ever");
+    }
+
+    #[test]
+    fn a_lone_message_waits_one_turn_and_none_longer_than_a_few() {
+        let waited = [0, 1, 2, 9].map(turns_waited);
+        assert_eq!(waited, [1, 2, 3, TURNS_MAX]);
+    }
+}

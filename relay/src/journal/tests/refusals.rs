@@ -87,6 +87,128 @@ fn a_place_that_no_log_comes_to_is_damage() {
     }
 }
 
+/// Four messages, and behind them one more frame: whole, wherever it comes from.
+fn with_one_more(kind: frame::Kind, sequence: u64, body: &[u8]) -> SimDisk {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    let disk = disk.restart();
+    let mut bytes = disk.content(&file_name(1)).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut more = Vec::new();
+    frame::Home::new(LOG, 1).put(&mut more, end as u64, kind, sequence, |out| {
+        if kind == frame::Kind::Mark {
+            frame::Home::new(LOG, 1).put_mark(out, end as u64, sequence, frame::Purpose::Footer);
+            // Only what it says: the frame around it is made here.
+            out.drain(frame::HEADER_BYTES..2 * frame::HEADER_BYTES);
+        } else {
+            out.extend_from_slice(body);
+        }
+    });
+    bytes[end..end + more.len()].copy_from_slice(&more);
+    disk.set_content(&file_name(1), bytes);
+    disk
+}
+
+fn body_of(record: &Record) -> Vec<u8> {
+    let mut body = Vec::new();
+    record.encode(&mut body);
+    body
+}
+
+/// Whole frames that were never written one behind the other are no damage of a disk, but a mixture: they are refused.
+#[test]
+fn what_has_no_place_behind_what_is_before_it_is_refused() {
+    let revocation = Record::Revocation(RevocationRecord {
+        count: 1,
+        seq: seq(4),
+        admitted: Timestamp::from_millis(1_040),
+        id: vigie_proto::id::RevocationId::from_bytes([1; 32]),
+        issuer: vigie_proto::id::CredentialId::from_bytes([2; 32]),
+        jws: bytes::Bytes::from_static(b"revocation"),
+    });
+    let carried = Record::Carried(CarriedId::from(&message(1, 0)));
+    let forked = Record::Forked(ForkedFrom {
+        log: LogId::from_bytes([8; 16]),
+        seq: seq(1),
+        admitted: Timestamp::EPOCH,
+    });
+    let kinds = [
+        (frame::Kind::Mark, Vec::new()),
+        (frame::Kind::Credential, body_of(&credential(1))),
+        (frame::Kind::Revocation, body_of(&revocation)),
+        (frame::Kind::Carried, body_of(&carried)),
+        (frame::Kind::Forked, body_of(&forked)),
+        (frame::Kind::Backup, 9_u64.to_le_bytes().to_vec()),
+    ];
+    for (kind, body) in &kinds {
+        for sequence in [3, 5] {
+            let error = refused(&with_one_more(*kind, sequence, body));
+            assert!(
+                matches!(error, JournalError::Damaged { what: "out of order", .. }),
+                "{kind:?} {sequence}: {error}"
+            );
+        }
+        match open_with(&with_one_more(*kind, 4, body), LOG) {
+            Ok(_) => assert_ne!(*kind, frame::Kind::Backup),
+            Err(error) => assert!(matches!(error, JournalError::Backup { .. }), "{kind:?}: {error}"),
+        }
+    }
+    // A message comes behind the last one, and not before it in time.
+    let at = |millis| {
+        body_of(&Record::Message(MessageRecord { admitted: Timestamp::from_millis(millis), ..message(5, 3) }))
+    };
+    for (sequence, admitted, is_good) in [
+        (5, 1_040, true),
+        (9, 1_041, true),
+        (JSON_INTEGER_MAX, 1_041, true),
+        (4, 1_041, false),
+        (3, 1_041, false),
+        (5, 1_039, false),
+    ] {
+        let disk = with_one_more(frame::Kind::Message, sequence, &at(admitted));
+        if is_good {
+            let (journal, seen) = open(&disk);
+            assert_eq!(
+                (seen.len(), journal.last_seq(), journal.last_admitted()),
+                (5, seq(sequence), Timestamp::from_millis(admitted))
+            );
+        } else {
+            let error = refused(&disk);
+            assert!(matches!(error, JournalError::Damaged { what: "out of order", .. }), "{error}");
+        }
+    }
+}
+
+/// Behind damage a mark says how far the log had come: never less far than what is before it.
+#[test]
+fn a_mark_behind_damage_that_goes_back_is_refused() {
+    let (disk, journal) = filled(4);
+    drop(journal);
+    for (sequence, next) in
+        [(3, None), (4, Some(5)), (8, Some(9)), (JSON_INTEGER_MAX, Some(JSON_INTEGER_MAX + 1))]
+    {
+        let disk = disk.restart();
+        let mut bytes = disk.content(&file_name(1)).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        bytes[end] = 1;
+        let mut mark = Vec::new();
+        frame::Home::new(LOG, 1).put_mark(&mut mark, end as u64 + 9, sequence, frame::Purpose::Footer);
+        bytes[end + 9..end + 9 + mark.len()].copy_from_slice(&mark);
+        disk.set_content(&file_name(1), bytes);
+        match next {
+            Some(next) => {
+                let (journal, _) = open(&disk);
+                let [range] = journal.damage() else { panic!("{:?}", journal.damage()) };
+                assert_eq!((range.after, range.next), (seq(4), seq(next)));
+            }
+            None => {
+                let error = refused(&disk);
+                assert!(matches!(error, JournalError::Damaged { what: "out of order", .. }), "{error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn unknown_record_kinds_are_refused_and_not_skipped() {
     let (disk, journal) = filled(4);
