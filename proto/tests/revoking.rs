@@ -8,10 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vigie_proto::admit::{RevocationAdmission, admit_revocation};
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::key::SigningKey;
+use vigie_proto::refusal::Code;
 use vigie_proto::revocation::{self, InForce, Revocations, Statement, Target};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
@@ -135,4 +137,26 @@ fn every_revocation_meets_whom_the_rule_says() {
     println!("{cases} cases, of which {meetings} meet");
     // What most revocations mean to most people: nothing.
     assert_eq!((cases, meetings), (12 * 17 * 12, 359));
+}
+
+/// Who has stolen the key of a root may end it from a late moment on: that keeps nobody below from disowning what came
+/// before, under whichever of the key's credentials he says so.
+#[test]
+fn a_root_that_gives_itself_up_as_a_town_binds_nobody_below() {
+    let gives_up = |who: &'static str, from| {
+        let (key, under) = (signing_key(chain_of(who).last().unwrap().1), chain(who));
+        let target = Target::Key(under.leaf().key_id());
+        let statement = Statement { target, from, number: 1, reason: None };
+        revocation::verify(&revocation::sign(&key, under.leaf(), &statement), &under).unwrap()
+    };
+    let before = |seconds| NOW.minus(Duration::from_secs(seconds));
+    for (above, is_final) in [("root", false), ("root's key as a town", false), ("region", true)] {
+        let mut held = Revocations::default();
+        held.insert(InForce::from(&gives_up(above, before(10))));
+        let admitted =
+            |from| admit_revocation(&gives_up("town", from), NOW, &held).map_err(|refusal| refusal.code);
+        let further = if is_final { Err(Code::Revoked) } else { Ok(RevocationAdmission::Fresh) };
+        assert_eq!(admitted(before(11)), further, "behind {above}");
+        assert_eq!(admitted(before(10)), Err(Code::Revoked), "behind {above}");
+    }
 }

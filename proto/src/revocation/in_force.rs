@@ -260,22 +260,22 @@ impl Revocations {
     }
 
     /// By which revocation `issuer` may not give up what he holds from this moment on: by that of somebody above him, whose
-    /// `from` is final, or by one by which he, or a root itself, gave up what it holds already, from no later on. What he
-    /// gave up under another root keeps him from nothing: those who trust this one only do not heed it.
+    /// `from` is final, or by one by which he, or the root of his chain itself, gave up what it holds already, from no later
+    /// on. What he gave up under another root keeps him from nothing: those who trust this one only do not heed it.
     pub(crate) fn forbids_own(&self, issuer: &Chain, from: Timestamp) -> Option<Revoked<'_>> {
-        let root = issuer.links().first().map(|root| root.key_id());
-        let leaf = issuer.leaf();
+        let (root, leaf) = (issuer.links().first(), issuer.leaf());
         let is_his =
             |one: &InForce| one.issuer_key == Some(leaf.key_id()) || one.revocation.issuer == leaf.id();
-        let forbids = |one: &InForce| {
+        let forbids = |one: &InForce, ended: CredentialId| {
             let no_later = one.revocation.statement.from <= from;
             match (one.is_own(), is_his(one)) {
-                (true, true) => no_later && one.root == root,
-                (true, false) => no_later || !one.by_root,
+                (true, true) => no_later && one.root == root.map(|root| root.key_id()),
+                // Under whichever of its credentials a root gave up its key: nobody stands above who could correct that.
+                (true, false) => no_later || Some(ended) != root.map(|root| root.id()),
                 (false, _) => true,
             }
         };
-        let met = self.meeting(issuer).filter(|(one, _)| forbids(one));
+        let met = self.meeting(issuer).filter(|(one, ended)| forbids(one, *ended));
         met.map(|(one, link)| Revoked { by: &one.revocation, link })
             .min_by_key(|revoked| (revoked.from(), revoked.by.id))
     }

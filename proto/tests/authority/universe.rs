@@ -15,17 +15,19 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::label::{self, Tlp};
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::message::{Content, Message};
-use vigie_proto::refusal::Refusal;
+use vigie_proto::refusal::{Code, Refusal};
+use vigie_proto::rotation;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
-use vigie_proto::verify;
+use vigie_proto::verify::{self, VerifiedMessage};
 
-use crate::reference::{Ear, Label, Link, Rules, Said, Verdict};
+use crate::reference::{Ear, Label, Link, Rules, Said, Trust, Verdict};
 use crate::revoking::Past;
 
-/// Keys by depth; the last one is that of a root that nobody pins.
-const KEYS: u8 = 6;
-const STRANGER: usize = KEYS as usize - 1;
+/// The first keys are those of roots: more of them than can hand over to one another.
+pub(crate) const ROOTS: usize = 7;
+/// Then come those of the links below one, by depth, and others.
+pub(crate) const KEYS: usize = ROOTS + 6;
 
 /// How often each question had each answer.
 pub(crate) type Counts = BTreeMap<(&'static str, &'static str), u64>;
@@ -33,14 +35,34 @@ pub(crate) type Counts = BTreeMap<(&'static str, &'static str), u64>;
 /// What differs between the two, in words.
 pub(crate) type Compared<T> = Result<T, String>;
 
-/// Keys, and the verdicts on signatures seen before, as a relay keeps them.
+/// Keys, in the order of their thumbprints, and the verdicts on signatures seen before, as a relay keeps them.
 pub(crate) struct World {
     keys: Vec<SigningKey>,
-    roots: Roots,
     seen: Seen,
     alerts: BTreeMap<(&'static str, usize), Alert>,
     pub(crate) counts: Counts,
 }
+
+/// Who judges: whom the reference lets him believe, and whom the crate does.
+pub(crate) struct Judge {
+    pub(crate) trust: Trust,
+    pub(crate) roots: Roots,
+}
+
+/// A chain that both find sound.
+pub(crate) struct Sound<'l> {
+    pub(crate) links: &'l [Link],
+    pub(crate) chain: Arc<Chain>,
+}
+
+impl Sound<'_> {
+    pub(crate) fn leaf(&self) -> &Link {
+        &self.links[self.links.len() - 1]
+    }
+}
+
+/// The credentials that were signed, by the number that the reference gives them.
+pub(crate) type Signed = BTreeMap<usize, Credential>;
 
 /// Bounded: long runs see millions of credentials.
 #[derive(Default)]
@@ -110,26 +132,55 @@ fn alert(status: &str, severity: usize) -> Alert {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let keys: Vec<SigningKey> =
-            (0..KEYS).map(|number| SigningKey::from_seed(&[number + 1; 32]).unwrap()).collect();
-        let roots = Roots::new([keys[0].public().thumbprint()]);
+        let seeds = (0..KEYS).map(|number| [u8::try_from(number).unwrap() + 1; 32]);
+        let mut keys: Vec<SigningKey> = seeds.map(|seed| SigningKey::from_seed(&seed).unwrap()).collect();
+        keys.sort_by_key(|key| key.public().thumbprint());
         let alerts = ["live", "exercise", "none"]
             .into_iter()
             .flat_map(|status| (0..4).map(move |severity| ((status, severity), alert(status, severity))));
-        Self { roots, seen: Seen::default(), alerts: alerts.collect(), counts: Counts::new(), keys }
+        Self { seen: Seen::default(), alerts: alerts.collect(), counts: Counts::new(), keys }
     }
 
-    pub(crate) fn key(&self, chain: &[Link], depth: usize) -> &SigningKey {
-        if depth == 0 && !chain[0].pinned { &self.keys[STRANGER] } else { &self.keys[depth] }
+    pub(crate) fn key(&self, number: usize) -> &SigningKey {
+        &self.keys[number]
     }
 
-    /// Signs the last link below the one before it, whether it fits or not.
-    pub(crate) fn issue(&self, chain: &[Link], above: Option<&Credential>) -> Credential {
-        self.issue_named("", chain, above)
+    /// Gives the crate what is pinned, and then each rotation, again and again until none of the rest is taken.
+    pub(crate) fn judge(&self, trust: Trust) -> Judge {
+        let mut roots = Roots::new(trust.pinned.iter().map(|key| self.keys[*key].public().thumbprint()));
+        let signed = trust.handovers.iter().map(|one| {
+            let handover = rotation::Handover {
+                successor: *self.keys[one.to].public(),
+                from: Timestamp::from_millis(one.from),
+                until: one.until.map(Timestamp::from_millis),
+            };
+            rotation::sign(&self.keys[one.by], plane(one.plane), &handover).unwrap()
+        });
+        let mut waiting: Vec<_> = signed.collect();
+        loop {
+            let before = waiting.len();
+            waiting.retain(|rotation| {
+                let learnt = roots.learn(rotation.clone());
+                learnt.is_err_and(|refusal| refusal.code == Code::UnknownRoot)
+            });
+            if waiting.len() == before {
+                return Judge { trust, roots };
+            }
+        }
     }
 
-    fn issue_named(&self, name: &str, chain: &[Link], above: Option<&Credential>) -> Credential {
-        let (depth, link) = (chain.len() - 1, &chain[chain.len() - 1]);
+    /// Signs the links of a chain that were not signed yet, each below the one before it, whether it fits or not.
+    pub(crate) fn issue(&self, signed: &mut Signed, chain: &[Link]) {
+        for (depth, link) in chain.iter().enumerate() {
+            if !signed.contains_key(&link.id) {
+                let above = depth.checked_sub(1).map(|above| &chain[above]);
+                let issued = self.sign(link, above.map(|above| (&signed[&above.id], above.key)));
+                signed.insert(link.id, issued);
+            }
+        }
+    }
+
+    fn sign(&self, link: &Link, above: Option<(&Credential, usize)>) -> Credential {
         let grants = link.grants.iter().map(|grant| Grant {
             flow: flow(grant.flow),
             at: grant.at.parse().unwrap(),
@@ -138,9 +189,9 @@ impl World {
             delegate: grant.delegate,
         });
         let claims = Claims {
-            subject: *self.key(chain, depth).public(),
+            subject: *self.keys[link.key].public(),
             org: link.org.parse().unwrap(),
-            name: name.to_owned(),
+            name: link.id.to_string(),
             role: if link.is_relay { Role::Relay } else { Role::Author },
             grants: grants.collect(),
             plane: plane(link.plane),
@@ -150,22 +201,10 @@ impl World {
             },
         };
         let issued = match above {
-            None => Credential::issue_root(self.key(chain, 0), &claims),
-            Some(above) => Credential::issue_below(self.key(chain, depth - 1), &claims, above),
+            None => Credential::issue_root(&self.keys[link.key], &claims),
+            Some((above, key)) => Credential::issue_below(&self.keys[key], &claims, above),
         };
         issued.unwrap()
-    }
-
-    /// A chain that is known to be one.
-    pub(crate) fn sound<'t>(&self, tokens: impl IntoIterator<Item = &'t str>) -> Arc<Chain> {
-        Arc::new(Chain::verify(tokens, &self.roots, &self.seen).unwrap())
-    }
-
-    /// The same chain, with another credential of the same key at its end.
-    pub(crate) fn renew(&self, links: &[Link], credentials: &[Credential]) -> Arc<Chain> {
-        let above = &credentials[..credentials.len() - 1];
-        let leaf = self.issue_named("renewed", links, above.last());
-        self.sound(above.iter().chain([&leaf]).map(|credential| &**credential.token()))
     }
 
     /// Notes what the reference says, and holds the crate's answer against it.
@@ -189,27 +228,23 @@ impl World {
     }
 
     /// The chain, when both find it sound.
-    pub(crate) fn compare_chain(
+    pub(crate) fn compare_chain<'l>(
         &mut self,
         rules: Rules,
-        links: &[Link],
-        credentials: &[Credential],
-    ) -> Compared<Option<Arc<Chain>>> {
-        let tokens = credentials.iter().map(|credential| &**credential.token());
-        let found = Chain::verify(tokens, &self.roots, &self.seen).map(Arc::new);
-        self.compare("chain", rules.judge_chain(links), found, &|| format!("{links:#?}"))
+        judge: &Judge,
+        signed: &Signed,
+        links: &'l [Link],
+    ) -> Compared<Option<Sound<'l>>> {
+        let tokens = links.iter().map(|link| &**signed[&link.id].token());
+        let found = Chain::verify(tokens, &judge.roots, &self.seen);
+        let expected = rules.judge_chain(&judge.trust, links);
+        let about = || format!("{links:#?} for {:#?}", judge.trust);
+        let found = self.compare("chain", expected, found, &about)?;
+        Ok(found.map(|chain| Sound { links, chain: Arc::new(chain) }))
     }
 
-    /// `verify` and then `admit`, on signed bytes.
-    pub(crate) fn compare_message(
-        &mut self,
-        rules: Rules,
-        links: &[Link],
-        chain: &Arc<Chain>,
-        said: &Said,
-        label: &Label,
-        past: &Past,
-    ) -> Compared<()> {
+    /// `verify`, of signed bytes.
+    pub(crate) fn say(&self, by: &Sound<'_>, said: &Said, label: &Label) -> Result<VerifiedMessage, Refusal> {
         let message = Message {
             channel: written(said.plane, said.flow, said.at, false).parse().unwrap(),
             sent: Timestamp::from_millis(said.sent),
@@ -222,26 +257,54 @@ impl World {
                 original: None,
             },
         };
-        let token = verify::sign(self.key(links, links.len() - 1), chain.leaf().id(), &message);
-        let found = verify::verify(&token, chain, MESSAGE_LIFETIME_MAX)
-            .and_then(|verified| admit(&verified, Timestamp::from_millis(said.admitted), &Nothing, &past.log))
+        let token = verify::sign(&self.keys[by.leaf().key], by.chain.leaf().id(), &message);
+        verify::verify(&token, &by.chain, MESSAGE_LIFETIME_MAX)
+    }
+
+    /// `admit`, of what was verified.
+    pub(crate) fn compare_admission(
+        &mut self,
+        rules: Rules,
+        judge: &Judge,
+        by: &Sound<'_>,
+        (said, verified): (&Said, &Result<VerifiedMessage, Refusal>),
+        past: &Past,
+    ) -> Compared<()> {
+        let admitted = Timestamp::from_millis(said.admitted);
+        let found = verified
+            .as_ref()
+            .map_err(Refusal::clone)
+            .and_then(|verified| admit(verified, admitted, &Nothing, &past.log))
             .inspect(|admission| assert_eq!(*admission, Admission::Fresh));
-        let about = || format!("{said:#?} {label:?} under {links:#?} behind {:#?}", past.held);
-        let expected = rules.judge_message(links, said, (&past.held, past.renewed));
+        let expected = rules.judge_message(&judge.trust, &past.held, by.links, said);
+        let about =
+            || format!("{said:#?} under {:#?} behind {:#?} for {:#?}", by.links, past.held, judge.trust);
         self.compare("publish", expected, found, &about).map(drop)
+    }
+
+    /// `verify` and then `admit`, behind nothing.
+    pub(crate) fn compare_message(
+        &mut self,
+        rules: Rules,
+        judge: &Judge,
+        by: &Sound<'_>,
+        said: &Said,
+        label: &Label,
+    ) -> Compared<()> {
+        let verified = self.say(by, said, label);
+        self.compare_admission(rules, judge, by, (said, &verified), &Past::default())
     }
 
     /// The grants alone, without a message.
     pub(crate) fn compare_grants(
         &mut self,
         rules: Rules,
-        leaf: &Link,
-        chain: &Chain,
+        by: &Sound<'_>,
         asked: (&'static str, &'static str, usize),
     ) -> Compared<()> {
-        let (word, at, severity) = asked;
+        let (leaf, (word, at, severity)) = (by.leaf(), asked);
         let expected = rules.may_publish(leaf, word, at, severity);
-        let found = chain.may_publish(flow(word), &at.parse().unwrap(), Severity::ALL[severity]);
+        let found = by.chain.may_publish(flow(word), &at.parse().unwrap(), Severity::ALL[severity]);
         self.compare("grants", expected, found, &|| format!("{asked:?} by {leaf:#?}")).map(drop)
     }
 
@@ -249,12 +312,12 @@ impl World {
     pub(crate) fn compare_ear(
         &mut self,
         rules: Rules,
-        leaf: &Link,
-        chain: &Chain,
+        by: &Sound<'_>,
         ear: &Ear,
     ) -> Compared<Option<Reader>> {
+        let leaf = by.leaf();
         let filter: Filter = written(ear.plane, ear.flow, ear.at, ear.and_below).parse().unwrap();
-        let found = Reader::new(chain, vec![filter]);
+        let found = Reader::new(&by.chain, vec![filter]);
         self.compare("subscribe", rules.may_listen(leaf, ear), found, &|| format!("{ear:?} by {leaf:#?}"))
     }
 
