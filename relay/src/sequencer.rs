@@ -89,7 +89,7 @@ impl<S: Storage> Sequencer<S> {
             Ok(())
         })?;
         let revocations_lost = lost::count(&revocations, journal.damage());
-        let revoking = Revoking::rebuild(journal.log(), revocations, &chains, now, journal.write_place());
+        let revoking = Revoking::rebuild(journal.log(), revocations, &chains, journal.write_place());
         lost::tell(revocations_lost, revoking.without_chain());
         tell_losses(&journal, &leaves, &chains);
         let head = Position { seq: journal.last_seq(), admitted: journal.last_admitted() };
@@ -290,7 +290,7 @@ impl<S: Storage> Sequencer<S> {
             Record::Message(MessageRecord { expires, .. }) | Record::Carried(CarriedId { expires, .. }) => {
                 is_in_force(*expires, now)
             }
-            Record::Revocation(revocation) => revoking.is_needed(revocation, now),
+            Record::Revocation(revocation) => revoking.is_needed(revocation),
             // Where a log comes from is to be known as long as the log.
             Record::Forked(_) => true,
         });

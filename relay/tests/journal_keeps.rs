@@ -41,35 +41,45 @@ struct Author {
     chain: Arc<Chain>,
 }
 
-/// The authors of one chain of command, told apart by their keys.
-fn authors(count: u8) -> Vec<Author> {
-    let key = |number: u8| SigningKey::from_seed(&[number ^ 0x5A; 32]).unwrap();
-    let grant = |delegate| Grant {
+fn key(number: u8) -> SigningKey {
+    SigningKey::from_seed(&[number ^ 0x5A; 32]).unwrap()
+}
+
+fn claims(key: &SigningKey, delegate: u8, days: u32) -> Claims {
+    let grant = Grant {
         flow: Flow::Alert,
         at: "fr".parse().unwrap(),
         publish: Some(Severity::Extreme),
         subscribe: true,
         delegate,
     };
-    let claims = |key: &SigningKey, delegate| Claims {
+    Claims {
         subject: *key.public(),
         org: "fr.etat".parse().unwrap(),
         name: "etat".to_owned(),
         role: Role::Author,
-        grants: vec![grant(delegate)],
+        grants: vec![grant],
         plane: Plane::Live,
-        valid: Window { from: START.minus(HOUR), until: START.plus(DAY * 1_000) },
-    };
-    let root_key = key(0);
-    let root = Credential::issue_root(&root_key, &claims(&root_key, 2)).unwrap();
-    let roots = Roots::new([root_key.public().thumbprint()]);
-    let root = Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap();
-    let author = |number| {
-        let key = key(number);
-        let chain = Arc::new(root.extend(&root_key, &claims(&key, 0)).unwrap());
-        Author { key, chain }
-    };
-    (1..=count).map(author).collect()
+        valid: Window { from: START.minus(HOUR), until: START.plus(DAY * days) },
+    }
+}
+
+/// A credential that the root issued to itself for so many days.
+fn root(days: u32) -> Chain {
+    let root = Credential::issue_root(&key(0), &claims(&key(0), 2, days)).unwrap();
+    let roots = Roots::new([key(0).public().thumbprint()]);
+    Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap()
+}
+
+fn below(above: &Chain, by: u8, number: u8, delegate: u8, days: u32) -> Author {
+    let chain = Arc::new(above.extend(&key(by), &claims(&key(number), delegate, days)).unwrap());
+    Author { key: key(number), chain }
+}
+
+/// The authors of one chain of command, told apart by their keys.
+fn authors(count: u8) -> Vec<Author> {
+    let root = root(1_000);
+    (1..=count).map(|number| below(&root, 0, number, 0, 1_000)).collect()
 }
 
 impl Author {
@@ -109,7 +119,10 @@ impl Author {
 impl Author {
     /// The revocation of its own key.
     fn revokes_itself(&self, number: u64) -> Statement {
-        let target = Target::Key(self.key.public().thumbprint());
+        self.revokes(Target::Key(self.key.public().thumbprint()), number)
+    }
+
+    fn revokes(&self, target: Target, number: u64) -> Statement {
         let statement = revocation::Statement { target, from: START, number, reason: None };
         let token = revocation::sign(&self.key, self.chain.leaf(), &statement);
         Statement::Revocation(Box::new(revocation::verify(&token, &self.chain).unwrap()))
@@ -447,4 +460,29 @@ fn retention_carries_revocations_with_the_chain_of_their_issuer() {
         }
     }
     assert!(desk.sequencer.journal().first_seq().get() > 1, "the thief's message has gone long ago");
+}
+
+/// The key of a nation stands above a thief's credential under a new credential of the nation; what it signed under the old one
+/// ends him for good, and not until that one, or the root above it, has ended.
+#[test]
+fn what_was_signed_under_a_credential_that_has_ended_holds_on() {
+    let old = below(&root(2), 0, 1, 1, 2);
+    let new = below(&root(1_000), 0, 1, 1, 1_000);
+    let thief = below(&new.chain, 1, 2, 0, 1_000);
+    let mut desk = Desk::open(&SimDisk::new(), DAY, START);
+    let target = Target::Credential(thief.chain.leaf().id());
+    desk.ask(old.revokes(target, 1), START).unwrap();
+    for day in [1, 3, 400] {
+        let now = START.plus(DAY * day);
+        for number in 0..40 {
+            desk.publish(&[&new.message(&format!("jour {day}, {number}"), now, |_| {})], now);
+        }
+        desk.retain(now);
+        for _ in 0..2 {
+            let refused = desk.publish(&[&thief.message("encore", now, |_| {})], now).remove(0).outcome;
+            assert_eq!(refused.map(drop).unwrap_err().code, Code::Revoked, "day {day}");
+            assert_eq!(desk.chain_of(&old), Some(2), "readers verify it");
+            desk = Desk::open(&desk.disk, DAY, now);
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Revocations that were admitted: whom they meet, and how long they hold.
+//! Revocations that were admitted: whom they meet. They hold for good: the key of an issuer may stand above the target under
+//! another credential than the one that he signed under, and nobody knows how long that one is good.
 //!
 //! The same for the journal thread, for workers and for readers. Nothing here verifies a signature: what comes in was
 //! found good by [`verify`](super::verify).
@@ -23,25 +24,17 @@ pub struct InForce {
     root: Option<KeyId>,
     /// Whether the issuer is a root.
     by_root: bool,
-    until: Timestamp,
 }
 
 impl InForce {
     /// Takes a revocation that was found good, with its issuer's chain, root first. Where that chain was lost (links that
-    /// end in another credential, or none) it still meets all below its issuer's credential, and does not end.
+    /// end in another credential, or none) it still meets all below its issuer's credential.
     pub fn new(revocation: Arc<Revocation>, chain: &[Arc<Credential>]) -> Self {
         let issuer = chain.last().filter(|issuer| issuer.id() == revocation.issuer);
         let issuer_key = issuer.map(|issuer| issuer.key_id());
-        // To the end of the root, and not of the issuer: its key may live on in another credential, and what was
-        // admitted since `from` is given by relays as long as they keep it.
-        let root = chain.first().filter(|_| issuer.is_some());
-        let until = match revocation.statement.target {
-            // A key may be certified again by whoever has not heard, and a root is pinned by its key: it ends for good.
-            Target::Key(_) => Timestamp::FAR_FUTURE,
-            Target::Credential(_) => root.map_or(Timestamp::FAR_FUTURE, |root| root.claims().valid.until),
-        };
+        let root = chain.first().filter(|_| issuer.is_some()).map(|root| root.key_id());
         let by_root = issuer.is_some() && chain.len() == 1;
-        Self { revocation, issuer_key, root: root.map(|root| root.key_id()), by_root, until }
+        Self { revocation, issuer_key, root, by_root }
     }
 
     /// What is in force.
@@ -61,12 +54,6 @@ impl InForce {
     /// plane meets nobody here, and one under another root is nothing to those who do not trust that.
     fn is_heeded_with(&self, other: &Self) -> bool {
         self.revocation.plane == other.revocation.plane && self.root.is_some() && self.root == other.root
-    }
-
-    /// When it need not be remembered any more: that of a key never, that of a credential when the root above its issuer
-    /// ends.
-    pub const fn until(&self) -> Timestamp {
-        self.until
     }
 
     /// The link of this chain that it ends, if it may: its issuer holds the key of that link, or of one above it. The key
@@ -187,13 +174,6 @@ impl Revocations {
     /// The credentials under which they are signed.
     pub fn issuers(&self) -> impl Iterator<Item = CredentialId> {
         self.by_issuer.keys().copied()
-    }
-
-    /// When one that is there need not be remembered any more.
-    pub fn until(&self, revocation: &Revocation) -> Option<Timestamp> {
-        let key = *self.keys.get(&revocation.id)?;
-        let of_target = self.by_target.get(&revocation.statement.target)?;
-        of_target.get(&(key, revocation.id)).map(InForce::until)
     }
 
     /// Puts one in, once.

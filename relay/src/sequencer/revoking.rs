@@ -62,7 +62,6 @@ impl Revoking {
         log: LogId,
         mut records: Vec<RevocationRecord>,
         chains: &StoredChains,
-        now: Timestamp,
         here: WritePlace,
     ) -> Self {
         let mut revoking = Self {
@@ -102,10 +101,8 @@ impl Revoking {
             };
             let links = chains.links(record.issuer).unwrap_or_default();
             let in_force = InForce::new(Arc::new(revocation), &links);
-            if in_force.until() > now {
-                let stored = Stored { seq: record.seq, admitted: record.admitted };
-                found.push(Arc::new(StoredRevocation::new(log, record.count, stored, in_force)));
-            }
+            let stored = Stored { seq: record.seq, admitted: record.admitted };
+            found.push(Arc::new(StoredRevocation::new(log, record.count, stored, in_force)));
         }
         for one in &found {
             let links = chains.links(one.in_force.revocation().issuer()).unwrap_or_default();
@@ -273,15 +270,12 @@ impl Revoking {
         }
     }
 
-    /// Whether retention must carry it on: as long as it holds, and the last one always, which says how many there were.
-    pub(super) fn is_needed(&self, record: &RevocationRecord, now: Timestamp) -> bool {
-        record.count == self.last || self.is_in_force(record, now)
-    }
-
-    fn is_in_force(&self, record: &RevocationRecord, now: Timestamp) -> bool {
+    /// Whether retention must carry it on: all that hold, and the last one always, which says how many there were. What its
+    /// issuer outdid holds no more.
+    pub(super) fn is_needed(&self, record: &RevocationRecord) -> bool {
         // One that could not be read when the relay started is kept for a version that can.
         let read = std::str::from_utf8(&record.jws).ok().and_then(|jws| Revocation::parse(jws).ok());
-        read.is_none_or(|revocation| self.in_force.until(&revocation).is_some_and(|until| until > now))
+        record.count == self.last || read.is_none_or(|revocation| self.in_force.contains(&revocation))
     }
 
     /// The credentials that they are signed under.
