@@ -90,6 +90,7 @@ settings! {
 
 /// Health, apart from what concerns clients.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a table such as { listen = \"127.0.0.1:7480\" }")]
 struct HealthTable {
     listen: Option<String>,
 }
