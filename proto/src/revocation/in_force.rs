@@ -364,7 +364,6 @@ mod tests {
     #[test]
     fn each_is_there_once_until_it_need_not_be_and_each_issuer_as_long_as_one_of_his_is() {
         let ((key, chain), (other, theirs)) = (root(7), root(8));
-        let end = chain.leaf().claims().valid.until;
         let of_key = own(&key, &chain, Target::Key(chain.leaf().key_id()));
         let of_credential = own(&key, &chain, Target::Credential(chain.leaf().id()));
         let of_theirs = own(&other, &theirs, Target::Key(theirs.leaf().key_id()));
@@ -384,9 +383,6 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(all, expected);
         assert!(revocations.contains(&of_theirs) && !revocations.contains(&stranger));
-        assert_eq!(revocations.until(&of_key), Some(Timestamp::FAR_FUTURE), "a key ends for good");
-        assert_eq!(revocations.until(&of_credential), Some(end), "a credential with its root");
-        assert_eq!(revocations.until(&stranger), None);
         assert!(revocations.lacks_chain(&lost.id()));
         assert!(!revocations.lacks_chain(&of_key.id()) && !revocations.lacks_chain(&stranger.id()));
         let issuers = |of: &Revocations| of.issuers().collect::<std::collections::BTreeSet<_>>();
@@ -395,7 +391,7 @@ mod tests {
         assert!(revocations.remove(&stranger).is_none());
         assert_eq!(revocations.remove(&of_key).unwrap().revocation(), &of_key);
         assert_eq!((revocations.len(), issuers(&revocations)), (3, [ours, theirs].into()));
-        assert_eq!(revocations.remove(&of_credential).unwrap().until(), end);
+        assert_eq!(revocations.remove(&of_credential).unwrap().revocation(), &of_credential);
         assert_eq!(issuers(&revocations), [theirs].into());
         assert!(revocations.refusal_of(&chain).is_none());
     }
