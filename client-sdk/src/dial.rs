@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -319,12 +320,11 @@ impl Line {
         poll_fn(|cx| self.poll_write(cx)).await.map_err(|error| self.lost(&error))
     }
 
-    /// Closes with 1002: the relay broke the protocol, and is told so. What is queued is dropped; at most
-    /// [`CLOSE_WITHIN`].
+    /// Closes with 1002: what the relay said breaks the protocol, and it is told so. What is queued is dropped; at most
+    /// [`CLOSE_WITHIN`]. What breaks that of WebSocket [`Line::next`] closes by itself.
     pub(crate) async fn close_on_violation(&mut self) {
-        let close = CloseFrame { code: CloseCode::Protocol, reason: "protocol error".into() };
         self.queue.clear();
-        self.queue.push_back(Message::Close(Some(close)));
+        self.queue.push_back(closing(CloseCode::Protocol));
         // Whether it leaves or not, the line is given up.
         let _ = tokio::time::timeout(CLOSE_WITHIN, self.write()).await;
     }
@@ -345,20 +345,37 @@ impl Line {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, LinkError>> {
+        let read = ready!(Pin::new(&mut self.socket).poll_next(cx));
         let lost = |what: String| LinkError::Lost { relay: self.relay.clone(), what };
-        Poll::Ready(match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
-            Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Incoming::Alive),
-            Some(Ok(Message::Binary(_))) => Err(LinkError::Violation {
-                relay: self.relay.clone(),
-                what: "a binary frame was received".to_owned(),
-            }),
-            Some(Ok(Message::Close(Some(close)))) => {
-                Err(lost(format!("closed with code {} {:?}", u16::from(close.code), close.reason.as_str())))
+        let violation = |what: String| LinkError::Violation { relay: self.relay.clone(), what };
+        let breach = read.as_ref().and_then(breach);
+        let ended = match read {
+            Some(Ok(Message::Text(text))) => return Poll::Ready(Ok(Incoming::Text(text))),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                return Poll::Ready(Ok(Incoming::Alive));
             }
-            Some(Ok(Message::Close(None))) | None => Err(lost("closed".to_owned())),
-            Some(Err(error)) => Err(lost(error.to_string())),
-        })
+            Some(Ok(Message::Binary(_))) => violation("a binary frame was received".to_owned()),
+            Some(Ok(Message::Close(Some(close)))) => {
+                lost(format!("closed with code {} {:?}", u16::from(close.code), close.reason.as_str()))
+            }
+            Some(Ok(Message::Close(None))) | None => lost("closed".to_owned()),
+            Some(Err(error)) if breach.is_some() => violation(error.to_string()),
+            Some(Err(error)) => lost(error.to_string()),
+        };
+        self.say_end(cx, breach);
+        Poll::Ready(Err(ended))
+    }
+
+    /// The last word, of a few bytes, as far as the line takes it at once: nobody reads on. The answer to the relay's close
+    /// (RFC 6455, section 5.5.1) was made ready by the library; a breach of the protocol is closed with its code.
+    fn say_end(&mut self, cx: &mut Context<'_>, breach: Option<CloseCode>) {
+        let mut socket = Pin::new(&mut self.socket);
+        if let Some(code) = breach
+            && socket.as_mut().poll_ready(cx).is_ready()
+        {
+            let _ = socket.as_mut().start_send(closing(code));
+        }
+        let _ = socket.poll_flush(cx);
     }
 
     fn lost(&self, error: &WsError) -> LinkError {
@@ -366,5 +383,24 @@ impl Line {
     }
 }
 
+fn closing(code: CloseCode) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: "protocol error".into() }))
+}
+
+/// With which code a line is closed on which this came (RFC 6455, section 7.4.1): the relay broke the protocol of WebSocket,
+/// or speaks in binary. `None` where it did not, or where the line was cut.
+fn breach(read: &Result<Message, WsError>) -> Option<CloseCode> {
+    match read {
+        Ok(Message::Binary(_)) => Some(CloseCode::Protocol),
+        Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => None,
+        Err(WsError::Protocol(_)) => Some(CloseCode::Protocol),
+        Err(WsError::Utf8(_)) => Some(CloseCode::Invalid),
+        Err(WsError::Capacity(_)) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "echo")]
+pub(crate) mod echo;
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,9 @@ pub use vigie_proto as proto;
 pub use client::{Client, ClientConfig, ConfigError};
 pub use context::{Context, ContextError};
 pub use delivery::{Delivery, Disowned, Gap, Suspect};
+#[cfg(feature = "echo")]
+#[doc(hidden)]
+pub use dial::echo::echo;
 pub use draft::{Draft, MalformedMessage, SignedMessage};
 pub use history::{HistoryError, Page};
 pub use identity::{CredentialEnd, Identity, IdentityError};

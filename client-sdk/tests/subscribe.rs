@@ -154,6 +154,30 @@ async fn a_relay_that_breaks_the_protocol_is_told_and_left() {
     assert_eq!(next_message(&mut heard).await.id(), crue.id());
 }
 
+/// RFC 6455, sections 5.5.1 and 7.4.1: a close is answered, and what is no WebSocket is closed with its code. The SDK once
+/// dropped the line at each of these without a word, and the relay waited for one.
+#[tokio::test]
+async fn a_close_is_answered_and_what_is_no_websocket_is_told() {
+    let trust = Trust::new(1);
+    let relay = FakeRelay::start(&trust).await;
+    for (said, code) in [
+        (&[0x88, 2, 0x03, 0xe9][..], 1001), // closed by the relay: going away
+        (&[0x82, 2, b'{', b'}'], 1002),     // a binary message
+        (&[0xc1, 2, b'{', b'}'], 1002),     // a reserved bit
+        (&[0x83, 0], 1002),                 // a reserved opcode
+        (&[0x81, 0x82, 0, 0, 0, 0, b'{', b'}'], 1002), // a mask, which a relay has none of
+        (&[0x81, 2, 0xc3, 0x28], 1007),     // no UTF-8
+        (&[0x81, 127, 0, 0, 0, 0, 0, 0x10, 0, 0], 1009), // 1 MiB
+    ] {
+        let client = trust.client(&[&relay]);
+        let _heard = subscribe(&client, Start::Beginning);
+        let mut session = opened(&relay, &trust, Some("start"), 0).await;
+        session.socket.get_mut().write_all(said).await.unwrap();
+        session.socket.get_mut().flush().await.unwrap();
+        assert_eq!(session.left().await, Some(code), "{said:x?}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_for_good_ends_it_and_says_why() {
     let trust = Trust::new(1);
