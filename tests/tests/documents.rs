@@ -24,6 +24,8 @@ const DOCUMENTS: &[&str] = &[
     "docs/PERSONAL-DATA.md",
     "docs/DONNEES-PERSONNELLES.md",
     "tests/python/README.md",
+    "tests/conformance/README.md",
+    "tests/differential/README.md",
     "proto/PROTOCOL.md",
     "proto/vectors/README.md",
 ];

@@ -26,6 +26,8 @@ const POLICY: u16 = 1008;
 #[repr(u8)]
 enum Opcode {
     Text = 0x1,
+    #[cfg(feature = "echo")]
+    Binary = 0x2,
     Close = 0x8,
     Ping = 0x9,
     Pong = 0xa,
@@ -85,6 +87,12 @@ impl Batch {
         payload.extend(reason.bytes().take(REASON_BYTES_MAX));
         self.frame(Opcode::Close, &payload.into());
         self.closes = true;
+    }
+
+    /// A binary message. No session is ever given one.
+    #[cfg(feature = "echo")]
+    pub(super) fn binary(&mut self, bytes: &Bytes) {
+        self.frame(Opcode::Binary, bytes);
     }
 
     fn frame(&mut self, opcode: Opcode, payload: &Bytes) {

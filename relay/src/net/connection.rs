@@ -26,6 +26,7 @@ use crate::net::client_auth::Guest;
 use crate::net::driver::{Driver, Socket, Tls, Turn};
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
+use crate::net::sessions::Sessions as _;
 use crate::net::strangers::Place;
 use crate::net::tls::Shown;
 use crate::net::turns::Turns;
@@ -34,7 +35,7 @@ use crate::server::worker_thread::Local;
 use crate::worker::SessionId;
 
 /// After a close frame the peer may still send its own; then the socket is dropped.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// Bytes that wait for an acknowledgement for longer than this: the peer is gone.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
@@ -48,14 +49,15 @@ const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// buffer of its own.
 const READ_BUFFER_BYTES: usize = 1024;
 
-/// The limits of a WebSocket, set on purpose: the library's own would reserve 128 KiB a connection and take frames of
-/// 16 MiB. It writes nothing here.
-fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
+/// A WebSocket with limits set on purpose: the library's own would reserve 128 KiB a connection and take frames of 16 MiB.
+/// It writes nothing here.
+pub(super) async fn websocket(stream: Gate<Tls>, frame_bytes_max: usize) -> Socket {
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_message_size(Some(frame_bytes_max))
-        .max_frame_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max));
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
 }
 
 /// Serves a connection to its end. Each part of it is boxed, and gone before the next: a session keeps nothing of what
@@ -200,9 +202,8 @@ async fn open(local: &Rc<Local>, arrived: Arrived, place: &mut Place) -> Option<
     let is_exceeded = |tls: &Tls| tls.get_ref().0.is_exceeded();
     let upgraded = upgrade(tls, &local.upgrade_rules, full, is_exceeded).await?;
     let Upgraded { stream, read_ahead, answer } = upgraded;
-    let config = websocket_config(FRAME_BYTES_MAX_BEFORE_LOGIN);
     let gate = Gate::new(stream, read_ahead, FRAME_BYTES_MAX_BEFORE_LOGIN);
-    let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
+    let socket = websocket(gate, FRAME_BYTES_MAX_BEFORE_LOGIN).await;
     Some(Opened { socket, answer, binding, guest })
 }
 
@@ -247,7 +248,7 @@ async fn in_turns<F: Future>(turns: &Turns, future: F, mut waiting: Option<Waiti
     }
 }
 
-fn set_options(stream: &TcpStream) -> std::io::Result<()> {
+pub(super) fn set_options(stream: &TcpStream) -> std::io::Result<()> {
     // An alert leaves at once; what waits is batched above.
     stream.set_nodelay(true)?;
     let socket = socket2::SockRef::from(stream);
@@ -263,8 +264,7 @@ async fn log_in(local: &Rc<Local>, id: SessionId, socket: Socket, answer: Bytes)
         Turn::LoggedIn => {
             let mut stream = driver.into_stream().open(FRAME_BYTES_MAX);
             stream.stream_mut().get_mut().0.open();
-            let config = websocket_config(FRAME_BYTES_MAX);
-            Some(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
+            Some(websocket(stream, FRAME_BYTES_MAX).await)
         }
         Turn::Closing => {
             let _ = timeout(CLOSE_GRACE, std::future::poll_fn(|cx| driver.poll_closed(cx))).await;

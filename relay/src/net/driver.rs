@@ -24,8 +24,8 @@ use super::frame_head::Violation;
 use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
 use crate::net::read_waker::ReadWaker;
+use crate::net::sessions::Sessions;
 use crate::net::writer::Writer;
-use crate::server::worker_thread::Local;
 use crate::worker::SessionId;
 
 /// TLS over a socket that counts what a stranger sends. Boxed once: it has more than a kilobyte, and goes through HTTP and
@@ -64,8 +64,8 @@ enum Written {
 }
 
 /// Moves frames between a socket and its session.
-pub(super) struct Driver<'a> {
-    local: &'a Rc<Local>,
+pub(super) struct Driver<'a, S> {
+    local: &'a Rc<S>,
     id: SessionId,
     socket: Socket,
     writer: Writer,
@@ -88,9 +88,9 @@ pub(super) struct Driver<'a> {
     turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-impl<'a> Driver<'a> {
+impl<'a, S: Sessions> Driver<'a, S> {
     /// `first` is written before anything else: the bytes of HTTP that the peer waits for, or none.
-    pub(super) fn new(local: &'a Rc<Local>, id: SessionId, socket: Socket, first: Bytes) -> Self {
+    pub(super) fn new(local: &'a Rc<S>, id: SessionId, socket: Socket, first: Bytes) -> Self {
         Self {
             local,
             id,
@@ -209,7 +209,7 @@ impl<'a> Driver<'a> {
 
     /// Ready when a frame may be judged in this turn of the worker.
     fn poll_turn(&mut self, cx: &mut Context<'_>, is_stranger: bool) -> Poll<()> {
-        let turns = if is_stranger { &self.local.stranger_turns } else { &self.local.check_turns };
+        let turns = self.local.turns(is_stranger);
         if self.turn.is_none() && turns.try_take() {
             return Poll::Ready(());
         }
@@ -250,10 +250,10 @@ impl<'a> Driver<'a> {
                 let links = self.local.handle_frame(self.id, &text);
                 // A step of strangers is reckoned with all links of a log-in.
                 if !is_stranger {
-                    self.local.check_turns.charge(links);
+                    self.local.turns(false).charge(links);
                 }
             }
-            Message::Binary(_) => self.local.handle_violation(self.id, Code::NotText),
+            Message::Binary(bytes) => self.local.handle_binary(self.id, bytes),
             Message::Close(frame) => {
                 self.answer = Some(frame.map(|frame| answer_to(frame.code)));
                 // A pong that is on its way would else reset the connection, and the answer be lost with it.
@@ -291,7 +291,7 @@ impl<'a> Driver<'a> {
             std::task::ready!(self.writer.poll_sent(stream, cx))?;
             // Not before the one before it has left: a peer that does not read has one waiting, whatever it asks.
             let pong = self.pong.take();
-            let mut batch = self.local.batch.borrow_mut();
+            let mut batch = self.local.batch();
             let mut more = false;
             let wrote = self.writer.write(stream, cx, &mut batch, |batch| {
                 pong.iter().for_each(|payload| batch.pong(payload));
@@ -330,7 +330,7 @@ impl<'a> Driver<'a> {
             let stream = self.socket.get_mut();
             std::task::ready!(self.writer.poll_sent(stream, cx))?;
             let answer = self.answer.take();
-            self.writer.write(stream, cx, &mut self.local.batch.borrow_mut(), |batch| {
+            self.writer.write(stream, cx, &mut self.local.batch(), |batch| {
                 answer.iter().for_each(|code| batch.close(*code, ""));
             })?;
         }

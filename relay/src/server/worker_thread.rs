@@ -2,7 +2,7 @@
 //!
 //! Everything on it shares the worker through a `RefCell` that is never held across an await.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -25,6 +25,7 @@ use crate::health::{Gauge, Issuers};
 use crate::net::batch::Batch;
 use crate::net::connection;
 use crate::net::inlet::StrangerBytes;
+use crate::net::sessions::Sessions;
 use crate::net::tls::Tls;
 use crate::net::turns::Turns;
 use crate::net::upgrade::UpgradeRules;
@@ -34,7 +35,7 @@ use crate::sequencer::Answer;
 use crate::sync::mpsc::{SyncSender, TrySendError};
 #[cfg(all(test, feature = "model"))]
 use crate::worker::Output;
-use crate::worker::{Effect, Outlet, ReadRequest, SessionId, Worker, WorkerConfig, WorkerCounts};
+use crate::worker::{Effect, ReadRequest, SessionId, Worker, WorkerConfig, WorkerCounts};
 
 /// What a worker's thread is given.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ pub(crate) struct Local {
     /// Those of the drivers of sessions, at the sessions' indices.
     wakers: RefCell<Vec<Option<(SessionId, Waker)>>>,
     /// What is being written. Of the worker and not of a session: idle connections hold no buffer.
-    pub(crate) batch: RefCell<Batch>,
+    batch: RefCell<Batch>,
     inboxes: Vec<Arc<Inbox>>,
     index: usize,
     submissions: Submitter,
@@ -303,34 +304,6 @@ impl Local {
         self.with(|worker| worker.handle_disconnect(id));
     }
 
-    pub(crate) fn set_waker(&self, id: SessionId, waker: &Waker) {
-        let mut wakers = self.wakers.borrow_mut();
-        if wakers.len() <= id.index() {
-            wakers.resize(id.index() + 1, None);
-        }
-        match &mut wakers[id.index()] {
-            Some((known, place)) if *known == id => place.clone_from(waker),
-            place => *place = Some((id, waker.clone())),
-        }
-    }
-
-    pub(crate) fn is_logged_in(&self, id: SessionId) -> bool {
-        self.worker.borrow().is_logged_in(id)
-    }
-
-    pub(crate) fn is_overdue(&self, id: SessionId) -> bool {
-        self.worker.borrow().is_overdue(id)
-    }
-
-    pub(crate) fn may_read(&self, id: SessionId) -> bool {
-        self.worker.borrow().may_read(id)
-    }
-
-    /// Returns the signature checks that it took beyond one.
-    pub(crate) fn handle_frame(&self, id: SessionId, text: &str) -> usize {
-        self.with(|worker| worker.handle_frame(id, text, self.clock.steady()))
-    }
-
     /// Does what is due by now.
     pub(crate) fn handle_timeout(&self) {
         self.with(|worker| worker.handle_timeout(self.clock.steady()));
@@ -340,27 +313,6 @@ impl Local {
     #[cfg(all(test, feature = "model"))]
     pub(crate) fn head(&self) -> Position {
         self.worker.borrow().head()
-    }
-
-    pub(crate) fn handle_pong(&self, id: SessionId, number: u64) {
-        self.with(|worker| worker.handle_pong(id, number, self.clock.steady()));
-    }
-
-    /// False when it is closed for it.
-    pub(crate) fn handle_controls(&self, id: SessionId, controls: u32) -> bool {
-        self.with(|worker| worker.handle_controls(id, controls, self.clock.steady()))
-    }
-
-    pub(crate) fn handle_half_close(&self, id: SessionId) {
-        self.with(|worker| worker.handle_half_close(id));
-    }
-
-    pub(crate) fn is_answered(&self, id: SessionId) -> bool {
-        self.worker.borrow().is_answered(id)
-    }
-
-    pub(crate) fn handle_violation(&self, id: SessionId, code: Code) {
-        self.with(|worker| worker.handle_violation(id, code));
     }
 
     pub(crate) fn handle_unborne(&self, id: SessionId) {
@@ -373,13 +325,69 @@ impl Local {
         self.worker.borrow_mut().count_refusal(code);
     }
 
-    /// As [`Worker::give_output`].
-    pub(crate) fn give_output(&self, id: SessionId, outlet: &mut impl Outlet) -> bool {
-        self.with(|worker| worker.give_output(id, outlet))
-    }
-
     #[cfg(all(test, feature = "model"))]
     pub(crate) fn take_output(&self, id: SessionId, max_bytes: usize) -> Vec<Output> {
         self.with(|worker| worker.take_output(id, max_bytes))
+    }
+}
+
+impl Sessions for Local {
+    fn set_waker(&self, id: SessionId, waker: &Waker) {
+        let mut wakers = self.wakers.borrow_mut();
+        if wakers.len() <= id.index() {
+            wakers.resize(id.index() + 1, None);
+        }
+        match &mut wakers[id.index()] {
+            Some((known, place)) if *known == id => place.clone_from(waker),
+            place => *place = Some((id, waker.clone())),
+        }
+    }
+
+    fn is_logged_in(&self, id: SessionId) -> bool {
+        self.worker.borrow().is_logged_in(id)
+    }
+
+    fn is_overdue(&self, id: SessionId) -> bool {
+        self.worker.borrow().is_overdue(id)
+    }
+
+    fn may_read(&self, id: SessionId) -> bool {
+        self.worker.borrow().may_read(id)
+    }
+
+    fn handle_frame(&self, id: SessionId, text: &str) -> usize {
+        self.with(|worker| worker.handle_frame(id, text, self.clock.steady()))
+    }
+
+    fn handle_pong(&self, id: SessionId, number: u64) {
+        self.with(|worker| worker.handle_pong(id, number, self.clock.steady()));
+    }
+
+    fn handle_controls(&self, id: SessionId, controls: u32) -> bool {
+        self.with(|worker| worker.handle_controls(id, controls, self.clock.steady()))
+    }
+
+    fn handle_half_close(&self, id: SessionId) {
+        self.with(|worker| worker.handle_half_close(id));
+    }
+
+    fn is_answered(&self, id: SessionId) -> bool {
+        self.worker.borrow().is_answered(id)
+    }
+
+    fn handle_violation(&self, id: SessionId, code: Code) {
+        self.with(|worker| worker.handle_violation(id, code));
+    }
+
+    fn give_output(&self, id: SessionId, batch: &mut Batch) -> bool {
+        self.with(|worker| worker.give_output(id, batch))
+    }
+
+    fn turns(&self, of_strangers: bool) -> &Rc<Turns> {
+        if of_strangers { &self.stranger_turns } else { &self.check_turns }
+    }
+
+    fn batch(&self) -> RefMut<'_, Batch> {
+        self.batch.borrow_mut()
     }
 }

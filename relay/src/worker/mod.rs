@@ -66,7 +66,7 @@ use session::{Session, Stage};
 
 /// A session of one worker. The generation tells it from an earlier one at the same index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(test, derive(Default))]
+#[cfg_attr(any(test, feature = "echo"), derive(Default))]
 pub struct SessionId {
     index: usize,
     generation: u64,

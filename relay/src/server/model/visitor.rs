@@ -17,6 +17,7 @@ use vigie_proto::session::client::{Dialled, Login, Step};
 use super::cast::{Cast, FILTERS};
 use super::notes::Note;
 use super::run::{BINDING, RELAY, Shared};
+use crate::net::sessions::Sessions as _;
 use crate::server::worker_thread::Local;
 use crate::worker::{Output, SessionId};
 
