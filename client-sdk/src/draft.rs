@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vigie_proto::cap::{Alert, Headline, Urgency};
+use vigie_proto::cap::{Alert, Headline, MsgType, Urgency};
 use vigie_proto::channel::{Channel, Flow};
 use vigie_proto::id::MessageId;
 use vigie_proto::jws::{Kind, Token};
@@ -35,6 +35,8 @@ pub struct Draft {
     /// By their ids alone.
     replaces: Vec<MessageId>,
     targets: Vec<Target>,
+    /// Whether what it replaces is over, rather than said anew. Of a line only: a CAP alert says so itself.
+    cancels: bool,
     says: Says,
 }
 
@@ -46,6 +48,8 @@ struct Target {
     severity: Severity,
     label: Label,
     expires: Timestamp,
+    /// As CAP names it in `references`; none where its parts hold what separates them.
+    reference: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,9 +68,11 @@ impl Draft {
     }
 
     /// A message of one line. The CAP around it is made when it is signed: category Safety, certainty Observed, the
-    /// place of the channel as area, the author's organisation as sender. Defaults as in [`Draft::new`].
+    /// place of the channel as area, the author's organisation as sender; `msgType` Alert, or Update where it replaces
+    /// something, or Cancel after [`Draft::cancelling`]. Defaults as in [`Draft::new`].
     ///
-    /// `language` is the tag of the text, such as `fr-FR`.
+    /// `language` is the tag of the text, such as `fr-FR`. `urgency` is when action is due: with a severity of Severe or
+    /// Extreme, Immediate and Expected make the message *urgent*, which relays hold back last.
     pub fn line(
         channel: Channel,
         severity: Severity,
@@ -80,7 +86,16 @@ impl Draft {
 
     fn with(channel: Channel, severity: Severity, says: Says) -> Self {
         let lifetime = if channel.flow == Flow::Signal { SIGNAL_LIFETIME } else { ALERT_LIFETIME };
-        Self { channel, severity, lifetime, label: None, replaces: Vec::new(), targets: Vec::new(), says }
+        Self {
+            channel,
+            severity,
+            lifetime,
+            label: None,
+            replaces: Vec::new(),
+            targets: Vec::new(),
+            cancels: false,
+            says,
+        }
     }
 
     /// From signing to expiry: up to 7 days, and less where a relay is set so.
@@ -98,7 +113,8 @@ impl Draft {
         self
     }
 
-    /// Updates or cancels a message that was verified here, on the same channel. Once for each, 64 at most.
+    /// Updates a message that was verified here, on the same channel; with [`Draft::cancelling`], ends it. Once for each,
+    /// 64 at most. An author has his own messages to replace by hearing his own channel.
     ///
     /// What it needs to reach all who heard that one, and nobody else, is taken from it when this is signed: label and
     /// audience (of several, the narrowest), severity and expiry where those given are less. A label that is asked for
@@ -108,9 +124,17 @@ impl Draft {
     /// ```
     /// # use vigie_client::{Draft, Live, Verified};
     /// # use vigie_client::proto::{cap::Urgency, severity::Severity};
+    /// fn rising(alert: &Verified<Live>) -> Draft {
+    ///     let channel = alert.message().channel.clone();
+    ///     Draft::line(channel, Severity::Extreme, "La crue s'aggrave", "fr-FR", Urgency::Immediate)
+    ///         .replacing(alert.signed())
+    /// }
+    ///
     /// fn all_clear(alert: &Verified<Live>) -> Draft {
     ///     let channel = alert.message().channel.clone();
-    ///     Draft::line(channel, Severity::Minor, "Fin d'alerte", "fr-FR", Urgency::Past).replacing(alert.signed())
+    ///     Draft::line(channel, Severity::Minor, "Fin d'alerte", "fr-FR", Urgency::Past)
+    ///         .replacing(alert.signed())
+    ///         .cancelling()
     /// }
     /// ```
     #[must_use]
@@ -118,7 +142,16 @@ impl Draft {
         let (id, said) = (target.id(), target.message());
         let (channel, severity) = (said.channel.clone(), said.severity);
         let (label, expires) = (said.label.clone(), said.expires);
-        self.targets.push(Target { id, channel, severity, label, expires });
+        let reference = reference(&said.content.cap);
+        self.targets.push(Target { id, channel, severity, label, expires, reference });
+        self
+    }
+
+    /// What it replaces is over, rather than said anew: a line becomes a CAP Cancel. A [`Draft::new`] says so in the
+    /// `msgType` of its content, and is left as it is; so is one that replaces nothing.
+    #[must_use]
+    pub const fn cancelling(mut self) -> Self {
+        self.cancels = true;
         self
     }
 
@@ -148,8 +181,9 @@ impl Draft {
         now: Timestamp,
     ) -> Result<VerifiedMessage, PublishError> {
         let label = self.fitting_label()?;
-        let Self { channel, mut severity, lifetime, label: _, mut replaces, targets, says } = self;
+        let Self { channel, mut severity, lifetime, label: _, mut replaces, targets, cancels, says } = self;
         let mut expires = now.plus(lifetime);
+        let references: Option<Vec<_>> = targets.iter().map(|target| target.reference.clone()).collect();
         for target in targets {
             severity = severity.max(target.severity);
             expires = expires.max(target.expires);
@@ -160,7 +194,7 @@ impl Draft {
             Says::Line { text, language, urgency } => {
                 let restriction = (label != Label::CLEAR).then(|| label.to_string());
                 let identifier = format!("{}-{:016x}", now.as_millis(), backoff::seed());
-                let cap = Alert::from_headline(&Headline {
+                let mut cap = Alert::from_headline(&Headline {
                     plane: channel.plane,
                     identifier: &identifier,
                     sender: identity.chain().leaf().claims().org.as_str(),
@@ -172,6 +206,10 @@ impl Draft {
                     area: channel.at.as_str(),
                     restriction: restriction.as_deref(),
                 });
+                if !replaces.is_empty() {
+                    cap.msg_type = if cancels { MsgType::Cancel } else { MsgType::Update };
+                    cap.references = references.map(|all| all.join(" ")).filter(|all| !all.is_empty());
+                }
                 Content { cap, original: None }
             }
         };
@@ -200,6 +238,13 @@ impl Draft {
         }
         Ok(label.clone())
     }
+}
+
+/// An alert as later ones name it. Spaces separate references, commas their parts: with either in a part, there is none.
+fn reference(cap: &Alert) -> Option<String> {
+    let parts = [&cap.sender, &cap.identifier, &cap.sent];
+    let sound = |part: &&String| !part.is_empty() && !part.contains(|c: char| c == ',' || c.is_whitespace());
+    parts.iter().all(sound).then(|| parts.map(String::as_str).join(","))
 }
 
 /// Orders labels so that the narrowest comes last, as far as there is one.

@@ -12,16 +12,21 @@
 //! - [`Verified`] is a message that this crate verified; nothing else can make one, and a `Verified<Live>` is another
 //!   type than a `Verified<Exercise>`.
 //! - [`Client::revoke`] ends a credential or a key; [`Client::revocations`] asks what relays know as ended.
-//! - [`Context`] reads relays, roots and identities from a folder.
+//! - [`Context`] reads relays, roots and identities from a folder. It is where most programs begin.
+//! - [`proto`] is what is said: channels, messages, severities, refusals with their sentences in English and French. Its
+//!   pages are there when it is documented too: `cargo doc -p vigie-client -p vigie-proto --no-deps`.
+//!
+//! Whole programs are in the folder `examples`: a listener, a unit in the field, and a dispatch console that leads an
+//! incident from its alert to its cancel.
 //!
 //! What decides is without I/O ([`Reader`]) or in [`vigie_proto`]; the rest moves bytes. `dial` and `tls`
 //! know WebSocket and TLS. Needs a tokio runtime with time and I/O enabled; never installs a process-wide TLS provider.
 //!
 //! On disk it keeps only what it is asked to: the cursors of durable subscriptions in a [`CursorStore`], and messages
 //! that wait for a relay in an [`Outbox`].
-//!
-//! Suggested reading order is that of the groups of modules below.
 #![warn(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+// Suggested reading order is that of the groups below.
 
 // What is delivered, and how it is judged.
 mod delivery;

@@ -108,7 +108,8 @@ pub(crate) fn refusal(code: &str, detail: &str, credential: Option<CredentialId>
     }
 }
 
-/// How a line is doing, for a status lamp.
+/// How a line is doing, for a status lamp. Only [`LinkState::Up`] is contact: in any other state what
+/// is said elsewhere is not heard here, and a screen should say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkState {
@@ -123,7 +124,8 @@ pub enum LinkState {
     },
     /// The line is open and logged in.
     Up,
-    /// The line fell silent and was given up; another is sought.
+    /// The line fell silent for 2.4 mark intervals (12 s by default) and was given up; another is sought, so this is soon
+    /// followed by `Connecting`.
     Stale,
     /// There will be no line any more.
     Closed {

@@ -58,7 +58,8 @@ pub enum PublishError {
     /// It would tell of a message that it replaces those who may not have that message; nothing left this machine.
     #[error(transparent)]
     Replaces(#[from] ReplaceFault),
-    /// Nothing left this machine: no relay could be reached in time. Send it again when the network is back.
+    /// Nothing left this machine: no relay could be reached in time, or none let this identity in, which is
+    /// [`LinkError::Refused`]. Send it again when the network is back, or the identity has a good credential.
     #[error("not sent, nothing left this machine: {0}")]
     NotSent(LinkError),
     /// It was sent and no answer came in time: it may be in a log or not. Send the same bytes again with

@@ -8,6 +8,7 @@ mod support;
 use std::time::Duration;
 
 use support::{FakeRelay, Trust, draft, soon};
+use vigie_client::proto::cap::MsgType;
 use vigie_client::proto::chain::Chain;
 use vigie_client::proto::id::MessageId;
 use vigie_client::proto::label::{Label, Tlp};
@@ -29,6 +30,25 @@ fn signed(client: &Client<Live>, draft: Draft) -> Result<VerifiedMessage, Publis
     let chain: &std::sync::Arc<Chain> = client.config().identity.chain();
     let message = client.sign(draft)?;
     verify::verify(message.token(), chain, MESSAGE_LIFETIME_MAX).map_err(PublishError::Refused)
+}
+
+/// Once every line was a CAP Alert, whatever it replaced: nobody could tell an update from an all-clear.
+#[tokio::test]
+async fn a_line_says_whether_it_updates_or_cancels() {
+    let client = client().await;
+    let alert = signed(&client, draft("crue")).unwrap();
+    let cap = |draft| signed(&client, draft).unwrap().message().content.cap.clone();
+    let first = &alert.message().content.cap;
+    assert_eq!((first.msg_type, &first.references), (MsgType::Alert, &None));
+    let reference = format!("{},{},{}", first.sender, first.identifier, first.sent);
+
+    let update = cap(draft("suite").replacing(&alert));
+    assert_eq!((update.msg_type, update.references.as_ref()), (MsgType::Update, Some(&reference)));
+    let cancel = cap(draft("fin").replacing(&alert).cancelling());
+    assert_eq!((cancel.msg_type, cancel.references.as_ref()), (MsgType::Cancel, Some(&reference)));
+    let by_id = cap(draft("fin").replaces([alert.id()]).label(Label::CLEAR).cancelling());
+    assert_eq!((by_id.msg_type, by_id.references), (MsgType::Cancel, None));
+    assert_eq!(cap(draft("rien").cancelling()).msg_type, MsgType::Alert, "it replaces nothing");
 }
 
 #[tokio::test]
