@@ -91,6 +91,7 @@ def chains():
     drill = claims(0, "fr", both("fr", 2), below=False, plane="exercise")
     write("chain", {
         "root": root,
+        "nation": "\n".join([root, nation]),
         "town": "\n".join([root, nation, town]),
         "relay": "\n".join([root, relay]),
         "exercise": "\n".join([drill, claims(1, "fr", both("fr", 1), plane="exercise")]),
@@ -188,6 +189,7 @@ def grammars():
         "credential": '{"op":"credential","n":5,"id":"@c1"}\n{"op":"credential","n":6,"id":"%s"}' % ("A" * 43),
         "elsewhere": page.replace("fr.idf.75.paris", "de") + "\n" + page.replace("alert/", "exercise/alert/"),
         "limit": page.replace("100", "257"),
+        "far": page.replace("start", "AYNv8YTntBseE8tf2J-h3pgAAAIAAAAABQAAAaMYXFAA").replace("100", "256"),
         "cursor": page.replace("start", "0"),
         "login": '{"op":"login","chain":[],"proof":""}\n{"op":"chain","n":1,"chain":[]}',
         "publish": '{"op":"publish","n":2,"jws":"a.b.c"}\n{"op":"revoke","n":3,"jws":"a.b.c"}',
@@ -243,6 +245,7 @@ def segments():
         "oldest": sound + follow + b"\x39\x02" + sound,
         "base": b"\x15\x05" + batch + b"\x0a\x04" + message + footer,
         "far": batch + b"\x0a\xfb\x01" + message + footer,
+        "last-index": sound + follow + batch + message + b"\x99\xfc",
         "kinds": batch + b"\x03\x07\x08\x00\x00\x00\x00\x00\x00\x00\x00" + footer,
         "capacity": sound + b"\x45\xff\x00\x04",
     })

@@ -85,7 +85,7 @@ targets! {
     record Frames RECORDS;
     segment Bytes STEPS;
     cap_xml Xml CAP;
-    config Lines SETTINGS;
+    config Settings SETTINGS;
 }
 
 impl Target {
@@ -110,8 +110,12 @@ impl Target {
 #[macro_export]
 macro_rules! fuzz {
     ($name:ident) => {
-        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-            ($crate::Target::$name.run)(data);
+        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| -> $crate::libfuzzer_sys::Corpus {
+            match ($crate::Target::$name.run)(data) {
+                $crate::Outcome::Taken | $crate::Outcome::Refused => $crate::libfuzzer_sys::Corpus::Keep,
+                // Of what no reader was given no other input is made.
+                $crate::Outcome::Passed => $crate::libfuzzer_sys::Corpus::Reject,
+            }
         });
 
         $crate::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

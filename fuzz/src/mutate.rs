@@ -10,6 +10,7 @@ mod json;
 mod lines;
 mod name;
 mod random;
+mod settings;
 mod text;
 pub(crate) mod words;
 mod xml;
@@ -24,8 +25,10 @@ pub enum Form {
     Json,
     /// JSON texts, one a line.
     JsonLines,
-    /// Lines of names, of keys with values, of a head.
+    /// Lines of names, of a head.
     Lines,
+    /// Keys with values, one a line.
+    Settings,
     /// XML.
     Xml,
     /// Frames of a journal, as the target `record` takes them.
@@ -40,6 +43,7 @@ pub fn once(form: Form, words: Words, input: &mut Vec<u8>, random: &mut Random) 
         Form::Json => json::once(input, words, random),
         Form::JsonLines => lines::once(input, words, random, json::once),
         Form::Lines => lines::once(input, words, random, text::once),
+        Form::Settings => settings::once(input, words, random),
         Form::Xml => xml::once(input, words, random),
         Form::Frames => frames::once(input, words, random),
         Form::Bytes => bytes::some(input, words, random),

@@ -68,10 +68,11 @@ fn inner(word: &str) -> &[u8] {
 pub(super) fn number(digits: &[u8], random: &mut Random) -> Vec<u8> {
     let value = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i128>().ok()).unwrap_or(0);
     let by = [1, 1, 1, 2, 10, 1_000, 120_000, 1 << 32, 1 << 53][random.below(9)];
-    let changed = match random.below(5) {
+    let changed = match random.below(6) {
         0 | 1 => value + by,
         2 => value - by,
-        3 => [0, 1, 7, (1 << 53) - 1, 1 << 53, (1 << 63) - 1, (1 << 64) - 1][random.below(7)],
+        3 => [0, 1, (1 << 53) - 1, 1 << 53, (1 << 63) - 1, (1 << 64) - 1][random.below(6)],
+        4 => i128::from(random.next() % 17),
         _ => value.checked_mul(by).unwrap_or(-value),
     };
     changed.to_string().into_bytes()

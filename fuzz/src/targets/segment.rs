@@ -7,10 +7,10 @@ use vigie_proto::label::Audience;
 use vigie_proto::limits::JSON_INTEGER_MAX;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
-use vigie_relay::journal::{MessageRecord, Record};
+use vigie_relay::journal::{JournalError, MessageRecord, Record};
 
 use super::journal;
-use crate::disk::{Header, Image, disk};
+use crate::disk::{Header, Image, disk, files};
 use crate::{Outcome, plant};
 
 /// Segments of one folder.
@@ -187,7 +187,15 @@ pub fn segment(data: &[u8]) -> Outcome {
         audience: Audience::EVERYONE,
         jws: Vec::from("one more").into(),
     };
-    opened.journal.append(&[Record::Message(one.clone())]).expect("a disk in memory");
+    match opened.journal.append(&[Record::Message(one.clone())]) {
+        Ok(_) => {}
+        Err(JournalError::Full { .. }) => {
+            let (last, _) = files(&disk).pop().expect("a segment");
+            assert!(last.starts_with(&format!("{JSON_INTEGER_MAX:020}")), "there is room behind {last}");
+            return Outcome::Taken;
+        }
+        Err(error) => panic!("a disk in memory: {error}"),
+    }
     drop(opened);
     let again = journal::open(&disk).expect("it was appended to");
     assert_eq!(again.records.last(), Some(&Record::Message(one)));

@@ -25,6 +25,7 @@
 use std::sync::Arc;
 
 use vigie_proto::id::LogId;
+use vigie_proto::limits::JSON_INTEGER_MAX;
 
 use super::batch::Batch;
 use super::beginning::{self, NewJournal};
@@ -307,7 +308,16 @@ pub(super) fn read_all<F: StorageFile>(
     if last.purpose == Some(Purpose::Continued) {
         return Err(JournalError::MissingSegment { segment: file_name(one.segment.header.index + 1) });
     }
+    // No start looks for a higher number: what were copied there would be lost.
+    if needs_next(&last, one) && one.segment.header.index == JSON_INTEGER_MAX {
+        return Err(damaged(&one.segment, 32, "no segment can follow it"));
+    }
     Ok(ReadAll { segments: read, last, damage, names })
+}
+
+/// Whether the end of the last segment is in doubt, or nothing more may be written into it: the log goes on in another.
+fn needs_next<F>(last: &Scan, one: &Indexed<F>) -> bool {
+    !last.unproven.is_empty() || last.torn_bytes > 0 || one.damaged
 }
 
 /// What a segment says of the one before it.
@@ -358,7 +368,7 @@ fn finish<S: Storage>(
     }
     // The mark itself may be in the page cache only: it is written again, or cut.
     old.cut(scan.synced);
-    if scan.unproven.is_empty() && scan.torn_bytes == 0 && !old.damaged {
+    if !needs_next(&scan, old) {
         let clean = scan.purpose == Some(Purpose::Footer);
         let recovery = if clean { Recovery::Clean } else { Recovery::Unclean { copied: 0, cut_bytes: 0 } };
         return Ok(Loaded {
@@ -370,7 +380,6 @@ fn finish<S: Storage>(
             names,
         });
     }
-    // Into a damaged segment nothing more is written either.
     let old = Arc::clone(&old.segment);
     let next = Origin::after(&old.header, scan.synced);
     let installed = next.install(storage, segment_bytes, scan.progress_synced, &scan.unproven)?;

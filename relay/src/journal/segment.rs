@@ -251,11 +251,15 @@ pub(super) struct Prepared<F> {
 }
 
 impl<F: StorageFile> Prepared<F> {
-    /// Leaves nothing behind when there is no room.
+    /// Leaves nothing behind when there is no room, on the disk or among the numbers that a start looks for.
     pub(super) fn new<S>(storage: &S, index: u64, capacity: u64) -> Result<Self, NotMade>
     where
         S: Storage<File = F>,
     {
+        if index > JSON_INTEGER_MAX {
+            let source = io::Error::new(io::ErrorKind::StorageFull, "no segment has a higher number");
+            return Err(NotMade::Full { bytes: capacity, source });
+        }
         discard(storage, index)?;
         let doing = "reserve the next segment";
         let file = storage

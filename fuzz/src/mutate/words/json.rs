@@ -182,6 +182,7 @@ pub(crate) const MESSAGES: Words = &[
     r#""AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA""#,
     r#""BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA""#,
     r#"["Safety"]"#,
+    r#"["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA"]"#,
     r#"["fr.interieur"]"#,
     r#"["fr.interieur","fr.armees"]"#,
     r#"[{"areaDesc":"Paris"}]"#,

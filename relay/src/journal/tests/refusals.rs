@@ -209,6 +209,43 @@ fn a_mark_behind_damage_that_goes_back_is_refused() {
     }
 }
 
+/// A start looks for no number past the last: what it copied there would be lost, with all the rest.
+#[test]
+fn a_last_segment_that_none_can_follow_is_refused_where_one_must() {
+    let (index, capacity) = (JSON_INTEGER_MAX, 4096);
+    let written = |purpose| {
+        let disk = SimDisk::new();
+        let home = frame::Home::new(LOG, index);
+        let header = segment::Header {
+            log: LOG,
+            index,
+            base: 1,
+            admitted: 0,
+            previous_end: 0,
+            oldest: index,
+            capacity,
+        };
+        let mut bytes = header.encode();
+        let begin = bytes.len() as u64;
+        home.put_mark(&mut bytes, begin, 0, purpose);
+        let at = bytes.len() as u64;
+        if purpose == frame::Purpose::Batch {
+            let message = Record::Message(message(1, 1));
+            home.put(&mut bytes, at, frame::Kind::Message, 1, |body| message.encode(body));
+        }
+        bytes.resize(capacity as usize, 0);
+        disk.set_content(&file_name(index), bytes);
+        disk
+    };
+    assert!(matches!(refused(&written(frame::Purpose::Batch)), JournalError::Damaged { offset: 32, .. }));
+    let clean = written(frame::Purpose::Footer);
+    let (mut journal, _) = open(&clean);
+    let full = (1..=40).find_map(|number| journal.append(&messages(number..=number)).err());
+    assert!(matches!(full, Some(JournalError::Full { .. })), "{full:?}");
+    drop(journal);
+    assert!(matches!(refused(&clean), JournalError::Damaged { offset: 32, .. }));
+}
+
 #[test]
 fn unknown_record_kinds_are_refused_and_not_skipped() {
     let (disk, journal) = filled(4);
