@@ -75,7 +75,9 @@ pub fn admit(
     let revoked = revocations.revoked(message.chain());
     #[cfg(feature = "sabotage")]
     let revoked = revoked.filter(|revoked| {
-        message.message().sent >= revoked.from() || !Sabotage::SentTrustedInRevocation.is_planted()
+        let is_late = message.message().sent >= revoked.from();
+        !Sabotage::RevocationCheckedAtTheDoorOnly.is_planted()
+            && (is_late || !Sabotage::SentTrustedInRevocation.is_planted())
     });
     if let Some(revoked) = revoked {
         return Err(revoked.refusal());

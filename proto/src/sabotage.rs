@@ -145,6 +145,14 @@ bugs! {
     HistoryUnheard = "history-unheard",
     /// What says that it was sent before a revocation is admitted after it.
     SentTrustedInRevocation = "sent-trusted-in-revocation",
+    /// What a worker found good is admitted, whatever was revoked since.
+    RevocationCheckedAtTheDoorOnly = "revocation-checked-at-the-door-only",
+    /// A revocation holds from the batch on that comes after its own.
+    RevocationFromTheNextBatch = "revocation-from-the-next-batch",
+    /// Sessions that catch up outlive the revocation of their credential.
+    RevokedWhileBehindStays = "revoked-while-behind-stays",
+    /// Of the sessions of a worker a revocation ends a thousand.
+    RevokedPastAThousandStay = "revoked-past-a-thousand-stay",
     /// A revocation ends all below its issuer, and the issuer.
     RevocationTakesTheIssuer = "revocation-takes-the-issuer",
     /// A revocation whose number is not above those of its issuer in force is answered, and dropped.

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::frame::{ClientFrame, Rejection};
 use vigie_proto::refusal::Code;
+use vigie_proto::revocation::Revocations;
 pub use vigie_proto::sabotage::{Sabotage, VARIABLE};
 use vigie_proto::session::relay::{LoggedIn, Request};
 use vigie_proto::verify;
@@ -39,6 +40,12 @@ pub(crate) fn is_for_all(event: &Rc<LocalEvent>) -> bool {
     let channel = &event.event().channel;
     (Sabotage::NeighbourHears.is_planted() && channel.flow == Flow::Signal)
         || (Sabotage::ExerciseLive.is_planted() && channel.plane == Plane::Exercise)
+}
+
+/// By which revocations the next message of a batch is judged.
+pub(crate) fn in_force(all: &Revocations, is_alone: bool) -> &Revocations {
+    static NONE: LazyLock<Revocations> = LazyLock::new(Revocations::default);
+    if is_alone || !Sabotage::RevocationFromTheNextBatch.is_planted() { all } else { &NONE }
 }
 
 /// What is done in place of an append, if anything; `held` is what was acknowledged and not written.

@@ -353,7 +353,10 @@ impl<S: Storage> Sequencer<S> {
         plan: &mut Plan,
     ) -> Result<Stored, Refusal> {
         let admitted = self.admitted(now);
-        match admit(message, admitted, &self.ids, self.revoking.in_force())? {
+        let in_force = self.revoking.in_force();
+        #[cfg(feature = "sabotage")]
+        let in_force = crate::sabotage::in_force(in_force, plan.revocations.is_empty());
+        match admit(message, admitted, &self.ids, in_force)? {
             Admission::Known(stored) => Ok(stored),
             Admission::Fresh => {
                 self.still_trusted(message.chain(), admitted)?;

@@ -63,7 +63,12 @@ impl Worker {
             }
             let met = met.and_then(|met| Some((met.revocation().id(), met.meets(state.chain())?.id())));
             #[cfg(feature = "sabotage")]
-            let met = met.filter(|_| !Sabotage::RevokedSessionStays.is_planted());
+            let met = met.filter(|_| {
+                let catches_up = session.subscription.is_some() && !session.is_live();
+                !(Sabotage::RevokedSessionStays.is_planted()
+                    || (Sabotage::RevokedWhileBehindStays.is_planted() && catches_up)
+                    || (Sabotage::RevokedPastAThousandStay.is_planted() && ended >= 1_000))
+            });
             self.give_revocations(id, plane);
             if let Some((revocation, link)) = met {
                 let detail = format!("by revocation {revocation}");
