@@ -118,6 +118,16 @@ bugs! {
     /// A root goes on after the end that it stated.
     RootEndIgnored = "root-end-ignored",
 
+    // Strangers, and who is let in.
+    /// What a stranger sends is not counted.
+    StrangerBytesUncounted = "stranger-bytes-uncounted",
+    /// Pages of any origin may connect.
+    OriginIgnored = "origin-ignored",
+    /// Client certificates are judged without the revocation lists.
+    ClientListsNotLookedAt = "client-lists-not-looked-at",
+    /// The last seats are given to whoever comes.
+    SeatsKeptForNobody = "seats-kept-for-nobody",
+
     // Authority: what a chain may, and what ends it.
     /// A child may be of any organisation.
     OrgNotAttenuated = "org-not-attenuated",

@@ -36,6 +36,8 @@ use vigie_proto::key::PublicKey;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 use crate::worker::SessionId;
 
 /// Sessions of one key: a control room with a console on every desk shares one, and a person has three devices. A relay
@@ -179,6 +181,10 @@ impl Seats {
     /// So many of the seats are kept from this newcomer. None in a relay of a few.
     fn kept_from(&self, chain: &Chain, has_seat: bool) -> usize {
         let kept = (self.max / KEPT_SHARE).min(KEPT_MAX);
+        #[cfg(feature = "sabotage")]
+        if Sabotage::SeatsKeptForNobody.is_planted() {
+            return 0;
+        }
         let may_delegate = chain.leaf().claims().grants.iter().any(|grant| grant.delegate > 0);
         if has_seat {
             kept

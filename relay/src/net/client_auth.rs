@@ -20,6 +20,8 @@ use vigie_proto::revocation_list::{RevocationList, newest, taken_back};
 use vigie_proto::time::{Timestamp, Window};
 
 use super::tls::Tls;
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 use crate::server::RelayError;
 
 /// A certificate is judged again this often at least: a timer that sleeps longer would miss a wall clock that was set.
@@ -84,6 +86,8 @@ impl Clients {
             authority = earlier(authority, validity(certificate));
         }
         let ders = kept.iter().filter_map(|(_, place)| auth.revocations.get(*place).cloned());
+        #[cfg(feature = "sabotage")]
+        let ders = ders.filter(|_| !Sabotage::ClientListsNotLookedAt.is_planted());
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::tls::provider())
             .with_crls(ders);
         let lists: Vec<_> = kept.iter().map(|(list, _)| list.clone()).collect();

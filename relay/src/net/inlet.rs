@@ -16,6 +16,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
+
 /// Type, version, length.
 const HEADER_BYTES: usize = 5;
 
@@ -123,7 +126,10 @@ impl<S> Inlet<S> {
             rest: [0; REST_BYTES_MAX],
             rest_bytes: 0,
         };
-        Self { stream, count: Some(count), limits, is_exceeded: false }
+        let count = Some(count);
+        #[cfg(feature = "sabotage")]
+        let count = count.filter(|_| !Sabotage::StrangerBytesUncounted.is_planted());
+        Self { stream, count, limits, is_exceeded: false }
     }
 
     /// Whether more came than may. Who reads through others learns it here: they may take the error for an end.

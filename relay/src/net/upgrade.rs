@@ -24,6 +24,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use vigie_proto::limits::SUBPROTOCOL;
 use vigie_proto::refusal::{Code, Ends};
 
+#[cfg(feature = "sabotage")]
+use crate::sabotage::Sabotage;
 use crate::worker::RefusalCounts;
 
 /// The request head: hyper's least, and more than any client sends. Past it hyper answers 431.
@@ -134,6 +136,8 @@ fn judge<'a>(
     // A page of another origin could act in the name of a person who trusts this relay. Each that is named counts: who
     // stands between could read another of them than this does.
     let is_allowed = |origin| rules.origins.iter().any(|allowed| origin == allowed.as_str());
+    #[cfg(feature = "sabotage")]
+    let is_allowed = |origin| Sabotage::OriginIgnored.is_planted() || is_allowed(origin);
     if !headers.get_all(ORIGIN).iter().all(is_allowed) {
         return Err(Code::OriginRefused);
     }
