@@ -15,6 +15,8 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::{Timestamp, Window};
 
+use crate::pem;
+
 /// A key and its chain, of one plane. Cheap to clone; prints nothing secret.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -136,7 +138,8 @@ fn load_key(path: &Path) -> Result<SigningKey, IdentityError> {
     refuse_open_mode(path)?;
     let pem = fs::read(path).map_err(unreadable)?;
     let no_key = |why: String| IdentityError::NoKey { path: path.to_owned(), why };
-    let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|error| no_key(error.to_string()))?;
+    let der =
+        PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|error| no_key(pem::fault(&error).to_owned()))?;
     #[cfg(feature = "sabotage")]
     if vigie_proto::sabotage::Sabotage::SecretLogged.is_planted() {
         tracing::debug!(key = ?der.secret_pkcs8_der(), "a key was read");

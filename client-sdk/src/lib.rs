@@ -64,6 +64,7 @@ mod subscription;
 mod clock;
 
 pub mod cap;
+pub mod pem;
 
 /// The examples of the README, so that they compile.
 #[cfg(doctest)]

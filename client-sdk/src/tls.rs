@@ -20,6 +20,8 @@ use tokio_rustls::TlsConnector;
 use vigie_proto::certificate;
 use vigie_proto::time::Window;
 
+use crate::pem;
+
 /// The authorities that certify the relays' TLS, and what is shown to a relay that asks for a certificate in turn. Nothing
 /// of the system's is added.
 #[derive(Clone)]
@@ -67,7 +69,8 @@ impl TlsRoots {
     pub fn from_pem(pem: &[u8]) -> Result<Self, TlsRootsError> {
         let mut store = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| TlsRootsError { why: error.to_string() })?;
+            let certificate =
+                certificate.map_err(|error| TlsRootsError { why: pem::fault(&error).to_owned() })?;
             store.add(certificate).map_err(|error| TlsRootsError { why: error.to_string() })?;
         }
         if store.is_empty() {
@@ -83,12 +86,14 @@ impl TlsRoots {
     /// [`TlsCertificateError`] when one cannot be read, or they do not go together.
     pub fn with_client_certificate(self, chain: &[u8], key: &[u8]) -> Result<Self, TlsCertificateError> {
         let wrong = |why: &dyn fmt::Display| TlsCertificateError { why: why.to_string() };
-        let chain: Vec<_> =
-            CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| wrong(&error))?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong(&pem::fault(&error)))?;
         if chain.is_empty() {
             return Err(wrong(&"there is no certificate in it"));
         }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong(&format!("its key: {error}")))?;
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| wrong(&format!("its key: {}", pem::fault(&error))))?;
         let client = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| wrong(&error))?;
         Ok(Self { client: Some(Arc::new(client)), ..self })
     }

@@ -6,16 +6,16 @@
 #[allow(dead_code, reason = "each suite of tests uses a part of it")]
 mod support;
 
+#[path = "cli_suite/clients.rs"]
+mod clients;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
-};
+use clients::Clients;
 use support::{Place, command, vigie};
 
 /// Far longer than two looks of the relay at its files.
@@ -107,57 +107,13 @@ fn new_files_and_sighup_are_taken_up_and_files_that_do_not_fit_are_not() {
     assert!(logs_in(&place, &relay));
 }
 
-/// Certificates for clients, as an operator makes them by a tool of his choice.
-struct Clients {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Clients {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
-    }
-
-    /// PEM of the certificate number 1 and of its key. It ends within a week.
-    fn certificate(&self) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["console".to_owned()]).unwrap();
-        params.serial_number = Some(SerialNumber::from(1));
-        let days = |days: u64| Duration::from_secs(days * 86_400);
-        params.not_before = (SystemTime::now() - days(300)).into();
-        params.not_after = (SystemTime::now() + days(5)).into();
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-
-    fn list(&self, number: u64, revoked: &[u64]) -> String {
-        let now = SystemTime::now();
-        let one = |serial: &u64| RevokedCertParams {
-            serial_number: SerialNumber::from(*serial),
-            revocation_time: now.into(),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = CertificateRevocationListParams {
-            this_update: (now - Duration::from_secs(3_600)).into(),
-            next_update: (now + Duration::from_secs(90 * 86_400)).into(),
-            crl_number: SerialNumber::from(number),
-            issuing_distribution_point: None,
-            revoked_certs: revoked.iter().map(one).collect(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        params.signed_by(&self.issuer).unwrap().pem().unwrap()
-    }
-}
-
 #[test]
 fn clients_show_certificates_where_the_operator_asks_for_them() {
     let (place, clients) = (Place::new(), Clients::new());
     let edit = |file: &str, edit: &dyn Fn(String) -> String| {
         fs::write(place.path(file), edit(fs::read_to_string(place.path(file)).unwrap())).unwrap();
     };
-    fs::write(place.path("relay/clients.ca.pem"), clients.issuer.pem()).unwrap();
+    fs::write(place.path("relay/clients.ca.pem"), clients.authority()).unwrap();
     fs::write(place.path("relay/clients.crl.pem"), clients.list(1, &[])).unwrap();
     // One without the other is refused before anything runs.
     edit("vigie.toml", &|text| text.replace("# client_ca =", "client_ca ="));

@@ -13,6 +13,8 @@
 #[path = "cli_suite/support.rs"]
 mod support;
 
+#[path = "no_secret_leaks/faulty.rs"]
+mod faulty;
 #[path = "no_secret_leaks/keys.rs"]
 mod keys;
 
@@ -62,7 +64,11 @@ impl Secret {
         // Not the lines after the secret: they hold the public key, which certificates hold too.
         let bytes_a_line = 3 * body[0].len() / 4;
         let lines = body.iter().take((at + 32).div_ceil(bytes_a_line)).filter(|line| line.len() > 40);
-        forms.extend(lines.map(|line| ("PEM", line.as_bytes().to_vec())));
+        for line in lines {
+            let list = format!("{:?}", line.as_bytes());
+            forms.push(("Debug of PEM", list.trim_matches(['[', ']']).as_bytes().to_vec()));
+            forms.push(("PEM", line.as_bytes().to_vec()));
+        }
         Self { file, forms }
     }
 

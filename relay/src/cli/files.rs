@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use vigie_client::pem;
 use vigie_proto::chain::Chain;
 use vigie_proto::key::{PUBLIC_KEY_BYTES, PublicKey, SigningKey};
 
@@ -112,8 +113,8 @@ pub(super) fn read_key(lang: Lang, path: &Path) -> Result<SigningKey, Failure> {
     refuse_open_mode(lang, path)?;
     let unusable = |why: String| wrong(lang.unusable_key(path.display(), why));
     let pem = read_text(lang, path)?;
-    let der =
-        PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| unusable(error.to_string()))?;
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
+        .map_err(|error| unusable(pem::fault(&error).to_owned()))?;
     SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(|error| unusable(error.to_string()))
 }
 
@@ -146,7 +147,7 @@ pub(super) fn read_public_key(lang: Lang, path: &Path) -> Result<PublicKey, Fail
     let mut found = SubjectPublicKeyInfoDer::pem_slice_iter(pem.as_bytes());
     let der = match (found.next(), found.next()) {
         (Some(Ok(der)), None) => der,
-        (Some(Err(error)), _) => return Err(unusable(error.to_string())),
+        (Some(Err(error)), _) => return Err(unusable(pem::fault(&error).to_owned())),
         (None, _) | (Some(Ok(_)), Some(_)) => return Err(unusable(lang.expected_one_public_key())),
     };
     let bytes =

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use vigie_client::pem;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
@@ -45,7 +46,7 @@ fn all_in<T: PemObject>(
     let wrong = |text: String| Failure::new(Exit::Configuration, text);
     let pem = files::read_text(lang, path)?;
     let all: Result<Vec<T>, _> = T::pem_slice_iter(pem.as_bytes()).collect();
-    let all = all.map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+    let all = all.map_err(|error| wrong(format!("{}: {}", path.display(), pem::fault(&error))))?;
     if all.is_empty() { Err(wrong(none(path.display()))) } else { Ok(all) }
 }
 
@@ -60,7 +61,7 @@ impl TlsFiles {
         files::refuse_open_mode(lang, &self.key)?;
         let pem = files::read_text(lang, &self.key)?;
         let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| wrong(lang.unusable_key(self.key.display(), error)))?;
+            .map_err(|error| wrong(lang.unusable_key(self.key.display(), pem::fault(&error))))?;
         Ok((chain, key))
     }
 }
