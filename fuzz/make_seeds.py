@@ -264,6 +264,7 @@ def settings():
             'roots = ["%s"]\njournal = "j"\n' % ("A" * 43))
     every = ('workers = 2\norigins = ["https://a.example"]\nunbound_passes = false\nlifetime_max = "6h"\n'
              'outbox_bytes_max = 262144\nring_bytes_max = 65536\nconnections_max = 10\nconnections_per_address_max = 5\n'
+             'sessions_per_key_max = 3\n'
              'login_timeout = "10s"\nsubscriptions_max = 8\nmark_interval_max = "1m"\nstrangers_max = 10\n'
              'strangers_per_address_max = 5\nstranger_tls_bytes_max = 8192\nstranger_bytes_max = 24576\n')
     rates = ('publishes_per_credential_max = 20\nchains_per_credential_max = 5\npublishes_max = 1000\n'

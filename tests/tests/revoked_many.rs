@@ -45,7 +45,8 @@ use vigie_tests::world::{self, World, appoint, grant, now};
 /// The promise.
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// A machine that is busy with other things is no bug: asserted at ten times the promise, and the figure is printed.
+/// A machine that is busy with other things is no bug: asserted of the slowest at ten times the promise, and printed. The one
+/// in the middle is held to the promise itself.
 const ASSERTED: Duration = Duration::from_secs(10);
 
 /// Log-ins at a time: a relay takes 64 strangers of one address.
@@ -115,12 +116,15 @@ async fn a_thousand_connections_and_half_of_them_revoked() {
     assert_eq!(nation.answer(99).await["op"], "revoked");
     let since = Instant::now();
     let ends = join_all(theirs.iter_mut().map(ended)).await;
-    let slowest = ends.iter().map(|(end, _)| end.saturating_duration_since(since)).max().unwrap();
+    let mut took: Vec<_> = ends.iter().map(|(end, _)| end.saturating_duration_since(since)).collect();
+    took.sort_unstable();
+    let (middle, slowest) = (took[took.len() / 2], took[took.len() - 1]);
     eprintln!(
-        "{} of {sessions} sessions were over {slowest:?} after the answer, promised: {WITHIN:?}",
+        "{} of {sessions} sessions were over {slowest:?} after the answer, the one in the middle {middle:?}, promised: \
+         {WITHIN:?}",
         ends.len()
     );
-    assert!(slowest < ASSERTED, "{slowest:?}");
+    assert!(middle < WITHIN && slowest < ASSERTED, "{middle:?}, slowest {slowest:?}");
     // The SDK does not knock again: its stream ends.
     while let Some(delivery) = soon(heard.next()).await {
         assert!(!format!("{delivery:?}").contains("CaughtUp"), "it came in again");

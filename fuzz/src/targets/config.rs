@@ -67,6 +67,7 @@ fn judge(config: &RelayConfig) {
     assert!((1..=SUBSCRIPTIONS_MAX).contains(&config.subscriptions_max));
     assert!(config.outbox_bytes_max >= 16 * 1024 && config.ring_bytes_max >= 16 * 1024);
     assert!(config.connections_max >= 1 && config.connections_per_address_max >= 1);
+    assert!(config.sessions_per_key_max >= 1);
     assert!(config.strangers_max >= 1 && config.strangers_per_address_max >= 1);
     assert!(config.submissions_max >= 1 && config.publishes_per_credential_max >= 1);
     let journal = &config.journal_config;
