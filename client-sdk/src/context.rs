@@ -327,6 +327,7 @@ fn show_certificate(tls_roots: TlsRoots, certificate: &Path, key: &Path) -> Resu
     refuse_open_mode(key).map_err(|error| match error {
         IdentityError::TooOpen { path, mode } => ContextError::TlsKeyTooOpen { path, mode },
         error @ (IdentityError::Unreadable { .. }
+        | IdentityError::NoChain { .. }
         | IdentityError::NoKey { .. }
         | IdentityError::ChainRefused { .. }
         | IdentityError::Mismatch) => {

@@ -48,6 +48,14 @@ pub enum IdentityError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is a key and no chain yet: nobody has certified it on this plane.
+    #[error("there is no chain {}: send {} to your issuer, and put the answer there", path.display(), public_key.display())]
+    NoChain {
+        /// Where the chain belongs.
+        path: PathBuf,
+        /// Where `vigie identity new` leaves what the issuer needs.
+        public_key: PathBuf,
+    },
     /// Others may read the private key.
     #[error("{} has mode {mode:04o}, so others may read the private key; run: chmod 600 {0}", path.display())]
     TooOpen {
@@ -168,7 +176,14 @@ const CHAIN_FILE_BYTES_MAX: u64 = 64 * 1024;
 fn load_chain(path: &Path, roots: &Roots) -> Result<Chain, IdentityError> {
     let unreadable = |source| IdentityError::Unreadable { path: path.to_owned(), source };
     let refused = |refusal| IdentityError::ChainRefused { path: path.to_owned(), refusal };
-    if fs::metadata(path).map_err(unreadable)?.len() > CHAIN_FILE_BYTES_MAX {
+    let none_or_unreadable = |source: io::Error| {
+        if source.kind() == io::ErrorKind::NotFound {
+            IdentityError::NoChain { path: path.to_owned(), public_key: path.with_extension("pub.pem") }
+        } else {
+            unreadable(source)
+        }
+    };
+    if fs::metadata(path).map_err(none_or_unreadable)?.len() > CHAIN_FILE_BYTES_MAX {
         return Err(refused(Refusal::new(Code::TooManyLinks, "the file is too large for a chain")));
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;

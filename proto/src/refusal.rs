@@ -93,7 +93,7 @@ codes! {
         "La trame dépasse la taille permise à ce stade : 12 Kio avant l'authentification, 257 Kio après.";
     TooManyBytes "too_many_bytes" Close(1009), false,
         "More came before the log-in than a log-in needs, 24 KiB unless the operator says otherwise: log in as the answer to the challenge.",
-        "Il est venu plus, avant l'authentification, qu'elle n'en demande, 24 Kio sauf avis contraire de l'exploitant : authentifiez-vous en réponse au défi.";
+        "Plus d'octets sont venus avant l'authentification qu'elle n'en demande, 24 Kio sauf avis contraire de l'exploitant : authentifiez-vous en réponse au défi.";
     NotText "not_text" Close(1003), false,
         "Frames are text: a binary frame was received.",
         "Les trames sont du texte : une trame binaire a été reçue.";
@@ -156,13 +156,13 @@ codes! {
         "Il manque un membre à une accréditation, ou l'un d'eux a un type ou une valeur incorrects.";
     KeyRefused "key_refused" Request, false,
         "The key is of small order or not canonically encoded: make a new one.",
-        "La clé est d'ordre petit ou n'est pas encodée sous sa forme canonique : faites-en une autre.";
+        "La clé est d'ordre faible ou n'est pas encodée sous sa forme canonique : faites-en une autre.";
     TestKey "test_key" Request, false,
         "This key is published for tests, so anyone can sign with it: make a key of your own.",
         "Cette clé est publiée pour les tests, chacun peut donc signer avec elle : faites votre propre clé.";
     ExceedsParent "exceeds_parent" Request, false,
         "A credential claims more than the one above it: ask the issuer for one that fits inside its own.",
-        "Une accréditation revendique plus que celle au-dessus d'elle : demandez à l'émetteur une qui tienne dans la sienne.";
+        "Une accréditation revendique plus que celle au-dessus d'elle : demandez à l'émetteur une accréditation qui tienne dans la sienne.";
     CredentialExpired "credential_expired" Request, false,
         "A credential of the chain has expired: have it renewed.",
         "Une accréditation de la chaîne a expiré : faites-la renouveler.";
@@ -212,11 +212,11 @@ codes! {
         "The channel is not of the form alert/fr.idf or signal/fr.idf.75.paris.",
         "Le canal n'est pas de la forme alert/fr.idf ou signal/fr.idf.75.paris.";
     NotGranted "not_granted" Request, false,
-        "The credential does not grant this: neither this flow nor this right.",
-        "L'accréditation ne donne pas ce droit : ni ce flux ni cette action.";
+        "The credential does not grant this right on this flow: ask its issuer for one that does.",
+        "L'accréditation ne donne pas ce droit sur ce flux : demandez à son émetteur une accréditation qui le donne.";
     OutOfJurisdiction "out_of_jurisdiction" Request, false,
-        "The place is outside the territory that the credential grants.",
-        "Le lieu est hors du territoire que l'accréditation accorde.";
+        "The place is outside the territory that the credential grants: name one inside it, or ask who stands above.",
+        "Le lieu est hors du territoire que l'accréditation accorde : nommez un lieu de ce territoire, ou adressez-vous à l'échelon au-dessus.";
     SeverityExceedsGrant "severity_exceeds_grant" Request, false,
         "The severity is above what the credential may publish: ask someone higher in the chain to publish it.",
         "La gravité dépasse ce que l'accréditation permet de publier : demandez à un échelon supérieur de le faire.";

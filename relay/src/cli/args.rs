@@ -156,6 +156,8 @@ pub(super) struct Publish {
     // An id may begin with a hyphen.
     #[arg(long, value_name = "ID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(super) replaces: Vec<MessageId>,
+    #[arg(long, requires = "replaces", conflicts_with = "cap")]
+    pub(super) cancel: bool,
     #[arg(long)]
     pub(super) offline: bool,
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]

@@ -139,9 +139,13 @@ impl Says {
                 let severity = args.severity.unwrap_or(least);
                 warn(severity);
                 // Whoever types that something grave is there means now.
-                let urgency =
-                    if severity >= Severity::Severe { Urgency::Immediate } else { Urgency::Expected };
-                sign(Draft::line(channel.clone(), severity, text, screen.lang.tag(), urgency))
+                let urgency = match severity {
+                    _ if args.cancel => Urgency::Past,
+                    Severity::Severe | Severity::Extreme => Urgency::Immediate,
+                    Severity::Minor | Severity::Moderate => Urgency::Expected,
+                };
+                let draft = Draft::line(channel.clone(), severity, text, screen.lang.tag(), urgency);
+                sign(if args.cancel { draft.cancelling() } else { draft })
             }
             Self::Cap { mut content, severity } => {
                 let severity = args.severity.or_else(|| severity.max(targets.severity()));

@@ -156,7 +156,7 @@ fn write_chain(session: Session<'_>, args: &TrustGrant, plane: Plane, chain: &Ch
     };
     let leaf = chain.leaf();
     let told =
-        lang.granted(leaf.id(), time::date(leaf.claims().valid.until), grant_list(&leaf.claims().grants));
+        lang.granted(leaf.id(), time::date(leaf.claims().valid.until), rights(screen.lang, leaf.claims()));
     let Some(path) = path else {
         screen.say(&told);
         return screen.raw(&text);
@@ -177,6 +177,11 @@ fn write_chain(session: Session<'_>, args: &TrustGrant, plane: Plane, chain: &Ch
         }));
     }
     screen.line(&told)
+}
+
+/// What a credential lets its holder do; that of a relay grants nothing, and says what it is.
+fn rights(lang: Lang, claims: &Claims) -> String {
+    if claims.role == Role::Relay { lang.role_relay() } else { grant_list(&claims.grants) }
 }
 
 /// Keeps the chain that is replaced under a number, as a rotation does. What is no chain is not kept.
@@ -244,7 +249,7 @@ fn show_link(screen: &Screen, depth: usize, link: &Credential) -> Outcome {
     let (screen, indent) = (screen.on(claims.plane), "  ".repeat(depth));
     let name = screen.paint(Tone::Strong, &escape(&claims.name));
     let role = if claims.role == Role::Relay { lang.role_relay() } else { String::new() };
-    screen.line(&format!("{indent}{name} ({}) {role}", claims.org))?;
+    screen.line(format!("{indent}{name} ({}) {role}", claims.org).trim_end())?;
     let times = lang.valid(time::date(claims.valid.from), time::date(claims.valid.until));
     screen.line(&format!("{indent}  {times}  {}", grant_list(&claims.grants)))?;
     let (id, key) = (link.id(), claims.subject.thumbprint());

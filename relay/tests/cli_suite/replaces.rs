@@ -2,6 +2,8 @@
 //!
 //! Once it was `TLP:CLEAR` by default: it took no effect, and told those who may not have the first message its id.
 
+use serde_json::Value;
+
 use crate::support::{Place, Ran};
 
 const CHANNEL: &str = "alert/fr.idf";
@@ -39,6 +41,17 @@ fn an_update_takes_label_and_audience_of_what_it_replaces() {
     assert!(shown.contains(&open) && !shown.contains(&red), "it is told whom it may not hear: {shown}");
     let shown = heard(&place, "nation", "3", false);
     assert!(shown.contains("takes effect on") && !shown.contains("WITHOUT EFFECT"), "{shown}");
+
+    // Who hears it is told whether it is said anew or over: once every line was a CAP Alert.
+    publish(&place, "nation", &["--replaces", &red, "--cancel"]).ended(0);
+    let said: Vec<_> = heard(&place, "nation", "4", true)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|object| object["type"] == "message")
+        .map(|object| object["content"]["cap"]["msgType"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said, ["Alert", "Update", "Alert", "Cancel"]);
+    assert!(publish(&place, "nation", &["--cancel"]).ended(2).err.contains("--replaces"), "cancels nothing");
 
     // What is asked for on purpose and goes to others is refused, in both languages.
     for wider in [

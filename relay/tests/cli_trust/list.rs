@@ -22,6 +22,9 @@ fn every_identity_is_listed_with_its_state_and_revocations_come_from_relays_or_a
     assert!(town.starts_with("GOOD") && town.contains("alert@fr.idf.75.paris"), "{town}");
     assert!(plain.out.lines().any(|line| line.starts_with("EXERCISE GOOD")), "{plain:?}");
     place.vigie(&["identity", "new", "guest", "--plane", "live"]).ended(0);
+    let missing = list(&[]).ended(0).out;
+    let guest = missing.lines().find(|line| line.contains(" guest ")).unwrap();
+    assert!(guest.contains("live.pub.pem to your issuer"), "what to do, not what the system said: {guest}");
     let relay = place.relay();
     place.vigie(&["trust", "revoke", "region", "--as", "nation"]).ended(0);
     let asked = list(&["--relay", "--as", "nation", "--json"]).ended(0).objects();
@@ -47,4 +50,22 @@ fn every_identity_is_listed_with_its_state_and_revocations_come_from_relays_or_a
     );
     let gone = list(&["--relay", "--as", "nation", "--wait", "500ms"]).ended(0);
     assert!(gone.err.contains("did not tell what is revoked"), "{gone:?}");
+}
+
+/// Once a renewed credential showed the present key as a former one, ready to be revoked.
+#[test]
+fn a_former_chain_of_the_present_key_is_no_former_key() {
+    let place = Place::new();
+    let rights =
+        ["--org", "fr.interieur.idf.paris", "--name", "Paris", "--at", "fr.idf.75.paris", "--subscribe"];
+    place.vigie(&[&["trust", "grant", "--as", "region", "--to", "town"][..], &rights].concat()).ended(0);
+    let renewed = place.vigie(&["trust", "show", "town"]).ended(0);
+    assert!(renewed.out.contains("former chain 1, of the present key"), "{renewed:?}");
+    assert!(!renewed.out.contains("former key"), "{renewed:?}");
+    place.vigie(&["trust", "rotate", "town", "--as", "region", "--wait", "200ms", "--leave-queue"]).ended(0);
+    let rotated = place.vigie(&["trust", "list", "--lang", "fr"]).ended(0);
+    assert!(
+        rotated.out.contains("ancienne clé 1 : ") && rotated.out.contains("ancienne clé 2 : "),
+        "{rotated:?}"
+    );
 }

@@ -67,6 +67,10 @@ pub(super) fn run(session: Session<'_>, args: &JournalExport) -> Outcome {
         Err(failure) if failure.is_closed_pipe() && !survey.damage().is_empty() => {
             Err(Failure::quiet(Exit::Damaged))
         }
+        Ok(()) if args.output != Path::new("-") => {
+            screen.say(&lang.exported(args.output.display()));
+            Ok(())
+        }
         ended => ended,
     }
 }

@@ -174,6 +174,11 @@ const HELP: &[(&str, &str, &str)] = &[
         "Identifiants des messages qu'il met à jour ou annule ; il prend leurs étiquette et destinataires, que --label ne peut élargir",
     ),
     (
+        "pub [cancel]",
+        "With --replaces: what it replaces is over (CAP Cancel), rather than said anew (Update)",
+        "Avec --replaces : ce qu'il remplace a pris fin (Cancel de CAP), au lieu d'être mis à jour (Update)",
+    ),
+    (
         "pub [offline]",
         "Queue it on this machine's disk, then try to send it within --wait (code 8 if it is still queued)",
         "Le mettre en attente sur le disque de cette machine, puis tenter de l'envoyer avant --wait (code 8 s'il attend encore)",

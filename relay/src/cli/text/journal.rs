@@ -115,6 +115,7 @@ sentences! {
         "{path} ne contient pas de sauvegarde, ôtez ce qui s'y trouve ({why})";
     backup_differs(path) "{path} was written, but reads otherwise: check that disk, and make another backup",
         "{path} a été écrit, mais se relit autrement : vérifiez ce disque, et faites une autre sauvegarde";
+    exported(path) "exported to {path}; vigie verify checks it", "exporté dans {path} ; vigie verify le contrôle";
     backup_done(path, log, last, bytes) "BACKED UP  log {log} up to message {last}, {bytes} bytes, on disk in {path}",
         "SAUVEGARDÉ  log {log} jusqu'au message {last}, {bytes} octets, sur le disque dans {path}";
     backup_of_damaged(path) "the journal is damaged; the backup in {path} has all that can be read, and the damage as it is",

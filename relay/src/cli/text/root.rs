@@ -33,7 +33,7 @@ sentences! {
          nothing else",
         "écrivez l'empreinte deux fois sur papier et comparez ; copiez {key} sur deux supports qui ne verront jamais de \
          réseau, et nulle part ailleurs";
-    rotation_written(path) "Wrote the rotation to {path}: it is no secret", "Rotation écrite dans {path} : elle n'est pas secrète";
+    rotation_written(path) "Wrote the rotation to {path}: it is no secret", "rotation écrite dans {path} : elle n'est pas secrète";
     rotation_next()
         "give it to every relay and reader: in `rotations` of vigie.toml and of context.toml; issue anew below the new root \
          before the old one ends",

@@ -59,6 +59,9 @@ impl Lang {
         }
         match error {
             IdentityError::Unreadable { path, source } => self.cannot_read(path.display(), source),
+            IdentityError::NoChain { path, public_key } => {
+                self.no_chain_yet(path.display(), public_key.display())
+            }
             IdentityError::TooOpen { path, mode } => {
                 self.mode_too_open(path.display(), format!("{mode:04o}"))
             }

@@ -49,6 +49,8 @@ sentences! {
     // Files.
     cannot_read(path, why) "cannot read {path}: {why}; check that it exists and belongs to you",
         "impossible de lire {path} : {why} ; vérifiez qu'il existe et vous appartient";
+    no_chain_yet(path, public_key) "there is no chain {path}: send {public_key} to your issuer, and put the answer there",
+        "il n'y a pas de chaîne {path} : envoyez {public_key} à votre émetteur, et mettez là sa réponse";
     cannot_write(path, why) "cannot write {path}: {why}", "impossible d'écrire {path} : {why}";
     file_too_large(path, max) "{path} has more than {max} bytes: it is another file than is meant here",
         "{path} a plus de {max} octets : ce n'est pas le fichier attendu ici";
@@ -76,7 +78,7 @@ sentences! {
          \n  vigie relay run --config {dir}/vigie.toml\
          \n  vigie sub alert/fr.idf.75.paris --context {dir} --as town\
          \n  vigie pub alert/fr \"Hello from the nation\" --context {dir} --as nation",
-        "{dir} est prêt. Ensuite, chacune dans son terminal :\n\
+        "{dir} est prêt. Ensuite, chaque commande dans son terminal :\n\
          \n  vigie relay run --config {dir}/vigie.toml\
          \n  vigie sub alert/fr.idf.75.paris --context {dir} --as town\
          \n  vigie pub alert/fr \"Bonjour de la nation\" --context {dir} --as nation";
@@ -376,7 +378,8 @@ sentences! {
     check_timed_out() "no log-in in time", "pas d'authentification à temps";
 
     // errors
-    unknown_code(text) "{text} is no code of this version", "{text} n'est pas un code de cette version";
+    unknown_code(text) "{text} is no code of this version: vigie errors lists them all",
+        "{text} n'est pas un code de cette version : vigie errors les donne tous";
     ends_request() "Ends: the request; before log-in the connection (1008).",
         "Met fin à : la requête ; avant l'authentification, la connexion (1008).";
     ends_http(status) "Ends: the HTTP request, with status {status}.", "Met fin à : la requête HTTP, par le statut {status}.";

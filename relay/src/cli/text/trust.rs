@@ -14,7 +14,7 @@ sentences! {
     target_chain_unknown()
         "the chain of what you revoke is not known here, so whether you stand above it is not checked: a revocation by \
          somebody else changes nothing",
-        "la chaîne de ce que vous révoquez n'est pas connue ici ; si vous êtes au-dessus n'est donc pas vérifié : une \
+        "la chaîne de ce que vous révoquez n'est pas connue ici : rien n'a vérifié que vous êtes au-dessus, et une \
          révocation par quelqu'un d'autre ne change rien";
     cannot_revoke(who, able)
         "{who} neither stands above it nor holds its key, so the revocation would change nothing: it was not signed. \
@@ -78,9 +78,10 @@ sentences! {
     list_grants() "GRANTS", "DROITS";
     list_days(days, until) "{days} d ({until})", "{days} j ({until})";
     list_nobody_asked()
-        "whether one of them is revoked was not looked up: --relay asks the relays, --config FILE reads a relay's journal here",
-        "si l'une d'elles est révoquée n'a pas été cherché : --relay demande aux relais, --config FICHIER lit le journal \
-         d'un relais ici";
+        "whether one of them is revoked was not looked up: --relay (with --as NAME) asks the relays, --config FILE reads a relay's \
+         journal here",
+        "les révocations n'ont pas été consultées : --relay (avec --as NOM) interroge les relais, --config FICHIER lit le \
+         journal d'un relais ici";
     explain_what() "explain what? an identity or chain file and a CHANNEL, or the id of a message",
         "expliquer quoi ? une identité ou un fichier de chaîne et un CANAL, ou l'identifiant d'un message";
     explain_which_journal()
@@ -90,8 +91,7 @@ sentences! {
     explain_no_message(id) "the journal has no message {id}", "le journal n'a pas de message {id}";
     explain_nobody_asked()
         "whether a revocation meets it was not looked up: --relay lets the relay itself judge, --config FILE reads its journal",
-        "si une révocation la touche n'a pas été cherché : --relay laisse juger le relais lui-même, --config FICHIER lit son \
-         journal";
+        "les révocations n'ont pas été consultées : --relay laisse juger le relais lui-même, --config FICHIER lit son journal";
     explain_needs_key() "--relay logs in as an identity of this context: name one in place of a chain file",
         "--relay s'authentifie au nom d'une identité de ce contexte : nommez-en une au lieu d'un fichier de chaîne";
     explain_no_answer() "no relay answered in time: what is said above was judged here alone",
@@ -104,7 +104,8 @@ sentences! {
     rule_key() "its key is not published", "sa clé n'est pas publiée";
     rule_signature() "it is signed by the one above it", "elle est signée par celle au-dessus";
     rule_attenuation() "it claims no more than the one above it", "elle ne revendique pas plus que celle au-dessus";
-    rule_root() "its root was handed to, and has not handed over", "sa racine a reçu la main et ne l'a pas passée";
+    rule_root() "its root counts now: it has not handed over to another",
+        "sa racine compte maintenant : elle n'a pas passé la main à une autre";
     rule_time() "it is good now", "elle est valable maintenant";
     rule_revocation() "no known revocation meets it", "aucune révocation connue ne la touche";
     rule_role() "it is not a relay's", "ce n'est pas celle d'un relais";
@@ -136,8 +137,15 @@ sentences! {
         "{channel}  {severity}  {label}  séquence {seq}\n   {id}";
     may_hear() "HEARS", "ENTEND";
     may_not_hear() "DOES NOT HEAR", "N'ENTEND PAS";
+    rule_of(link, rule) "{link}: {rule}", "{link} : {rule}";
+    rule_not_met(rule) "not met: {rule}", "non tenu : {rule}";
+    for_everybody() "for everybody", "pour tous";
     former_key(number, key, from) "former key {number}: {key}, credential of {from}",
         "ancienne clé {number} : {key}, accréditation du {from}";
+    former_chain(number, from) "former chain {number}, of the present key: credential of {from}",
+        "ancienne chaîne {number}, de la clé actuelle : accréditation du {from}";
+    nothing_to_end(name, path) "{name} was issued nothing here ({path} is missing); name its key by --key FILE, or its chain",
+        "rien n'a été émis ici à {name} ({path} manque) ; nommez sa clé par --key FICHIER, ou sa chaîne";
     rotation_taken_up() "a rotation that was cut off is finished", "une rotation interrompue est achevée";
     rotation_orphans(names, key)
         "{names} stand(s) on the old credential and would end with it: rotate without --revoke-old, issue those anew, then: \

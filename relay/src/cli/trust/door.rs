@@ -126,7 +126,7 @@ fn show_message(screen: &Screen, message: &Addressed) -> Outcome {
     screen.line(&lang.explained_message(
         &message.channel,
         lang.severity(message.severity),
-        audience.join(", "),
+        if audience.is_empty() { lang.for_everybody() } else { audience.join(", ") },
         message.id,
         message.seq,
     ))

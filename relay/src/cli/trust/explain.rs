@@ -146,11 +146,15 @@ pub(super) fn show_finding(
         finding.link.and_then(|link| names.get(&link)).cloned().unwrap_or_else(|| lang.no_credential());
     let rule = lang.rule(finding.rule);
     match &finding.refusal {
-        None => screen.line(&format!("{}  {link}: {rule}", screen.paint(Tone::Good, &lang.rule_holds()))),
+        None => {
+            let word = screen.paint(Tone::Good, &lang.rule_holds());
+            screen.line(&format!("{word}  {}", lang.rule_of(link, rule)))
+        }
         Some(refusal) => {
             let word = screen.paint(Tone::Bad, &lang.rule_refuses());
             screen.line(&format!(
-                "{word}  {link}: {rule} [{}]\n   {}",
+                "{word}  {} [{}]\n   {}",
+                lang.rule_of(link, rule),
                 finding.rule,
                 refusal_text(lang, refusal)
             ))
@@ -353,7 +357,7 @@ pub(super) fn show_hearer(screen: &Screen, one: &Hearer) -> Outcome {
         false => (Tone::Bad, lang.may_not_hear()),
     };
     let why = match (one.rule, one.code) {
-        (Some(rule), Some(code)) => format!("  {} [{rule}] {code}", lang.rule(rule)),
+        (Some(rule), Some(code)) => format!("  {} [{rule}] {code}", lang.rule_not_met(lang.rule(rule))),
         _ => String::new(),
     };
     let word = screen.paint(tone, &word);

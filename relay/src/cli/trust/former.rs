@@ -20,6 +20,8 @@ pub(super) struct Former {
     pub(super) number: u32,
     pub(super) key: KeyId,
     pub(super) credential: CredentialId,
+    /// Whether it is the present key too: then only its chain is a former one, and nobody may revoke it as if it were old.
+    pub(super) is_present_key: bool,
     /// When its last credential begins and ends.
     pub(super) not_before: Timestamp,
     pub(super) expires: Timestamp,
@@ -39,23 +41,30 @@ pub(super) fn file(
 /// All of an identity on a plane, the oldest first. One whose chain cannot be read ends the list: it is for people.
 pub(super) fn all(session: Session<'_>, name: &str, plane: Plane) -> Result<Vec<Former>, Failure> {
     let mut found = Vec::new();
+    let lang = session.screen.lang;
+    let present = identity::file(session, name, plane, "chain")?;
+    let present = if present.is_file() { leaf(&files::read_chain(lang, &present)?) } else { None };
     for number in 1.. {
         let path = file(session, name, plane, number, "chain")?;
         if !path.is_file() {
             break;
         }
-        let tokens = files::read_chain(session.screen.lang, &path)?;
-        let Some(leaf) = tokens.last().and_then(|token| Credential::parse(token).ok()) else { break };
+        let Some(leaf) = leaf(&files::read_chain(lang, &path)?) else { break };
         let valid = leaf.claims().valid;
         found.push(Former {
             number,
             key: leaf.key_id(),
             credential: leaf.id(),
+            is_present_key: present.as_ref().is_some_and(|present| present.key_id() == leaf.key_id()),
             not_before: valid.from,
             expires: valid.until,
         });
     }
     Ok(found)
+}
+
+fn leaf(tokens: &[String]) -> Option<Credential> {
+    tokens.last().and_then(|token| Credential::parse(token).ok())
 }
 
 /// Gives the present key and chain, whose credential this is, a second name under a number, which it returns. The same

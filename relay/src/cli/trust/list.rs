@@ -233,9 +233,14 @@ fn show(screen: &Screen, rows: &[Row]) -> Outcome {
     Ok(())
 }
 
-/// One former key in words.
+/// One former key in words, or a former chain of the present one.
 pub(super) fn former_line(screen: &Screen, former: &Former) -> String {
-    screen.lang.former_key(former.number, former.key, time::date(former.not_before))
+    let from = time::date(former.not_before);
+    if former.is_present_key {
+        screen.lang.former_chain(former.number, from)
+    } else {
+        screen.lang.former_key(former.number, former.key, from)
+    }
 }
 
 /// The former keys of one identity, below its chain.

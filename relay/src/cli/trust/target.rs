@@ -45,6 +45,13 @@ impl Meant {
         let names = context.identities().map_err(|error| session.context_failed(&error))?;
         if names.iter().any(|name| name == text) {
             let path = identity::file(session, text, plane, "chain")?;
+            if !path.is_file() {
+                // Nothing was issued to it on this plane, so nothing is to be ended but, if anything, its key.
+                return Err(Failure::new(
+                    Exit::Configuration,
+                    lang.nothing_to_end(escape(text), path.display()),
+                ));
+            }
             return Self::of_chain(read(session, &path)?, Some(text), keep_key, plane, session);
         }
         match text.parse::<CredentialId>() {
