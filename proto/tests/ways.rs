@@ -277,3 +277,19 @@ fn no_code_is_written_in_what_admit_asks_that_the_lists_do_not_have() {
         REFUSALS.iter().chain(&REVOCATION_REFUSALS).map(|code| format!("{code:?}")).collect();
     assert_eq!(written, listed, "the codes in the source, and those of both lists");
 }
+
+#[test]
+fn a_message_may_be_admitted_from_120_s_before_it_was_sent_until_it_expires() {
+    let (sent, expires) = (3_000_000, 4_000_000);
+    let message = World::new(Reign::Stays).message(sent, expires).unwrap();
+    for (at, verdict) in [
+        (sent - SKEW - 1, Some(Code::SentInFuture)),
+        (sent - SKEW, None),
+        (expires - 1, None),
+        (expires, Some(Code::Expired)),
+    ] {
+        let at = Timestamp::from_millis(at);
+        assert_eq!(message.judge_admitted(at).err().map(|refusal| refusal.code), verdict, "{at:?}");
+        assert_eq!(message.window().contains(at), verdict.is_none(), "{at:?}");
+    }
+}
