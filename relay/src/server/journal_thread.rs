@@ -172,6 +172,7 @@ fn tell(committed: Committed, inboxes: &[Arc<Inbox>]) {
 #[cfg(not(feature = "model"))]
 mod tests {
     use vigie_proto::refusal::Code;
+    use vigie_proto::verify::VerifiedMessage;
 
     use super::super::stand_in::{batch, message, numbers, submission};
     use super::super::submissions;
@@ -180,36 +181,49 @@ mod tests {
 
     #[test]
     fn what_waits_is_gathered_in_order_up_to_so_many_messages() {
-        let (message, (submitter, submitted)) = (message(1), submissions::queue(2_000));
-        let part = |first: u64| (first..first + 60).map(|re| submission(&message, 0, re)).collect();
-        for first in (0..1_200).step_by(60) {
-            assert!(submitter.submit(part(first)).is_empty());
+        let message = message(1);
+        // Parts that come to the bound, and parts of which the last goes past it.
+        for (part, gathered) in [(64, 512), (60, 540)] {
+            let (submitter, submitted) = submissions::queue(2_000);
+            for first in (0..1_800).step_by(part) {
+                let all = (first..first + part).map(|re| submission(&message, 0, re as u64)).collect();
+                assert!(submitter.submit(all).is_empty());
+            }
+            for turn in 0..3 {
+                let numbers = numbers(&gather(submitted.try_recv().unwrap(), &submitted));
+                assert_eq!(numbers, (turn * gathered..(turn + 1) * gathered).collect::<Vec<_>>());
+            }
+            let rest = gather(submitted.try_recv().unwrap(), &submitted);
+            assert!(!rest.is_empty() && submitted.try_recv().is_err(), "all that is there");
         }
-        let gathered = gather(submitted.try_recv().unwrap(), &submitted);
-        // The first sixty past the bound are the last that come in.
-        assert_eq!(numbers(&gathered), (0..540).collect::<Vec<_>>());
-        let gathered = gather(submitted.try_recv().unwrap(), &submitted);
-        assert_eq!(numbers(&gathered), (540..1_080).collect::<Vec<_>>());
-        let gathered = gather(submitted.try_recv().unwrap(), &submitted);
-        assert_eq!(numbers(&gathered), (1_080..1_200).collect::<Vec<_>>(), "all that is there");
+    }
+
+    /// A message whose signed bytes are so many.
+    fn message_of(bytes: usize) -> VerifiedMessage {
+        let size = |letters| message(letters).token().len();
+        let least = size(1);
+        let letters = 1 + (bytes - least) * 10_000 / (size(10_001) - least);
+        let mut near = (letters - 3..=letters + 3).map(message);
+        near.find(|message| message.token().len() == bytes).expect("there is one")
     }
 
     #[test]
-    fn what_waits_is_gathered_up_to_so_many_bytes() {
-        let (message, (submitter, submitted)) = (message(60_000), submissions::queue(2_000));
-        let four_mib: usize = 4 * 1024 * 1024;
-        let enough = four_mib.div_ceil(message.token().len());
-        assert!(enough < BATCH_MESSAGES_MAX / 2);
-        for re in 0..2 * enough as u64 {
-            assert!(submitter.submit(vec![submission(&message, 0, re)]).is_empty());
+    fn what_waits_is_gathered_up_to_four_mib() {
+        const FOUR_MIB: usize = 4 * 1024 * 1024;
+        for message in [message_of(FOUR_MIB / 32), message(60_000)] {
+            let (submitter, submitted) = submissions::queue(2_000);
+            let enough = FOUR_MIB.div_ceil(message.token().len());
+            for re in 0..2 * enough as u64 {
+                assert!(submitter.submit(vec![submission(&message, 0, re)]).is_empty());
+            }
+            for _ in 0..2 {
+                assert_eq!(gather(submitted.try_recv().unwrap(), &submitted).len(), enough);
+            }
+            // What came first counts too.
+            let first = (0..enough as u64).map(|re| submission(&message, 0, re)).collect();
+            assert!(submitter.submit(vec![submission(&message, 0, 0)]).is_empty());
+            assert_eq!(gather(first, &submitted).len(), enough);
         }
-        for _ in 0..2 {
-            assert_eq!(gather(submitted.try_recv().unwrap(), &submitted).len(), enough);
-        }
-        // What came first counts too.
-        let first = (0..enough as u64).map(|re| submission(&message, 0, re)).collect();
-        assert!(submitter.submit(vec![submission(&message, 0, 0)]).is_empty());
-        assert_eq!(gather(first, &submitted).len(), enough);
     }
 
     #[test]
