@@ -11,6 +11,7 @@ run, and a name that fits none is an error. What only a feature compiles, such a
 or when more than 3 in 100 are named equivalent.
 """
 
+import fcntl
 import os
 import re
 import subprocess
@@ -66,6 +67,12 @@ def seams(file: str) -> set[int]:
     return found
 
 
+def line_of(name: str) -> str:
+    """The line that a mutant of this name changes."""
+    file, line, _ = name.split(":", 2)
+    return (TREE / file).read_text().splitlines()[int(line) - 1]
+
+
 def escaped(name: str) -> str:
     return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", name)
 
@@ -88,7 +95,7 @@ class Set:
         named = [one for one in tomllib.loads((HERE / "equivalent.toml").read_text())["mutant"] if one["set"] == name]
         if not all(one["reason"] for one in named):
             sys.exit("equivalent.toml: one has no reason")
-        self.named = [one["is"] for one in named]
+        self.named = named
 
     def options(self) -> list[str]:
         files = [option for file in self.files for option in ("--file", file)]
@@ -102,11 +109,12 @@ class Set:
         """All mutants of the set, those of them that are equivalent, and those of this shard that are to be run."""
         behind = {f"{file}:{line}" for file in self.files for line in seams(file)}
         self.all = [name for name in self.names() if ":".join(name.split(":")[:2]) not in behind]
-        fits = {pattern: [name for name in self.all if re.search(pattern, name)] for pattern in self.named}
-        for pattern, names in fits.items():
+        self.equivalent = set()
+        for one in self.named:
+            names = {name for name in self.all if re.search(one["is"], name) and one["at"] in line_of(name)}
             if not names:
-                sys.exit(f"equivalent.toml: no mutant of {self.name} is {pattern}")
-        self.equivalent = {name for names in fits.values() for name in names}
+                sys.exit(f"equivalent.toml: no mutant of {self.name} is {one['is']} at {one['at']}")
+            self.equivalent |= names
         part = set(self.names("--shard", self.shard) if self.shard else self.all)
         self.part = [name for name in self.all if name in part]
         self.due = [name for name in self.part if name not in self.equivalent]
@@ -124,10 +132,12 @@ class Set:
             features += [] if tests.get("default_features", True) else ["--no-default-features"]
             choice = [option for name in due for option in ("--re", f"^{escaped(name)}$")]
             options = ["--in-place", "--no-shuffle", "--output", str(output), "--timeout", str(tests["seconds"])]
-            options += ["--test-package", tests.get("package", self.package), *self.options(), *features, *choice]
+            # To the build as well: the other tests need not be made for each mutant.
+            targets = [f"--cargo-arg={one}" for one in tests["targets"]]
+            options += ["--test-package", self.package, *self.options(), *features, *targets, *choice]
             env = ENVIRONMENT | {key: str(value) for key, value in tests.get("env", {}).items()}
-            print(f"pass {number}: {len(due)} mutants, cargo test {' '.join(tests['tests'])}", flush=True)
-            cargo_mutants([*options, "--", *tests["tests"]], env=env)
+            print(f"pass {number}: {len(due)} mutants, {' '.join(tests['targets'])}", flush=True)
+            cargo_mutants([*options, "--", *tests.get("names", [])], env=env)
             told = {word: (output / "mutants.out" / f"{word}.txt").read_text().splitlines() for word in became}
             # cargo-mutants does not choose among those that leave out a member, and runs them all.
             words = {word: {name for name in names if name in due} for word, names in told.items()}
@@ -141,6 +151,12 @@ def main():
     arguments = [one for one in sys.argv[1:] if one != "--list"]
     if not 1 <= len(arguments) <= 2:
         sys.exit(__doc__)
+    PLACE.mkdir(parents=True, exist_ok=True)
+    lock = (PLACE / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another run mutates the clone in {PLACE}: one at a time")
     commit = clone()
     chosen = Set(arguments[0], arguments[1] if len(arguments) == 2 else None)
     chosen.find()
