@@ -278,3 +278,26 @@ fn retention_keeps_a_damaged_segment_under_another_name() {
     assert!(names.contains(&format!("{}.damaged", file_name(1))), "{names:?}");
     assert!(!names.contains(&file_name(1)) && !names.contains(&file_name(2)), "{names:?}");
 }
+
+/// The newest segment says which is the oldest, so what is older was given up, and a crash came before it was removed.
+#[test]
+fn what_was_given_up_goes_at_the_next_start_and_is_kept_where_it_is_damaged() {
+    for is_damaged in [false, true] {
+        let (disk, _) = closed();
+        let mut first = disk.content(&file_name(1)).unwrap();
+        first[1000] ^= u8::from(is_damaged);
+        let retain_age = Duration::from_secs(1);
+        let config = JournalConfig { segment_bytes: SEGMENT, retain_age, ..JournalConfig::new() };
+        let mut journal = Journal::open(disk.clone(), config, LOG, &mut |_| Ok(())).unwrap();
+        let now = message(25, 0).admitted.plus(Duration::from_millis(1_001));
+        while journal.retain(now, &mut |_, _| false).unwrap() != Retention::Nothing {}
+        journal.close().unwrap();
+        let disk = disk.restart();
+        assert!(disk.content(&file_name(1)).is_none());
+        disk.set_content(&file_name(1), first);
+        open(&disk).0.close().unwrap();
+        let names = disk.names().unwrap();
+        assert!(!names.contains(&file_name(1)), "{names:?}");
+        assert_eq!(names.contains(&format!("{}.damaged", file_name(1))), is_damaged, "{names:?}");
+    }
+}
