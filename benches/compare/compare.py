@@ -8,7 +8,7 @@
 
 Each server is started fresh on one core, the load generator on the other. In every run all servers are measured in turn,
 so that a slow minute of the machine falls on all of them. Writes `figures.csv` (every figure of every run), `results.md`
-(medians, spread and ratios) and the logs into the folder of results. Method and what is not measured: benches/README.md.
+(medians, spread and ratios), drawings and the logs into the folder of results. Method and what is not measured: benches/README.md.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import sys
 import tempfile
 
 import cases
+import draw
 import report
 from servers import Tools, Unavailable, pinned
 
@@ -144,6 +145,7 @@ def write(folder, tools, figures, chosen, options):
         writer = csv.DictWriter(file, ["run", "case", "server", "figure", "unit", "value"])
         writer.writeheader()
         writer.writerows(figures)
+    draw.draw(folder, figures)
     (folder / "results.md").write_text(report.render(figures, chosen, machine(tools, options)))
 
 
