@@ -8,7 +8,7 @@
 //! until it is stopped. What a screen and an exercise screen show is one text for two types: no line of one is the other.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::error::Error;
 
 use vigie_client::proto::cap::{MsgType, Urgency};
@@ -61,7 +61,7 @@ async fn console<P: OnPlane>(options: &Options) -> Result<(), Failure> {
     // The first start of all begins with what the log still has; every other one behind the last commit.
     let mut heard = client.subscribe_durable("console", filters, Start::Beginning, &cursors)?;
     let mut line = heard.states();
-    let mut screen = Screen { shown: BTreeMap::new() };
+    let mut screen = Screen { shown: VecDeque::new() };
     let channel = alerts.parse()?;
     let mut incident = options.incident.then_some(Incident { channel, step: 0, awaited: None });
     if options.incident {
@@ -103,7 +103,7 @@ async fn console<P: OnPlane>(options: &Options) -> Result<(), Failure> {
             }
             Some(Delivery::Disowned(message)) => {
                 say::<P>(&format!("DÉSAVOUÉ : n'en tenez plus compte  [{}]", message.id));
-                screen.shown.remove(&message.id);
+                screen.shown.retain(|shown| shown.id() != message.id);
                 heard.commit(&message.cursor).await?;
             }
             Some(Delivery::Suspect(suspect)) => {
@@ -130,7 +130,8 @@ async fn console<P: OnPlane>(options: &Options) -> Result<(), Failure> {
 
 /// What is on the screen, so that an update or a cancel changes what it may change and nothing else.
 struct Screen<P: OnPlane> {
-    shown: BTreeMap<MessageId, Verified<P>>,
+    /// The oldest first.
+    shown: VecDeque<Verified<P>>,
 }
 
 impl<P: OnPlane> Screen<P> {
@@ -148,7 +149,7 @@ impl<P: OnPlane> Screen<P> {
             message.id(),
         ));
         for id in &said.replaces {
-            let effect = match self.shown.get(id) {
+            let effect = match self.shown.iter().find(|shown| shown.id() == *id) {
                 // Verified is who speaks, not that he may change what another said: that is asked here.
                 Some(target) if takes_effect_on(message.signed(), target.signed()) => {
                     match said.content.cap.msg_type {
@@ -162,9 +163,9 @@ impl<P: OnPlane> Screen<P> {
             say::<P>(&format!("    {effect} [{id}]"));
         }
         if self.shown.len() >= SHOWN_MAX {
-            self.shown.pop_first();
+            self.shown.pop_front();
         }
-        self.shown.insert(message.id(), message.clone());
+        self.shown.push_back(message.clone());
     }
 }
 

@@ -240,11 +240,16 @@ impl Draft {
     }
 }
 
+/// The longest name of an alert that later ones repeat. An author may make its own so long that a cancel with it would not
+/// fit into a message; what counts is `replaces`, so such a one goes without.
+const REFERENCE_BYTES_MAX: usize = 512;
+
 /// An alert as later ones name it. Spaces separate references, commas their parts: with either in a part, there is none.
 fn reference(cap: &Alert) -> Option<String> {
     let parts = [&cap.sender, &cap.identifier, &cap.sent];
     let sound = |part: &&String| !part.is_empty() && !part.contains(|c: char| c == ',' || c.is_whitespace());
-    parts.iter().all(sound).then(|| parts.map(String::as_str).join(","))
+    let name = parts.iter().all(sound).then(|| parts.map(String::as_str).join(","));
+    name.filter(|name| name.len() <= REFERENCE_BYTES_MAX)
 }
 
 /// Orders labels so that the narrowest comes last, as far as there is one.

@@ -13,6 +13,7 @@ use vigie_client::proto::chain::Chain;
 use vigie_client::proto::id::MessageId;
 use vigie_client::proto::label::{Label, Tlp};
 use vigie_client::proto::limits::MESSAGE_LIFETIME_MAX;
+use vigie_client::proto::message::Content;
 use vigie_client::proto::severity::Severity;
 use vigie_client::proto::verify::{self, VerifiedMessage, takes_effect_on};
 use vigie_client::{Client, Draft, Live, Outbox, PublishError, ReplaceFault};
@@ -49,6 +50,18 @@ async fn a_line_says_whether_it_updates_or_cancels() {
     let by_id = cap(draft("fin").replaces([alert.id()]).label(Label::CLEAR).cancelling());
     assert_eq!((by_id.msg_type, by_id.references), (MsgType::Cancel, None));
     assert_eq!(cap(draft("rien").cancelling()).msg_type, MsgType::Alert, "it replaces nothing");
+
+    // Whoever names his alerts so that two names fill a message does not keep others from cancelling them.
+    let mut long = first.clone();
+    long.identifier = "x".repeat(90_000);
+    let (channel, severity) = (&alert.message().channel, alert.message().severity);
+    let named = |cap| {
+        let content = Content { cap, original: None };
+        signed(&client, Draft::new(channel.clone(), severity, content)).unwrap()
+    };
+    let [one, two] = [named(long.clone()), named(long)];
+    let cancel = cap(draft("fin").replacing(&one).replacing(&two).cancelling());
+    assert_eq!((cancel.msg_type, cancel.references), (MsgType::Cancel, None));
 }
 
 #[tokio::test]

@@ -17,6 +17,10 @@
 //! the seats is out of a thief's reach but by who stands above him. So whoever may revoke what fills the relay gets in,
 //! and gains nothing by it that the revocation would not give him.
 //!
+//! **Past a quarter of the seats, exercises have theirs on loan**: where no seat is left for a live session, the exercise
+//! that was silent longest goes. A drill may have the whole relay while nothing happens; no live authority stands above
+//! its keys, so nobody could revoke them to get in.
+//!
 //! **A session that was told to close gives its seat to others, and is counted until its connection ends**: it holds what
 //! waits for its reader. Where there are too many of these, one goes at once for each that comes.
 //!
@@ -25,12 +29,15 @@
 //! (`net/connections.rs`).
 
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use vigie_proto::chain::Chain;
+use vigie_proto::channel::Plane;
+use vigie_proto::credential::Credential;
 use vigie_proto::id::CredentialId;
 use vigie_proto::key::PublicKey;
 use vigie_proto::refusal::{Code, Refusal};
@@ -49,6 +56,9 @@ const KEPT_SHARE: usize = 16;
 
 /// No more are kept than this: so many authorities do not come at the same moment, and revoke within seconds.
 const KEPT_MAX: usize = 256;
+
+/// One in so many of the seats is the exercises' own.
+const EXERCISE_SHARE: usize = 4;
 
 /// The root, and one that it has appointed itself: nobody but a root makes such keys.
 const LINKS_RIGHT_BELOW_A_ROOT: usize = 2;
@@ -85,6 +95,15 @@ impl Taken {
         Timestamp::from_millis(self.heard.load(Ordering::Relaxed))
     }
 
+    fn is_exercise(&self) -> bool {
+        self.chain.plane() == Plane::Exercise
+    }
+
+    fn links_above(&self) -> &[Arc<Credential>] {
+        let links = self.chain.links();
+        &links[..links.len() - 1]
+    }
+
     /// The credential right below this key in its chain, where its own stands below that key.
     fn branch_below(&self, above: &PublicKey) -> Option<CredentialId> {
         let links = self.chain.links();
@@ -96,6 +115,10 @@ impl Taken {
 #[derive(Debug, Default)]
 struct Table {
     taken: usize,
+    /// Of those, the ones of exercises.
+    exercises: usize,
+    /// How many seats there are below each key.
+    above: HashMap<PublicKey, usize>,
     /// Counts seats: the number of one.
     given: u64,
     keys: HashMap<PublicKey, BTreeMap<u64, Taken>>,
@@ -104,6 +127,17 @@ struct Table {
 }
 
 impl Table {
+    fn insert(&mut self, taken: Taken) -> u64 {
+        self.given += 1;
+        self.taken += 1;
+        self.exercises += usize::from(taken.is_exercise());
+        for link in taken.links_above() {
+            *self.above.entry(link.claims().subject).or_default() += 1;
+        }
+        self.keys.entry(*taken.chain.key()).or_default().insert(self.given, taken);
+        self.given
+    }
+
     fn remove(&mut self, key: &PublicKey, number: u64) -> Option<Taken> {
         let of_key = self.keys.get_mut(key)?;
         let taken = of_key.remove(&number)?;
@@ -111,6 +145,15 @@ impl Table {
             self.keys.remove(key);
         }
         self.taken -= 1;
+        self.exercises -= usize::from(taken.is_exercise());
+        for link in taken.links_above() {
+            if let Entry::Occupied(mut seats) = self.above.entry(link.claims().subject) {
+                *seats.get_mut() -= 1;
+                if *seats.get() == 0 {
+                    seats.remove();
+                }
+            }
+        }
         Some(taken)
     }
 
@@ -126,20 +169,36 @@ impl Table {
         self.keys.get(key)?.iter().map(|(number, taken)| (taken.heard(), *number)).min()
     }
 
-    /// Of the branch below this key that has most seats, the one that was silent longest. Looks at every seat, 0.3 ms for
-    /// ten thousand: asked only where a log-in, which costs as much, would else be refused.
-    fn of_fullest_branch(&self, above: &PublicKey) -> Option<(PublicKey, u64)> {
+    /// All seats, with their keys and numbers.
+    fn all(&self) -> impl Iterator<Item = (PublicKey, u64, &Taken)> {
+        self.keys.iter().flat_map(|(key, seats)| seats.iter().map(|(number, taken)| (*key, *number, taken)))
+    }
+
+    /// Of the exercises the one that was silent longest, where they have more seats than are their own. Looks at every
+    /// seat, like [`Table::of_fullest_branch`]: for each log-in until they have no more.
+    fn on_loan(&self, own: usize) -> Option<(PublicKey, u64)> {
+        let exercises = || self.all().filter(|(.., taken)| taken.is_exercise());
+        let most_silent = || {
+            exercises().map(|(key, number, taken)| (taken.heard(), number, key)).min_by_key(|it| (it.0, it.1))
+        };
+        (self.exercises > own).then(most_silent)?.map(|(_, number, key)| (key, number))
+    }
+
+    /// Of the branch below the key of this chain that has most seats, the one that was silent longest. Looks at every seat,
+    /// but only where there are any below, for a log-in that would else be refused.
+    fn of_fullest_branch(&self, chain: &Chain) -> Option<(PublicKey, u64)> {
+        let (above, plane) = (chain.key(), chain.plane());
+        self.above.get(above)?;
         let mut branches: HashMap<CredentialId, (usize, Timestamp, u64, PublicKey)> = HashMap::new();
-        for (key, of_key) in &self.keys {
-            for (number, taken) in of_key {
-                let Some(branch) = taken.branch_below(above) else { continue };
-                let silent = (taken.heard(), *number, *key);
-                let (seats, heard, first, whose) =
-                    branches.entry(branch).or_insert((0, silent.0, silent.1, silent.2));
-                *seats += 1;
-                if (silent.0, silent.1) < (*heard, *first) {
-                    (*heard, *first, *whose) = silent;
-                }
+        // Whoever has a key of both planes gets no further by the one than its revocations there reach.
+        for (key, number, taken) in self.all().filter(|(.., taken)| taken.chain.plane() == plane) {
+            let Some(branch) = taken.branch_below(above) else { continue };
+            let silent = (taken.heard(), number, key);
+            let (seats, heard, first, whose) =
+                branches.entry(branch).or_insert((0, silent.0, silent.1, silent.2));
+            *seats += 1;
+            if (silent.0, silent.1) < (*heard, *first) {
+                (*heard, *first, *whose) = silent;
             }
         }
         let fullest = branches
@@ -178,7 +237,12 @@ impl Seats {
         self.max.saturating_add((self.max / CLOSING_SHARE).max(CLOSING_MIN))
     }
 
-    /// So many of the seats are kept from this newcomer. None in a relay of a few.
+    /// So many seats are the exercises' own.
+    const fn exercises_own(&self) -> usize {
+        self.max / EXERCISE_SHARE
+    }
+
+    /// So many of the seats are kept from this newcomer, who has one already or comes for one on loan. None in a relay of a few.
     fn kept_from(&self, chain: &Chain, has_seat: bool) -> usize {
         let kept = (self.max / KEPT_SHARE).min(KEPT_MAX);
         #[cfg(feature = "sabotage")]
@@ -213,26 +277,25 @@ impl Seats {
         let of_key = table.keys.get(&key).map_or(0, BTreeMap::len);
         let left = self.max.saturating_sub(table.taken);
         let own = table.most_silent(&key);
+        let is_exercise = chain.plane() == Plane::Exercise;
+        let is_loan = is_exercise && table.exercises >= self.exercises_own();
         let vacated = if of_key >= self.per_key_max {
             own.map(|(_, number)| (key, number))
-        } else if left > self.kept_from(chain, of_key > 0) {
+        } else if left > self.kept_from(chain, of_key > 0 || is_loan) {
             None
         } else {
             let silent = own.filter(|(heard, _)| now.since(*heard) >= SILENT_FOR);
             let own = silent.map(|(_, number)| (key, number));
-            Some(own.or_else(|| table.of_fullest_branch(&key)).ok_or_else(nearly_full)?)
+            let on_loan = || if is_exercise { None } else { table.on_loan(self.exercises_own()) };
+            Some(own.or_else(on_loan).or_else(|| table.of_fullest_branch(chain)).ok_or_else(nearly_full)?)
         };
         let mut go = Vec::new();
         if table.taken + table.closing.len() >= self.connected_max() {
             go.extend(table.closing.pop_first().map(|(_, by)| by));
         }
         go.extend(vacated.and_then(|(key, number)| table.vacate(&key, number)));
-        table.taken += 1;
-        table.given += 1;
-        let number = table.given;
         let heard = Arc::new(AtomicU64::new(now.as_millis()));
-        let taken = Taken { by, chain: Arc::clone(chain), heard: Arc::clone(&heard) };
-        table.keys.entry(key).or_default().insert(number, taken);
+        let number = table.insert(Taken { by, chain: Arc::clone(chain), heard: Arc::clone(&heard) });
         drop(table);
         Ok((Seat { seats: Arc::clone(self), key, number, heard }, go))
     }
@@ -278,193 +341,4 @@ impl Drop for Seat {
 }
 
 #[cfg(test)]
-mod tests {
-    use vigie_proto::chain::{NoVerdicts, Roots};
-    use vigie_proto::channel::{Flow, Plane};
-    use vigie_proto::credential::{Claims, Credential, Grant, Role};
-    use vigie_proto::key::SigningKey;
-    use vigie_proto::time::Window;
-
-    use super::*;
-
-    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-    fn after(seconds: u64) -> Timestamp {
-        START.plus(Duration::from_secs(seconds))
-    }
-
-    fn sitter(worker: usize) -> Sitter {
-        Sitter { worker, session: SessionId::default() }
-    }
-
-    struct Person {
-        key: SigningKey,
-        chain: Arc<Chain>,
-    }
-
-    fn claims(seed: u8, delegate: u8) -> (SigningKey, Claims) {
-        let key = SigningKey::from_seed(&[seed; 32]).unwrap();
-        let at = "fr".parse().unwrap();
-        let claims = Claims {
-            subject: *key.public(),
-            org: "fr".parse().unwrap(),
-            name: "fr".to_owned(),
-            role: Role::Author,
-            grants: vec![Grant { flow: Flow::Alert, at, publish: None, subscribe: true, delegate }],
-            plane: Plane::Live,
-            valid: Window { from: START, until: after(3_600) },
-        };
-        (key, claims)
-    }
-
-    fn root() -> Person {
-        let (key, claims) = claims(200, 7);
-        let root = Credential::issue_root(&key, &claims).unwrap();
-        let roots = Roots::new([key.public().thumbprint()]);
-        let chain = Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap();
-        Person { key, chain: Arc::new(chain) }
-    }
-
-    impl Person {
-        fn appoint(&self, seed: u8, delegate: u8) -> Self {
-            let (key, claims) = claims(seed, delegate);
-            let chain = Arc::new(self.chain.extend(&self.key, &claims).unwrap());
-            Self { key, chain }
-        }
-
-        fn enter(
-            &self,
-            seats: &Arc<Seats>,
-            worker: usize,
-            now: Timestamp,
-        ) -> Result<(Seat, Vec<Sitter>), Refusal> {
-            seats.enter(&self.chain, sitter(worker), now)
-        }
-    }
-
-    fn taken(seats: &Seats) -> usize {
-        seats.table().taken
-    }
-
-    #[test]
-    fn one_more_of_a_key_takes_the_seat_of_the_one_that_was_silent_longest() {
-        let seats = Arc::new(Seats::new(1_000, 3));
-        let (one, two) = (root().appoint(1, 0), root().appoint(2, 0));
-        let enter = |worker, now| one.enter(&seats, worker, now).unwrap();
-        let [first, second, third] = [0, 1, 2].map(|number| enter(number, after(number as u64)).0);
-        let other = two.enter(&seats, 9, after(2)).unwrap();
-        first.note_heard(after(5));
-        let (fourth, goes) = enter(3, after(6));
-        assert_eq!((goes, taken(&seats)), (vec![sitter(1)], 4));
-        // What it gives back is not its own any more.
-        drop(second);
-        assert_eq!(taken(&seats), 4);
-        // The clock need not move for it.
-        let (fifth, goes) = enter(4, after(6));
-        assert_eq!(goes, [sitter(2)]);
-        drop(first);
-        assert!(enter(5, after(7)).1.is_empty(), "there was room");
-        drop((third, fourth, fifth, other));
-        let table = seats.table();
-        let left = (table.taken, table.keys.len(), table.closing.len());
-        assert_eq!(left, (0, 0, 0), "what is gone takes no memory");
-    }
-
-    #[test]
-    fn the_last_seats_are_for_keys_that_have_none_and_most_of_them_for_who_may_revoke() {
-        let seats = Arc::new(Seats::new(64, 1_000));
-        let (root, nation) = (root(), root().appoint(100, 6));
-        let thief = nation.appoint(1, 1);
-        let mut held: Vec<_> = (0..60).map(|_| thief.enter(&seats, 0, START).unwrap().0).collect();
-        // Four are left, and kept.
-        let refused = thief.enter(&seats, 0, after(9)).unwrap_err();
-        assert_eq!(refused.code, Code::TooManySessions);
-        assert!(refused.to_string().contains("come again in 10 s"), "{refused}");
-        let leaf = nation.appoint(2, 0);
-        held.extend([&leaf, &root.appoint(3, 0)].map(|who| who.enter(&seats, 0, START).unwrap().0));
-        assert!(root.appoint(4, 0).enter(&seats, 0, START).is_err(), "the last two are for who may delegate");
-        held.push(nation.appoint(5, 1).enter(&seats, 0, START).unwrap().0);
-        assert!(
-            nation.appoint(6, 1).enter(&seats, 0, START).is_err(),
-            "the last is for who is right below a root"
-        );
-        held.push(root.appoint(7, 1).enter(&seats, 0, START).unwrap().0);
-        assert!(root.appoint(8, 1).enter(&seats, 0, START).is_err(), "there are no more");
-        assert_eq!(taken(&seats), 64);
-        // A phone whose line has died comes in its own place, where nothing else is left.
-        for (number, of) in held.iter().enumerate() {
-            of.note_heard(after(number as u64));
-        }
-        assert!(leaf.enter(&seats, 0, after(69)).is_err(), "its session has said something 9 s ago");
-        let (back, goes) = leaf.enter(&seats, 0, after(70)).unwrap();
-        assert_eq!((goes.len(), taken(&seats)), (1, 64));
-        held.push(back);
-    }
-
-    #[test]
-    fn who_stands_above_others_takes_a_seat_of_the_branch_that_has_most() {
-        let seats = Arc::new(Seats::new(8, 1_000));
-        let root = root();
-        let (nation, other) = (root.appoint(100, 6), root.appoint(101, 6));
-        let (region, quiet) = (nation.appoint(102, 5), nation.appoint(103, 5));
-        let mut held = Vec::new();
-        for (worker, who) in [
-            &quiet.appoint(1, 0),
-            &quiet.appoint(2, 0),
-            &region.appoint(3, 2),
-            &region.appoint(4, 2).appoint(5, 1),
-            &region.appoint(6, 2),
-            &other.appoint(7, 0),
-            &other.appoint(8, 0),
-            &other.appoint(9, 0),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            held.push(who.enter(&seats, worker, after(worker as u64)).unwrap().0);
-        }
-        // The one of the fullest branch that was silent longest, not the one of all.
-        held[2].note_heard(after(9));
-        let (first, goes) = nation.enter(&seats, 20, after(9)).unwrap();
-        assert_eq!((goes, taken(&seats)), (vec![sitter(3)], 8));
-        // Of two of the same size the one that has the longest silence.
-        let (second, goes) = nation.enter(&seats, 21, after(9)).unwrap();
-        assert_eq!(goes, [sitter(0)]);
-        let (third, goes) = region.enter(&seats, 22, after(9)).unwrap();
-        assert_eq!(goes, [sitter(4)]);
-        assert!(region.appoint(10, 3).enter(&seats, 23, after(9)).is_err(), "it stands above nobody here");
-        let (fourth, goes) = root.enter(&seats, 24, after(9)).unwrap();
-        assert_eq!(goes, [sitter(1)], "of all below the nation, itself too");
-        drop((held, first, second, third, fourth));
-        assert_eq!(taken(&seats), 0);
-    }
-
-    #[test]
-    fn sessions_that_close_leave_their_seats_and_go_where_they_are_too_many() {
-        let seats = Arc::new(Seats::new(2, 2));
-        let nation = root().appoint(100, 6);
-        let mut held = Vec::new();
-        for number in 0..CLOSING_MIN + 2 {
-            let (seat, goes) = nation.enter(&seats, number, START).unwrap();
-            assert!(goes.is_empty(), "{number}: there is room");
-            seat.vacate();
-            held.push(seat);
-        }
-        assert_eq!(taken(&seats), 0);
-        assert_eq!(nation.enter(&seats, 90, START).unwrap().1, [sitter(0)], "the first of those that close");
-        // Those whose connections have ended make room by themselves.
-        held.drain(..2);
-        let (_seat, goes) = nation.enter(&seats, 91, START).unwrap();
-        assert!(goes.is_empty());
-        assert_eq!(taken(&seats), 1);
-    }
-
-    #[test]
-    fn a_relay_of_a_few_keeps_no_seat() {
-        let seats = Arc::new(Seats::new(2, 2));
-        let root = root();
-        let [one, two] = [(); 2].map(|()| root.appoint(1, 0).enter(&seats, 0, START).unwrap());
-        assert!(root.appoint(2, 1).enter(&seats, 0, START).is_err());
-        drop((one, two));
-    }
-}
+mod tests;

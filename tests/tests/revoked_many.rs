@@ -118,13 +118,12 @@ async fn a_thousand_connections_and_half_of_them_revoked() {
     let ends = join_all(theirs.iter_mut().map(ended)).await;
     let mut took: Vec<_> = ends.iter().map(|(end, _)| end.saturating_duration_since(since)).collect();
     took.sort_unstable();
-    let (middle, slowest) = (took[took.len() / 2], took[took.len() - 1]);
+    let (most, slowest) = (took[took.len() * 9 / 10], took[took.len() - 1]);
     eprintln!(
-        "{} of {sessions} sessions were over {slowest:?} after the answer, the one in the middle {middle:?}, promised: \
-         {WITHIN:?}",
+        "{} of {sessions} sessions were over {slowest:?} after the answer, nine of ten after {most:?}, promised: {WITHIN:?}",
         ends.len()
     );
-    assert!(middle < WITHIN && slowest < ASSERTED, "{middle:?}, slowest {slowest:?}");
+    assert!(most < WITHIN && slowest < ASSERTED, "nine of ten {most:?}, slowest {slowest:?}");
     // The SDK does not knock again: its stream ends.
     while let Some(delivery) = soon(heard.next()).await {
         assert!(!format!("{delivery:?}").contains("CaughtUp"), "it came in again");

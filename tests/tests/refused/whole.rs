@@ -211,7 +211,6 @@ async fn the_relay_stops() -> Seen {
     seen
 }
 
-/// The two witnesses, and one more, in all or from their address.
 /// Each newcomer is a stranger for whom the one before has to go, and those take their time to: no other way leads to
 /// this bound.
 async fn more_than_can_end() -> Seen {
@@ -239,6 +238,7 @@ async fn more_than_can_end() -> Seen {
     seen
 }
 
+/// The two witnesses, and one more from their address.
 async fn one_too_many_from_here() -> Seen {
     let mut stage = Stage::with(|config| config.connections_per_address_max = 3).await;
     let third = stage.session(Who::Author).await;

@@ -43,7 +43,7 @@ pub(super) fn all(session: Session<'_>, name: &str, plane: Plane) -> Result<Vec<
     let mut found = Vec::new();
     let lang = session.screen.lang;
     let present = identity::file(session, name, plane, "chain")?;
-    let present = if present.is_file() { leaf(&files::read_chain(lang, &present)?) } else { None };
+    let present = files::read_chain(lang, &present).ok().and_then(|chain| leaf(&chain));
     for number in 1.. {
         let path = file(session, name, plane, number, "chain")?;
         if !path.is_file() {
