@@ -154,7 +154,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use super::super::stand_in::{batch, message};
+    use super::super::tests::{batch, message};
     use super::*;
 
     /// What waits, in its order: places of batches and of jumps, and other letters.

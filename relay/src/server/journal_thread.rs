@@ -174,8 +174,8 @@ mod tests {
     use vigie_proto::refusal::Code;
     use vigie_proto::verify::VerifiedMessage;
 
-    use super::super::stand_in::{batch, message, numbers, submission};
     use super::super::submissions;
+    use super::super::tests::{batch, message, numbers, submission};
     use super::*;
     use crate::sequencer::Answer;
 

@@ -18,7 +18,7 @@ mod model;
 // Not with the model, outside of which its queues panic.
 #[cfg(test)]
 #[cfg(not(feature = "model"))]
-mod stand_in;
+mod tests;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

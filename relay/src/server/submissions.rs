@@ -92,7 +92,7 @@ impl Submitted {
 #[cfg(test)]
 #[cfg(not(feature = "model"))]
 mod tests {
-    use super::super::stand_in::{message, numbers, submission};
+    use super::super::tests::{message, numbers, submission};
     use super::*;
 
     #[test]

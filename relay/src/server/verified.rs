@@ -69,7 +69,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use super::super::stand_in::{message, numbers, submission};
+    use super::super::tests::{message, numbers, submission};
     use super::*;
 
     #[test]
