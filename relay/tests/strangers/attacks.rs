@@ -26,9 +26,10 @@ pub(crate) const TOO_MUCH_FOR_HTTP: &str = "a header of 64 KiB";
 pub(crate) const UNCOUNTED: &str = "12 KiB declared, a byte at a time";
 
 pub(crate) const ATTACKS: &[(&str, Attack)] = &[
+    // First: each of it is counted, and nothing that came before it is shown late.
+    (TOO_MUCH_FOR_HTTP, |it| Box::pin(head(it, format!("x: {}\r\n", "y".repeat(64 * 1024))))),
     ("a first message of garbage", |it| Box::pin(garbage(it))),
     ("thousands of headers", |it| Box::pin(head(it, "x: y\r\n".repeat(4_000)))),
-    (TOO_MUCH_FOR_HTTP, |it| Box::pin(head(it, format!("x: {}\r\n", "y".repeat(64 * 1024))))),
     ("a body of 100 KB", |it| Box::pin(body(it))),
     ("2^63 bytes declared", |it| Box::pin(says(it, vec![[&[0x81, 0xff, 0x80][..], &[0; 11]].concat()]))),
     (UNCOUNTED, |it| Box::pin(says(it, drops()))),
