@@ -370,4 +370,10 @@ mod tests {
         let paris: Jurisdiction = "fr.idf.75.paris".parse().unwrap();
         assert_eq!(paris.ancestors().collect::<Vec<_>>(), ["fr.idf.75.paris", "fr.idf.75", "fr.idf", "fr"]);
     }
+    #[test]
+    fn the_longest_place_is_one() {
+        let longest = ["a"; 8].map(|letter| letter.repeat(32)).join(".");
+        assert_eq!(longest.parse::<Jurisdiction>().unwrap().as_str(), longest);
+        assert!(format!("{longest}a").parse::<Jurisdiction>().is_err());
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! It is asked with a [`Said`], which cannot be made without the audience: so no path can forget to look at it.
 
+use std::sync::Arc;
+
 use crate::chain::Chain;
 use crate::channel::{Channel, Filter, Jurisdiction, Plane};
 use crate::credential::Role;
@@ -17,7 +19,7 @@ pub struct Reader {
     plane: Plane,
     /// That of the leaf of its chain.
     org: Jurisdiction,
-    filters: Vec<Filter>,
+    filters: Arc<[Filter]>,
 }
 
 /// What of a message decides who hears it.
@@ -62,12 +64,19 @@ impl Reader {
         filters.sort();
         filters.dedup();
         let org = chain.leaf().claims().org.clone();
-        Ok(Self { plane: chain.plane(), org, filters })
+        Ok(Self { plane: chain.plane(), org, filters: filters.into() })
     }
 
     /// What it hears, in order, each once.
-    pub fn filters(&self) -> &[Filter] {
+    pub const fn filters(&self) -> &Arc<[Filter]> {
         &self.filters
+    }
+
+    /// Lets go of its list of filters for one that is equal; any other one is left alone. For those who hold many readers.
+    pub fn share_filters(&mut self, equal: &Arc<[Filter]>) {
+        if self.filters == *equal {
+            self.filters = Arc::clone(equal);
+        }
     }
 
     /// The organisation that it hears as.

@@ -50,7 +50,7 @@ fn as_text(bytes: &[u8]) -> Result<&str, JsonError> {
 
 /// As [`check`], of what is known to be text.
 pub(crate) fn check_text(text: &str) -> Result<(), JsonError> {
-    let mut walk = Walk::default();
+    let mut walk = Walk { names: Vec::with_capacity(NAMES_EXPECTED), met_twice: false };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let outcome = Strict { depth: 0, walk: &mut walk }
         .deserialize(&mut deserializer)
@@ -216,8 +216,10 @@ impl<'de> Visitor<'de> for TextVisitor {
 /// tree, so that a text of names alone costs no more than its length.
 const NAMES_LISTED: usize = 16;
 
+/// Room for the names around a value of an alert, so that the list does not grow on its way through one.
+const NAMES_EXPECTED: usize = 32;
+
 /// What a check keeps on its way through a text.
-#[derive(Default)]
 struct Walk<'de> {
     /// The first names of each object around the present value, those of the innermost at the end: one list for all, since
     /// each frame and token is checked and most objects are small.

@@ -383,4 +383,16 @@ mod tests {
             assert_eq!(read(text), Err(fault), "{text}");
         }
     }
+    #[test]
+    fn an_audience_tells_whether_anybody_is_left_out_and_whether_those_below_are() {
+        for (tlp, orgs, everyone, strict) in [
+            (Tlp::Green, &[][..], true, false),
+            (Tlp::Amber, &["fr.a"], false, false),
+            (Tlp::Red, &["fr.a"], false, true),
+        ] {
+            let label = label(tlp, orgs).unwrap();
+            let told = (label.audience().is_everyone(), label.audience().is_strict());
+            assert_eq!(told, (everyone, strict), "{label}");
+        }
+    }
 }

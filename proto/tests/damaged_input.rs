@@ -17,9 +17,12 @@ use vigie_proto::frame::{ClientFrame, FromRelay, GapReason, HeldRevocations, Ser
 use vigie_proto::id::{CredentialId, LogId, MessageId, Nonce, RevocationId, Sequence};
 use vigie_proto::json;
 use vigie_proto::jws::{Kind, Token};
-use vigie_proto::limits::{JSON_INTEGER_MAX, MESSAGE_LIFETIME_MAX};
+use vigie_proto::limits::{
+    CREDENTIAL_BYTES_MAX, JSON_INTEGER_MAX, MESSAGE_LIFETIME_MAX, REVOCATION_BYTES_MAX, ROTATION_BYTES_MAX,
+};
 use vigie_proto::refusal::{Code, DETAIL_BYTES_MAX, Refusal};
-use vigie_proto::revocation;
+use vigie_proto::revocation::{self, Revocation};
+use vigie_proto::rotation::Rotation;
 use vigie_proto::time::Timestamp;
 use vigie_proto::verify;
 
@@ -251,6 +254,21 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame<'static>> {
         (number(), text(), any::<bool>()).prop_map(|(re, next, end)| ServerFrame::Page { re, next, end }),
         number().prop_map(|retry_ms| ServerFrame::GoingAway { retry_ms }),
     ]
+}
+
+#[test]
+fn what_is_too_long_by_a_byte_is_refused_before_it_is_read() {
+    let credential: fn(&str) -> _ = |text| Credential::parse(text).map(drop).unwrap_err().code;
+    let revocation: fn(&str) -> _ = |text| Revocation::parse(text).map(drop).unwrap_err().code;
+    let rotation: fn(&str) -> _ = |text| Rotation::parse(text).map(drop).unwrap_err().code;
+    for (read, bytes_max, too_long) in [
+        (credential, CREDENTIAL_BYTES_MAX, Code::CredentialTooLarge),
+        (revocation, REVOCATION_BYTES_MAX, Code::MalformedRevocation),
+        (rotation, ROTATION_BYTES_MAX, Code::MalformedRotation),
+    ] {
+        let codes = [0, 1, 2].map(|more| read(&"a".repeat(bytes_max + more)));
+        assert_eq!(codes, [Code::MalformedToken, too_long, too_long]);
+    }
 }
 
 /// All texts that differ from this one in a single bit and are still text.

@@ -205,3 +205,28 @@ fn every_link_is_told_and_the_first_failure_is_that_of_verify() {
         }
     }
 }
+
+/// Programs know a rule by its name, and take none that they do not know for another.
+#[test]
+fn a_rule_is_read_back_from_its_name() {
+    for (rule, name) in [
+        (Rule::Form, "form"),
+        (Rule::Parent, "parent"),
+        (Rule::Key, "key"),
+        (Rule::Signature, "signature"),
+        (Rule::Attenuation, "attenuation"),
+        (Rule::Root, "root"),
+        (Rule::Time, "time"),
+        (Rule::Revocation, "revocation"),
+        (Rule::Role, "role"),
+        (Rule::Plane, "plane"),
+        (Rule::Grant, "grant"),
+        (Rule::Audience, "audience"),
+    ] {
+        assert_eq!(rule.to_string(), name);
+        assert_eq!(serde_json::to_value(rule).unwrap(), name);
+        assert_eq!(serde_json::from_value::<Rule>(name.into()).unwrap(), rule);
+    }
+    let later = serde_json::from_str::<Rule>("\"weather\"");
+    assert!(later.unwrap_err().to_string().contains("not a rule of this version"));
+}

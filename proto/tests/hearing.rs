@@ -111,7 +111,7 @@ fn filters(texts: &[&str]) -> Vec<Filter> {
 fn a_reader_asks_for_what_is_granted_on_its_plane_and_not_for_too_much() {
     let author = chain(Role::Author);
     let reader = Reader::new(&author, filters(&["signal/fr.b", "alert/fr", "signal/fr.b"])).unwrap();
-    assert_eq!(reader.filters(), filters(&["alert/fr", "signal/fr.b"]));
+    assert_eq!(**reader.filters(), *filters(&["alert/fr", "signal/fr.b"]));
     assert_eq!((reader.org().as_str(), reader.plane()), ("fr.a", Plane::Live));
     let many = |count| (0..count).map(|number| format!("alert/fr.p{number}").parse().unwrap()).collect();
     assert_eq!(Reader::new(&author, many(SUBSCRIPTIONS_MAX)).unwrap().filters().len(), SUBSCRIPTIONS_MAX);

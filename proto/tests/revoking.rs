@@ -14,7 +14,7 @@ use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::key::SigningKey;
 use vigie_proto::refusal::Code;
-use vigie_proto::revocation::{self, InForce, Revocations, Statement, Target};
+use vigie_proto::revocation::{self, InForce, Revocations, Statement, Target, VerifiedRevocation};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 
@@ -72,6 +72,10 @@ fn signing_key(name: &str) -> SigningKey {
 }
 
 fn chain(leaf: &'static str) -> Arc<Chain> {
+    chain_on(Plane::Live, leaf)
+}
+
+fn chain_on(plane: Plane, leaf: &'static str) -> Arc<Chain> {
     let mut built: Option<Chain> = None;
     for (name, key) in chain_of(leaf) {
         let subject = signing_key(key);
@@ -83,7 +87,7 @@ fn chain(leaf: &'static str) -> Arc<Chain> {
             name: name.to_owned(),
             role: Role::Author,
             grants: vec![Grant { flow, at, publish, subscribe: true, delegate }],
-            plane: Plane::Live,
+            plane,
             valid: Window { from: Timestamp::EPOCH, until: NOW.plus(Duration::from_secs(3_600)) },
         };
         built = Some(match built {
@@ -139,24 +143,79 @@ fn every_revocation_meets_whom_the_rule_says() {
     assert_eq!((cases, meetings), (12 * 17 * 12, 359));
 }
 
+fn revoke(under: &Arc<Chain>, key: &str, target: Target, from: Timestamp, number: u64) -> VerifiedRevocation {
+    let statement = Statement { target, from, number, reason: None };
+    revocation::verify(&revocation::sign(&signing_key(key), under.leaf(), &statement), under).unwrap()
+}
+
+/// Somebody gives up his key.
+fn gives_up(who: &'static str, from: Timestamp) -> VerifiedRevocation {
+    let under = chain(who);
+    revoke(&under, chain_of(who).last().unwrap().1, Target::Key(under.leaf().key_id()), from, 1)
+}
+
+fn before(seconds: u64) -> Timestamp {
+    NOW.minus(Duration::from_secs(seconds))
+}
+
+/// What becomes of the town's giving up its key from this moment on, where that was said already.
+fn admitted(said: &VerifiedRevocation, from: Timestamp) -> Result<RevocationAdmission, Code> {
+    let mut held = Revocations::default();
+    held.insert(InForce::from(said));
+    admit_revocation(&gives_up("town", from), NOW, &held).map_err(|refusal| refusal.code)
+}
+
 /// Who has stolen the key of a root may end it from a late moment on: that keeps nobody below from disowning what came
 /// before, under whichever of the key's credentials he says so.
 #[test]
 fn a_root_that_gives_itself_up_as_a_town_binds_nobody_below() {
-    let gives_up = |who: &'static str, from| {
-        let (key, under) = (signing_key(chain_of(who).last().unwrap().1), chain(who));
-        let target = Target::Key(under.leaf().key_id());
-        let statement = Statement { target, from, number: 1, reason: None };
-        revocation::verify(&revocation::sign(&key, under.leaf(), &statement), &under).unwrap()
-    };
-    let before = |seconds| NOW.minus(Duration::from_secs(seconds));
     for (above, is_final) in [("root", false), ("root's key as a town", false), ("region", true)] {
-        let mut held = Revocations::default();
-        held.insert(InForce::from(&gives_up(above, before(10))));
-        let admitted =
-            |from| admit_revocation(&gives_up("town", from), NOW, &held).map_err(|refusal| refusal.code);
+        let said = gives_up(above, before(10));
         let further = if is_final { Err(Code::Revoked) } else { Ok(RevocationAdmission::Fresh) };
-        assert_eq!(admitted(before(11)), further, "behind {above}");
-        assert_eq!(admitted(before(10)), Err(Code::Revoked), "behind {above}");
+        assert_eq!(admitted(&said, before(11)), further, "behind {above}");
+        assert_eq!(admitted(&said, before(10)), Err(Code::Revoked), "behind {above}");
+    }
+}
+
+/// A thief who has given up the stolen key under one of its credentials does not keep its holder from disowning more under
+/// another.
+#[test]
+fn whoever_gave_up_his_key_under_one_credential_may_do_so_from_earlier_on_under_another() {
+    let said = gives_up("town again", before(10));
+    assert_eq!(admitted(&said, before(11)), Ok(RevocationAdmission::Fresh));
+    assert_eq!(admitted(&said, before(10)), Err(Code::Revoked));
+}
+
+#[test]
+fn beside_what_one_gives_up_stands_what_gave_up_the_same_on_its_plane_and_under_its_root() {
+    let (town, again) = (chain("town"), chain("town again"));
+    let (key, credential) = (Target::Key(town.leaf().key_id()), Target::Credential(town.leaf().id()));
+    let own_root = {
+        let subject = signing_key("t");
+        let claims = Claims { subject: *subject.public(), ..chain("root").leaf().claims().clone() };
+        let root = Credential::issue_root(&subject, &claims).unwrap();
+        let roots = Roots::new([subject.public().thumbprint()]);
+        Arc::new(Chain::verify([&**root.token()], &roots, &NoVerdicts).unwrap())
+    };
+    let by = |under: &Arc<Chain>, target, number| InForce::from(&revoke(under, "t", target, NOW, number));
+    let without_chain = |number| {
+        let lost = revoke(&town, "t", credential, NOW, number);
+        InForce::new(Arc::clone(lost.revocation()), &[])
+    };
+    for (new, said, stands, why) in [
+        (by(&town, key, 1), by(&again, key, 1), true, "the key, under either credential"),
+        (by(&again, key, 1), by(&town, key, 1), true, "the key, under either credential"),
+        (by(&town, credential, 1), by(&town, credential, 2), true, "the credential, twice"),
+        (by(&town, credential, 1), by(&again, credential, 1), false, "ended under another"),
+        (by(&again, credential, 1), by(&town, credential, 1), false, "another's is ended"),
+        (by(&town, key, 1), by(&own_root, key, 1), false, "under another root"),
+        (by(&town, key, 1), by(&chain_on(Plane::Exercise, "town"), key, 1), false, "on the other plane"),
+        (without_chain(1), without_chain(2), false, "nobody knows under which root"),
+    ] {
+        let mut held = Revocations::default();
+        let id = said.revocation().id();
+        held.insert(said);
+        let beside: Vec<_> = held.own_beside(&new).map(|one| one.id()).collect();
+        assert_eq!(beside, if stands { vec![id] } else { Vec::new() }, "{why}");
     }
 }

@@ -10,6 +10,7 @@ use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
 use vigie_proto::expiry::{self, Notice};
+use vigie_proto::explain::{self, Rule};
 use vigie_proto::id::KeyId;
 use vigie_proto::key::SigningKey;
 use vigie_proto::limits::{ROTATION_HOPS_MAX, ROTATIONS_MAX};
@@ -266,6 +267,13 @@ fn what_is_installed_is_not_added_to_by_others() {
     held.install([&**told.token()]).unwrap();
     assert_eq!(held.learn(stolen.clone()), Ok(false));
     assert_eq!(held.succession(WORLD[2].id, Plane::Live), None);
+    let elsewhere = Draft { root: 0, successor: 2, live: false, from: 1, until: None }.signed();
+    let further = Draft { root: 1, successor: 3, live: true, from: 1, until: None }.signed();
+    assert_eq!(
+        (held.learn(elsewhere), held.learn(further)),
+        (Ok(true), Ok(true)),
+        "nothing was installed there"
+    );
     let mut untold = Roots::new([WORLD[0].id]);
     assert_eq!((untold.learn(told), untold.learn(stolen)), (Ok(true), Ok(true)));
 }
@@ -287,6 +295,24 @@ fn a_list_is_installed_in_any_order_and_told_where_it_is_wrong() {
     assert_eq!((place, refusal.code), (0, Code::UnknownRoot));
     let (place, refusal) = lacking.install([&*tokens[1], "no token"]).unwrap_err();
     assert_eq!((place, refusal.code), (1, Code::MalformedToken));
+    // What cannot be read is told first: what no root signed may have its place behind another.
+    let (place, refusal) = lacking.install([&*tokens[0], "no token"]).unwrap_err();
+    assert_eq!((place, refusal.code), (1, Code::MalformedToken));
+}
+
+#[test]
+fn a_root_tells_the_way_by_which_it_is_trusted() {
+    let step = |root, successor| Draft { root, successor, live: true, from: 1, until: None };
+    let ids = |numbers: &[usize]| numbers.iter().map(|number| WORLD[*number].id).collect::<Vec<_>>();
+    let way = |pins: &[usize], drafts: &[Draft], to: usize| {
+        roots(pins, drafts).succession(WORLD[to].id, Plane::Live).unwrap().before().to_vec()
+    };
+    assert_eq!(way(&[0], &[], 0), []);
+    assert_eq!(way(&[0], &[step(0, 1), step(1, 2)], 2), ids(&[0, 1]));
+    assert_eq!(way(&[0], &[step(0, 1), step(1, 2), step(0, 2)], 2), ids(&[0]), "the shortest");
+    // Of two that are as short and begin at once, the one from the lowest thumbprint.
+    let lowest = if WORLD[3].id < WORLD[4].id { 3 } else { 4 };
+    assert_eq!(way(&[3, 4], &[step(3, 2), step(4, 2)], 2), ids(&[lowest]));
 }
 
 #[test]
@@ -325,5 +351,30 @@ fn the_end_of_a_root_that_hands_over_is_told_before_it_comes() {
         (400, vec![(end, Notice::Ended)]),
     ] {
         assert_eq!(told(&roots, day), expected, "day {day}");
+    }
+}
+
+/// What people are told is what is judged: a root counts from its hand-over to its own end, and its credential says neither.
+#[test]
+fn the_rule_of_roots_is_explained_as_it_is_judged() {
+    let mut roots = Roots::new([WORLD[0].id]);
+    let draft = Draft { root: 0, successor: 1, live: true, from: 3, until: Some(6) };
+    roots.learn(draft.signed()).unwrap();
+    let channel = "alert/fr".parse().unwrap();
+    for (root, code, times) in [(0, Code::RootEnded, 6..END), (1, Code::CredentialNotYetValid, 0..3)] {
+        let chain = chain(root, &roots).unwrap();
+        for time in 0..END {
+            let findings =
+                explain::publish(&chain, &channel, Severity::Extreme, at(time), &Revocations::default());
+            let [own] = &findings.iter().filter(|one| one.rule == Rule::Root).collect::<Vec<_>>()[..] else {
+                panic!("{findings:?}")
+            };
+            assert_eq!(own.link, Some(WORLD[root].credential.id()));
+            let expected = times.contains(&time).then_some((code, own.link));
+            let told = own.refusal.as_ref().map(|refusal| (refusal.code, refusal.credential));
+            assert_eq!(told, expected, "root {root} at {time}");
+            let judged = chain.judge(at(time)).err().map(|refusal| refusal.code);
+            assert_eq!(judged, expected.map(|(code, _)| code), "root {root} at {time}");
+        }
     }
 }

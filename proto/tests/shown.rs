@@ -66,6 +66,9 @@ fn what_is_signed_is_told_without_its_bytes() {
 fn words_stand_in_columns() {
     assert_eq!(format!("{:<9}|{:>7}|", Plane::Live, Flow::Alert), "live     |  alert|");
     assert_eq!(format!("{:<10}|", Tlp::Red), "TLP:RED   |");
+    let of_rfc_5280 =
+        ["keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"];
+    assert_eq!(Reason::ALL.map(Reason::as_str), of_rfc_5280);
     for reason in Reason::ALL {
         assert_eq!(format!("{reason:<30}|"), format!("{:<30}|", reason.as_str()));
     }
