@@ -25,6 +25,7 @@ use vigie_proto::refusal::Refusal;
 use crate::client::{Client, ClientConfig, ConfigError};
 use crate::identity::{Identity, IdentityError, refuse_open_mode};
 use crate::plane::OnPlane;
+use crate::settings::{SettingsFault, line_of_key, shown_name};
 use crate::tls::{TlsCertificateError, TlsRoots, TlsRootsError};
 use crate::url::{MalformedRelayUrl, RelayUrl};
 
@@ -61,7 +62,7 @@ pub enum ContextError {
         path: PathBuf,
         /// Where, from 1.
         line: usize,
-        /// What stands there.
+        /// What stands there; `…` for a name longer than any key, which may be a secret.
         key: String,
         /// The key that was probably meant.
         suggestion: Option<String>,
@@ -83,12 +84,12 @@ pub enum ContextError {
         source: MalformedRelayUrl,
     },
     /// A pinned root is no thumbprint.
-    #[error("{}, key `roots`: {text:?} is no key thumbprint: {source}", path.display())]
+    #[error("{}, key `roots`: number {number} is no key thumbprint: {source}", path.display())]
     Root {
         /// The file.
         path: PathBuf,
-        /// What stands there.
-        text: String,
+        /// Which of them, from 1.
+        number: usize,
         /// What is wrong.
         source: MalformedId,
     },
@@ -185,14 +186,9 @@ const KEYS: [&str; 7] =
 
 impl File {
     fn parse(path: &Path, text: &str) -> Result<Self, ContextError> {
-        let malformed = |error: toml::de::Error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-            let what: Vec<&str> = error.message().lines().map(str::trim).collect();
-            ContextError::Malformed {
-                path: path.to_owned(),
-                why: format!("line {line}: {}", what.join(", ")),
-            }
+        let malformed = |error: toml::de::Error| ContextError::Malformed {
+            path: path.to_owned(),
+            why: SettingsFault::new(text, error.span(), error.message(), &KEYS).to_string(),
         };
         // A misspelt key is told before the missing key that it causes.
         let table: toml::Table = toml::from_str(text).map_err(malformed)?;
@@ -202,7 +198,7 @@ impl File {
             return Err(ContextError::UnknownKey {
                 path: path.to_owned(),
                 line: 1 + text.lines().position(starts).unwrap_or_default(),
-                key: key.clone(),
+                key: shown_name(key).to_owned(),
                 suggestion: nearest(key, &KEYS.map(str::to_owned)),
             });
         }
@@ -219,6 +215,13 @@ impl Context {
         let dir = dir.as_ref();
         let path = dir.join(FILE);
         let text = read(&path, |path| fs::read_to_string(path))?;
+        // Before all else: any fault, and any path, could show it.
+        if let Some(line) = line_of_key(&text) {
+            let why = format!(
+                "line {line} looks like a private key; name the file of a key, and let no other file hold one"
+            );
+            return Err(ContextError::Malformed { path, why });
+        }
         let file = File::parse(&path, &text)?;
         let relays = file
             .relays
@@ -228,10 +231,11 @@ impl Context {
         let pinned = file
             .roots
             .into_iter()
-            .map(|text| {
+            .enumerate()
+            .map(|(index, text)| {
                 text.parse::<KeyId>().map_err(|source| ContextError::Root {
                     path: path.clone(),
-                    text,
+                    number: index + 1,
                     source,
                 })
             })

@@ -2,13 +2,13 @@
 //!
 //! The one door to tokio-tungstenite and tokio-rustls. Called by the publishing driver, by each subscription and by
 //! history; each owns its [`Line`]. Invariants: a line is never handed out before the relay said `welcome`; writing
-//! never keeps a line from being read.
+//! never keeps a line from being read; one that is given up while it is open is closed with a code.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use futures_util::{Sink as _, Stream as _};
@@ -132,10 +132,11 @@ impl Dialler {
         });
         loop {
             let Incoming::Text(text) = line.next().await? else { continue };
-            match login.handle_frame(&text).map_err(|ended| login_ended(ended, relay))? {
-                Step::Send(text) => line.queue(text),
-                Step::Open(welcomed) => return Ok((line, welcomed)),
-                Step::Wait => {}
+            match login.handle_frame(&text) {
+                Ok(Step::Send(text)) => line.queue(text),
+                Ok(Step::Open(welcomed)) => return Ok((line, welcomed)),
+                Ok(Step::Wait) => {}
+                Err(ended) => return Err(login_ended(ended, &mut line)),
             }
         }
     }
@@ -195,10 +196,12 @@ async fn upgrade(tls: TlsStream<Heard>, relay: &RelayUrl) -> Result<Line, LinkEr
         .max_frame_size(Some(FRAME_BYTES_MAX));
     let upgraded = tokio_tungstenite::client_async_with_config(request, tls, Some(config)).await;
     let (socket, response) = upgraded.map_err(|error| upgrade_failed(error, relay))?;
+    let farewell = Some(CloseCode::Normal);
+    let mut line = Line { socket, queue: VecDeque::new(), unflushed: false, relay: relay.clone(), farewell };
     if response.headers().get(SEC_WEBSOCKET_PROTOCOL) != Some(&offered) {
-        return Err(violation(format!("it did not agree to the subprotocol {SUBPROTOCOL}")));
+        return Err(line.violation(format!("it did not agree to the subprotocol {SUBPROTOCOL}")));
     }
-    Ok(Line { socket, queue: VecDeque::new(), unflushed: false, relay: relay.clone() })
+    Ok(line)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are told in the library's own words")]
@@ -221,11 +224,15 @@ fn upgrade_failed(error: WsError, relay: &RelayUrl) -> LinkError {
     }
 }
 
-fn login_ended(ended: LoginEnded, relay: &RelayUrl) -> LinkError {
-    let relay = relay.clone();
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are breaches of the protocol")]
+fn login_ended(ended: LoginEnded, line: &mut Line) -> LinkError {
+    let relay = line.relay.clone();
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "no other is a breach, now or later: a relay of a later version"
+    )]
     match ended {
         LoginEnded::Refused(refusal) => LinkError::Refused { relay, refusal },
+        LoginEnded::Violation(_) => line.violation(ended.to_string()),
         other => LinkError::Violation { relay, what: other.to_string() },
     }
 }
@@ -239,10 +246,10 @@ pub(crate) enum Incoming {
     Alive,
 }
 
-/// For a close frame to leave: a line that takes no byte in this time takes none for a while.
-const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-
 /// An open WebSocket. What is queued is written while the line is read, and neither waits for the other.
+///
+/// Dropping it closes it, with 1002 where the relay broke the protocol ([`Line::violation`]) and 1000 otherwise, also where
+/// the future that owned it was dropped; what is queued is not sent any more. The close leaves if the line takes it at once.
 #[derive(Debug)]
 pub(crate) struct Line {
     socket: WebSocketStream<TlsStream<Heard>>,
@@ -250,6 +257,16 @@ pub(crate) struct Line {
     queue: VecDeque<Message>,
     unflushed: bool,
     relay: RelayUrl,
+    /// The code to close with; `None` once the last word was said, or nobody is there to hear it.
+    farewell: Option<CloseCode>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(code) = self.farewell.take() {
+            self.say_end(&mut Context::from_waker(Waker::noop()), Some(code));
+        }
+    }
 }
 
 impl Line {
@@ -320,13 +337,11 @@ impl Line {
         poll_fn(|cx| self.poll_write(cx)).await.map_err(|error| self.lost(&error))
     }
 
-    /// Closes with 1002: what the relay said breaks the protocol, and it is told so. What is queued is dropped; at most
-    /// [`CLOSE_WITHIN`]. What breaks that of WebSocket [`Line::next`] closes by itself.
-    pub(crate) async fn close_on_violation(&mut self) {
-        self.queue.clear();
-        self.queue.push_back(closing(CloseCode::Protocol));
-        // Whether it leaves or not, the line is given up.
-        let _ = tokio::time::timeout(CLOSE_WITHIN, self.write()).await;
+    /// What the relay said breaks the protocol, and it is told so: the line is to be dropped, which closes it with 1002.
+    /// What breaks that of WebSocket [`Line::next`] closes by itself.
+    pub(crate) fn violation(&mut self, what: String) -> LinkError {
+        self.farewell = Some(CloseCode::Protocol);
+        LinkError::Violation { relay: self.relay.clone(), what }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
@@ -362,15 +377,16 @@ impl Line {
             Some(Err(error)) if breach.is_some() => violation(error.to_string()),
             Some(Err(error)) => lost(error.to_string()),
         };
+        self.farewell = None;
         self.say_end(cx, breach);
         Poll::Ready(Err(ended))
     }
 
     /// The last word, of a few bytes, as far as the line takes it at once: nobody reads on. The answer to the relay's close
-    /// (RFC 6455, section 5.5.1) was made ready by the library; a breach of the protocol is closed with its code.
-    fn say_end(&mut self, cx: &mut Context<'_>, breach: Option<CloseCode>) {
+    /// (RFC 6455, section 5.5.1) was made ready by the library; what we close, a breach of the protocol too, has a code.
+    fn say_end(&mut self, cx: &mut Context<'_>, code: Option<CloseCode>) {
         let mut socket = Pin::new(&mut self.socket);
-        if let Some(code) = breach
+        if let Some(code) = code
             && socket.as_mut().poll_ready(cx).is_ready()
         {
             let _ = socket.as_mut().start_send(closing(code));
@@ -384,7 +400,8 @@ impl Line {
 }
 
 fn closing(code: CloseCode) -> Message {
-    Message::Close(Some(CloseFrame { code, reason: "protocol error".into() }))
+    let reason = if code == CloseCode::Normal { "" } else { "protocol error" };
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
 }
 
 /// With which code a line is closed on which this came (RFC 6455, section 7.4.1): the relay broke the protocol of WebSocket,

@@ -104,11 +104,10 @@ impl<P: OnPlane> Collecting<P> {
     async fn run(mut self, line: &mut Line) -> Result<Result<Page<P>, Refusal>, Ended> {
         loop {
             let Incoming::Text(text) = line.next().await? else { continue };
-            let violation = |what: String| LinkError::Violation { relay: line.relay().clone(), what };
             let frame = match ServerFrame::parse(&text) {
                 Ok(FromRelay::Known(frame)) => frame,
                 Ok(FromRelay::Later) => continue,
-                Err(error) => return Err(violation(error.to_string()).into()),
+                Err(error) => return Err(line.violation(error.to_string()).into()),
             };
             #[expect(clippy::wildcard_enum_match_arm, reason = "all other frames are of other requests")]
             match frame {
@@ -136,15 +135,16 @@ impl<P: OnPlane> Collecting<P> {
                             .map_or(Delivery::Message(verified), Delivery::Disowned),
                         Err(suspect) => Delivery::Suspect(suspect),
                     })
-                    .map_err(violation)?;
+                    .map_err(|what| line.violation(what))?;
                 }
                 ServerFrame::Gap { re: Some(REQUEST), reason, from, to } => {
                     let (from, to) = (from.parse().ok(), to.parse::<Cursor>().ok());
                     self.log = to.map_or(self.log, |cursor| cursor.log);
-                    self.take(Delivery::Gap(Gap { reason, from, to })).map_err(violation)?;
+                    self.take(Delivery::Gap(Gap { reason, from, to }))
+                        .map_err(|what| line.violation(what))?;
                 }
                 ServerFrame::Page { re: REQUEST, next, end } => {
-                    let next = next.parse().map_err(|_| violation("`next` is no cursor".to_owned()))?;
+                    let next = next.parse().map_err(|_| line.violation("`next` is no cursor".to_owned()))?;
                     return Ok(Ok(Page { deliveries: self.found, next, end }));
                 }
                 ServerFrame::Refused { re: Some(REQUEST), code, detail, credential } => {

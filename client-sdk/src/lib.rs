@@ -65,6 +65,7 @@ mod clock;
 
 pub mod cap;
 pub mod pem;
+pub mod settings;
 
 /// The examples of the README, so that they compile.
 #[cfg(doctest)]

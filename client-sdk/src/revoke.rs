@@ -186,13 +186,11 @@ async fn ask(
     }
 }
 
-fn parse<'t>(text: &'t str, line: &Line) -> Result<Option<ServerFrame<'t>>, Ended> {
+fn parse<'t>(text: &'t str, line: &mut Line) -> Result<Option<ServerFrame<'t>>, Ended> {
     match ServerFrame::parse(text) {
         Ok(FromRelay::Known(frame)) => Ok(Some(frame)),
         Ok(FromRelay::Later) => Ok(None),
-        Err(error) => {
-            Err(LinkError::Violation { relay: line.relay().clone(), what: error.to_string() }.into())
-        }
+        Err(error) => Err(line.violation(error.to_string()).into()),
     }
 }
 

@@ -202,11 +202,7 @@ impl<P: OnPlane> Feeder<P> {
             let frame = match ServerFrame::parse(&text) {
                 Ok(FromRelay::Known(frame)) => frame,
                 Ok(FromRelay::Later) => continue,
-                Err(error) => {
-                    let (relay, what) = (line.relay().clone(), error.to_string());
-                    line.close_on_violation().await;
-                    return Over::Lost(LinkError::Violation { relay, what }.into());
-                }
+                Err(error) => return Over::Lost(line.violation(error.to_string()).into()),
             };
             if let Some(over) = self.over_by(&frame, &line) {
                 return over;

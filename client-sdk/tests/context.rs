@@ -111,9 +111,12 @@ fn what_is_wrong_in_the_file_is_named() {
         (good.replace("wss:", "ws:"), "key `relays`: not the address of a relay: \"ws://localhost:7443\""),
         (good.replace("tls/ca.pem", "tls/none.pem"), "tls/none.pem"),
         (good.replace("tls/ca.pem", "context.toml"), "there is no certificate in it"),
-        (good.replace('=', ""), "is malformed: line 1: "),
-        (good.replace("tls_roots", "\n# tls_roots"), "is malformed: line 1: missing field `tls_roots`"),
-        (good.replace("\"identities\"", "1"), "is malformed: line 4: "),
+        (good.replace('=', ""), "is malformed: line 1, column 9: "),
+        (good.replace("tls_roots", "\n# tls_roots"), "is malformed: missing field `tls_roots`"),
+        (
+            good.replace("\"identities\"", "1"),
+            "is malformed: line 4, column 14: `identities`: invalid type: integer, expected ",
+        ),
     ];
     for (text, said) in cases {
         fs::write(dir.path().join("context.toml"), &text).unwrap();

@@ -1,13 +1,11 @@
 //! What the log is told of the end of a client certificate.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
-use std::fmt::{Debug, Write as _};
+use std::io::Seek as _;
 use std::time::SystemTime;
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::Level;
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Flow, Plane};
 use vigie_proto::credential::{Claims, Credential, Grant, Role};
@@ -17,40 +15,14 @@ use super::*;
 
 const DAY: Duration = Duration::from_secs(DAY_SECONDS);
 
-/// Keeps each line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {field}={value:?}");
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
+/// What this thread says in the log meanwhile, a line each.
+fn logged(said: impl FnOnce()) -> Vec<String> {
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    let log = tracing_subscriber::fmt().with_max_level(Level::TRACE).without_time().with_ansi(false);
+    tracing::subscriber::with_default(log.with_writer(Arc::clone(&file)).finish(), said);
+    (&*file).rewind().unwrap();
+    let text = std::io::read_to_string(&*file).unwrap();
+    text.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
 /// Whose credential is good for years.
@@ -87,15 +59,12 @@ fn showing(own: u32, above: u32) -> TlsRoots {
 }
 
 fn told(shown: &TlsRoots) -> Vec<String> {
-    let log = Log::default();
     let dialler = Dialler::new(shown, identity(), Duration::from_secs(5));
-    tracing::subscriber::with_default(log.clone(), || {
+    logged(|| {
         // Each time that it dials; told once.
         dialler.tell_ends();
         dialler.tell_ends();
-    });
-    let lines = log.0.lock().unwrap();
-    lines.clone()
+    })
 }
 
 #[test]

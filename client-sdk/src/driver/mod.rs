@@ -105,10 +105,7 @@ impl Driver {
                     match incoming {
                         Ok(Incoming::Alive) => {}
                         Ok(Incoming::Text(text)) => {
-                            if let Err(ended) = handle_text(in_flight, held, &text, &line) {
-                                if matches!(ended.error, LinkError::Violation { .. }) {
-                                    line.close_on_violation().await;
-                                }
+                            if let Err(ended) = handle_text(in_flight, held, &text, &mut line) {
                                 return Ok(ended);
                             }
                         }
@@ -139,13 +136,12 @@ fn handle_text(
     in_flight: &mut InFlight,
     held: &mut Option<HeldRevocations>,
     text: &str,
-    line: &Line,
+    line: &mut Line,
 ) -> Result<(), Ended> {
-    let violation = |what: String| LinkError::Violation { relay: line.relay().clone(), what };
     let frame = match ServerFrame::parse(text) {
         Ok(FromRelay::Known(frame)) => frame,
         Ok(FromRelay::Later) => return Ok(()),
-        Err(error) => return Err(violation(error.to_string()).into()),
+        Err(error) => return Err(line.violation(error.to_string()).into()),
     };
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -153,9 +149,9 @@ fn handle_text(
     )]
     match frame {
         ServerFrame::Receipt { re, id, log, seq, admitted } => {
-            in_flight.handle_receipt(re, Receipt { id, log, seq, admitted }).map_err(|WrongReceipt| {
-                violation("a receipt for another message than was sent under its number".to_owned()).into()
-            })
+            let wrong = "a receipt for another message than was sent under its number";
+            let taken = in_flight.handle_receipt(re, Receipt { id, log, seq, admitted });
+            taken.map_err(|WrongReceipt| line.violation(wrong.to_owned()).into())
         }
         ServerFrame::Accepted { re } => {
             in_flight.handle_accepted(re);

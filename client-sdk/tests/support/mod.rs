@@ -184,8 +184,8 @@ impl FakeRelay {
         self.try_accept().await.expect("the log-in is good")
     }
 
-    /// Takes a client; `None` when it was refused, as it was told.
-    pub async fn try_accept(&self) -> Option<Session> {
+    /// Takes a client as far as the upgrade: nothing was said yet.
+    pub async fn accept_upgrade(&self) -> Session {
         let tls = self.accept_tls().await;
         #[expect(clippy::result_large_err, reason = "the library's signature")]
         let agree = |request: &Request, mut response: Response| {
@@ -194,7 +194,12 @@ impl FakeRelay {
             response.headers_mut().insert("sec-websocket-protocol", protocol);
             Ok(response)
         };
-        let mut session = Session { socket: tokio_tungstenite::accept_hdr_async(tls, agree).await.unwrap() };
+        Session { socket: soon(tokio_tungstenite::accept_hdr_async(tls, agree)).await.unwrap() }
+    }
+
+    /// Takes a client; `None` when it was refused, as it was told.
+    pub async fn try_accept(&self) -> Option<Session> {
+        let mut session = self.accept_upgrade().await;
         let binding = Binding::of_certificate(&self.certificate);
         let waiting = AwaitLogin::new(Nonce::from_bytes([9; 32]), binding, now());
         session.send(waiting.challenge()).await;
