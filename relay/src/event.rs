@@ -3,6 +3,7 @@
 //! Made once, by the sequencer when it admits or by a page of the journal when it is read back; shared by reference
 //! from there to the sockets.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -52,19 +53,22 @@ impl<'e> From<&'e Event> for Said<'e> {
     }
 }
 
-impl From<&MessageRecord> for Event {
-    fn from(record: &MessageRecord) -> Self {
-        // A record holds the JWS as text; bytes that are none were damaged past what the checksum sees.
-        let jws = String::from_utf8_lossy(&record.jws);
+impl From<MessageRecord> for Event {
+    fn from(record: MessageRecord) -> Self {
+        // A record holds the JWS as text; bytes that are none were damaged past what the checksum sees. Asked first, since
+        // what replaces them looks at each byte.
+        let jws = std::str::from_utf8(&record.jws)
+            .map_or_else(|_| String::from_utf8_lossy(&record.jws), Cow::Borrowed);
         let frame = ServerFrame::Event { seq: record.seq, admitted: record.admitted, jws };
+        let frame = frame.to_text().into();
         Self {
             at: Position { seq: record.seq, admitted: record.admitted },
             id: record.id,
             credential: record.credential,
             severity: record.severity,
-            channel: record.channel.clone(),
-            audience: record.audience.clone(),
-            frame: frame.to_text().into(),
+            channel: record.channel,
+            audience: record.audience,
+            frame,
         }
     }
 }

@@ -173,7 +173,7 @@ impl<S: Storage> Sequencer<S> {
     /// ([`Statement::may_use_reserve`]).
     pub fn commit(
         &mut self,
-        submissions: Vec<Submission>,
+        submissions: &[Submission],
         now: Result<Timestamp, Refusal>,
     ) -> Result<Committed, JournalError> {
         if let Ok(now) = &now {
@@ -185,7 +185,7 @@ impl<S: Storage> Sequencer<S> {
         self.add_copies(&mut plan);
         match self.append(&plan) {
             Ok(()) => Ok(self.settle(plan, answers)),
-            Err(JournalError::Full { .. }) => self.commit_on_reserve(&submissions, &now, &plan, answers),
+            Err(JournalError::Full { .. }) => self.commit_on_reserve(submissions, &now, &plan, answers),
             Err(error) => Err(error),
         }
     }
@@ -454,21 +454,16 @@ impl<S: Storage> Sequencer<S> {
             self.copies.written(credential.id(), here);
             self.chains.insert(credential);
         }
-        for record in &plan.records {
-            if let Record::Message(message) = record {
-                self.leaves.used(message.credential, message.seq);
-            }
-        }
         self.revoking.copied(plan.copies);
         self.revoking.settle(&plan.revocations, here);
-        let workers = self.workers;
-        let events: Vec<_> = plan
-            .records
-            .iter()
-            .filter_map(|record| if let Record::Message(message) = record { Some(message) } else { None })
-            .zip(plan.authors)
-            .map(|(message, author)| (Arc::new(Event::from(message)), Reach::new(author, workers)))
-            .collect();
+        let mut events = Vec::with_capacity(plan.authors.len());
+        let mut authors = plan.authors.into_iter();
+        for record in plan.records {
+            let Record::Message(message) = record else { continue };
+            let Some(author) = authors.next() else { break };
+            self.leaves.used(message.credential, message.seq);
+            events.push((Arc::new(Event::from(message)), Reach::new(author, self.workers)));
+        }
         if let Some((last, _)) = events.last() {
             self.head = last.at;
         }

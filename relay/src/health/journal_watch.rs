@@ -27,7 +27,7 @@ impl JournalWatch {
     }
 
     /// For a journal that nobody asks about.
-    #[cfg(all(test, feature = "model"))]
+    #[cfg(test)]
     pub(crate) fn unseen() -> Self {
         Self::new(Arc::new(Gauge::new(Instant::now(), JournalNumbers::default())), None)
     }

@@ -37,7 +37,8 @@ use crate::worker::SessionId;
 /// After a close frame the peer may still send its own; then the socket is dropped.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
-/// Bytes that wait for an acknowledgement for longer than this: the peer is gone.
+/// Bytes that wait for an acknowledgement for longer than this: the peer is gone. Of strangers, of connections that were
+/// let go, and where TCP does not tell how a session stands; else the worker has a rule that sees who drips.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// What the system may hold of one connection, unsent or not acknowledged; Linux takes twice as much to account for its
@@ -132,6 +133,7 @@ async fn enter(
 async fn talk(local: &Rc<Local>, entered: Box<Entered<'_>>) {
     let Entered { guard, socket, guest } = *entered;
     let mut driver = Driver::new(local, guard.id, socket, Bytes::new());
+    let is_watched = watch(local, guard.id, driver.tcp());
     let refused = async {
         match guest {
             Some(guest) => unborne(local, guest).await,
@@ -152,6 +154,10 @@ async fn talk(local: &Rc<Local>, entered: Box<Entered<'_>>) {
     };
     if closed == Turn::Closing {
         let _ = timeout(CLOSE_GRACE, std::future::poll_fn(|cx| driver.poll_closed(cx))).await;
+    }
+    if is_watched {
+        // What the system holds of it when it is dropped, it holds no longer than this.
+        let _ = socket2::SockRef::from(driver.tcp()).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     }
 }
 
@@ -254,6 +260,11 @@ pub(super) fn set_options(stream: &TcpStream) -> std::io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
+}
+
+/// Has the worker watch whether the peer takes what it is given, and Linux no more, where that is possible.
+fn watch(local: &Rc<Local>, id: SessionId, stream: &TcpStream) -> bool {
+    local.watch(id, stream) && socket2::SockRef::from(stream).set_tcp_user_timeout(None).is_ok()
 }
 
 /// Answers the upgrade and speaks until the log-in is judged, then takes the stream back with the larger limits. The gate

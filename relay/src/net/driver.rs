@@ -114,6 +114,11 @@ impl<'a, S: Sessions> Driver<'a, S> {
         self.socket.into_inner()
     }
 
+    /// The connection that it drives.
+    pub(super) fn tcp(&mut self) -> &TcpStream {
+        self.socket.get_mut().stream_mut().get_ref().0.socket()
+    }
+
     /// Reads, then writes, as far as the socket goes. Ready when the phase ends.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, until_logged_in: bool) -> Poll<Turn> {
         let reading = self.reading(cx);

@@ -132,6 +132,11 @@ impl<S> Inlet<S> {
         Self { stream, count, limits, is_exceeded: false }
     }
 
+    /// The socket itself.
+    pub(crate) const fn socket(&self) -> &S {
+        &self.stream
+    }
+
     /// Whether more came than may. Who reads through others learns it here: they may take the error for an end.
     pub(crate) const fn is_exceeded(&self) -> bool {
         self.is_exceeded

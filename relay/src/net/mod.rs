@@ -6,7 +6,8 @@
 //! session (`sessions.rs`). What comes in is looked at one by one below the WebSocket (`gate.rs`, `frame_head.rs`), what goes out is
 //! batched and written past it (`writer.rs`, `batch.rs`). Until log-in one deadline covers all of it,
 //! and below TLS the bytes are counted (`inlet.rs`).
-//! What a flood looks like is told to the log (`floods.rs`). What is costly is spread over turns (`turns.rs`). Nothing here decides anything about messages.
+//! What a flood looks like is told to the log (`floods.rs`). What is costly is spread over turns (`turns.rs`).
+//! Whether a peer takes what it is given is asked of TCP (`lines.rs`, `tcp_states.rs`). Nothing here decides anything about messages.
 
 pub(crate) mod accept;
 pub mod batch;
@@ -20,10 +21,12 @@ pub(crate) mod floods;
 pub(crate) mod frame_head;
 pub(crate) mod gate;
 pub(crate) mod inlet;
+pub(crate) mod lines;
 pub(crate) mod network;
 mod read_waker;
 pub(crate) mod sessions;
 pub(crate) mod strangers;
+mod tcp_states;
 pub(crate) mod tls;
 pub(crate) mod client_auth;
 pub(crate) mod turns;

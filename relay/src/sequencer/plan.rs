@@ -29,6 +29,15 @@ pub(super) struct Plan {
     pub(super) is_thrifty: bool,
 }
 
+/// The signed bytes of a message, as a record has them, without a copy.
+struct Signed(Arc<str>);
+
+impl AsRef<[u8]> for Signed {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
 impl Plan {
     pub(super) fn add_message(
         &mut self,
@@ -47,7 +56,7 @@ impl Plan {
             severity: message.message().severity,
             channel: message.message().channel.clone(),
             audience: message.message().label.audience().clone(),
-            jws: Bytes::copy_from_slice(message.token().as_bytes()),
+            jws: Bytes::from_owner(Signed(Arc::clone(message.token()))),
         }));
         self.authors.push(author);
         self.ids.push(StatementId::Message(message.id()));

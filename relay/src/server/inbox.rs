@@ -16,7 +16,7 @@ use crate::event::{Position, ReachReport, SharedBatch};
 use crate::journal::ReadError;
 use crate::net::accept::Newcomer;
 use crate::revocations::SharedRevocations;
-use crate::sequencer::Answer;
+use crate::sequencer::{Answer, Statement};
 use crate::sync::{Mutex, MutexGuard};
 #[cfg(feature = "model")]
 use crate::sync::{Plant, Rare, meet, planted};
@@ -31,8 +31,9 @@ pub(crate) const BATCHES_MAX: usize = if cfg!(feature = "model") { 2 } else { 64
 pub(crate) enum Letter {
     /// Serve this connection.
     Connection(Newcomer),
-    /// What one sync settled for this worker's authors.
-    Answers(Vec<Answer>),
+    /// What one sync settled for this worker's authors, each with what was asked: that is let go where it was made, whose
+    /// allocator takes it back for less, and after the receipts.
+    Answers(Vec<(Answer, Statement)>),
     /// New revocations: told before the events that were admitted with them.
     Revocations(SharedRevocations),
     /// New events.

@@ -2,13 +2,15 @@
 //!
 //! No timer before a sync: a lone publish is synced at once, and while it is, the next batch gathers by itself. When
 //! nothing waits, the journal rests: it proves its last batch, prepares the next segment, and removes what is older than
-//! it keeps, a step at a time. The thread ends when all workers have let go of the queue, or when the journal fails.
+//! it keeps, a step at a time; `cadence.rs` says when. The thread ends when all workers have let go of the queue, or when
+//! the journal fails.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use vigie_proto::revocation::Target;
 
+use super::cadence::Cadence;
 use super::inbox::{Inbox, Letter};
 use super::submissions::Submitted;
 use crate::clock::Clock;
@@ -26,24 +28,7 @@ const BATCH_MESSAGES_MAX: usize = 512;
 /// of 1.4.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// After this long without a publish the journal rests. Short, since until then the last batch is proven by nothing
-/// after it; long enough not to pay a second sync for each of a row of lone publishes.
-const REST_AFTER: Duration = Duration::from_millis(10);
-
-/// A journal at rest looks this often whether something has become old enough to go: ages are counted in days.
-const RETAIN_EVERY: Duration = Duration::from_secs(60);
-
-/// A journal at rest shows this often that its thread moves, and looks for room again where there was none.
-const MOVE_EVERY: Duration = Duration::from_secs(1);
-
-/// Where publishes never pause that long, it is done once in so many syncs: a step costs about as much as a few of them.
-const SYNCS_WITHOUT_REST_MAX: u32 = 256;
-
-/// And as long as more is due to go, after so much was written, in bytes of events: a quarter of what a step lets go, so
-/// that the journal shrinks also where publishes never pause.
-const WRITTEN_WITHOUT_REST_MAX: usize = 1024 * 1024;
-
-/// Lines of the log for the revocations of one sync: who revokes a hundred at once needs no line for each.
+/// logged of the log for the revocations of one sync: who revokes a hundred at once needs no line for each.
 const REVOCATIONS_TOLD_MAX: usize = 16;
 
 /// Runs until the queue ends.
@@ -57,42 +42,30 @@ pub(crate) fn run<S: Storage>(
     clock: &Clock,
     mut watch: JournalWatch,
 ) -> Result<(), JournalError> {
-    let mut wait = REST_AFTER;
-    let (mut syncs_without_rest, mut written_without_rest, mut more_is_due) = (0, 0, false);
-    let mut retain_at = Instant::now();
+    let mut cadence = Cadence::new(Instant::now());
     loop {
-        match queue.recv_timeout(wait) {
+        match queue.recv_timeout(cadence.wait()) {
             Ok(first) => {
-                let committed = sequencer.commit(gather(first, queue), clock.admission())?;
+                let submissions = gather(first, queue);
+                let committed = sequencer.commit(&submissions, clock.admission())?;
                 watch.settled(&sequencer, &committed);
-                written_without_rest += written(&committed);
+                let written = written(&committed);
                 let revocations = committed.revocations.clone();
-                tell(committed, inboxes);
+                tell(committed, submissions, inboxes);
                 revocations.iter().for_each(|admitted| note(admitted));
                 // What asks the disk for sizes now and then does not stand between a sync and its receipts.
                 watch.look(&sequencer);
-                (wait, retain_at) = (REST_AFTER, Instant::now());
-                syncs_without_rest += 1;
-                if syncs_without_rest >= SYNCS_WITHOUT_REST_MAX
-                    || (more_is_due && written_without_rest >= WRITTEN_WITHOUT_REST_MAX)
-                {
-                    (syncs_without_rest, written_without_rest) = (0, 0);
+                if cadence.handle_sync(written) {
                     sequencer.rest()?;
-                    more_is_due = retain(&mut sequencer, clock)?;
+                    cadence.handle_step(retain(&mut sequencer, clock)?, Instant::now());
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
-                (syncs_without_rest, written_without_rest) = (0, 0);
+                let step_is_due = cadence.handle_silence(Instant::now());
                 sequencer.rest()?;
                 watch.look(&sequencer);
-                wait = MOVE_EVERY;
-                if retain_at <= Instant::now() {
-                    more_is_due = retain(&mut sequencer, clock)?;
-                    if more_is_due {
-                        wait = Duration::ZERO;
-                    } else {
-                        retain_at = Instant::now() + RETAIN_EVERY;
-                    }
+                if step_is_due {
+                    cadence.handle_step(retain(&mut sequencer, clock)?, Instant::now());
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return sequencer.close(),
@@ -149,11 +122,11 @@ fn note(admitted: &[Arc<StoredRevocation>]) {
 }
 
 /// Receipts first, then the events: both wait in the same inbox, so an author reads its receipt before its own event.
-fn tell(committed: Committed, inboxes: &[Arc<Inbox>]) {
+fn tell(committed: Committed, submissions: Vec<Submission>, inboxes: &[Arc<Inbox>]) {
     let Committed { answers, revocations, batch } = committed;
     let mut by_worker: Vec<Vec<_>> = inboxes.iter().map(|_| Vec::new()).collect();
-    for answer in answers {
-        by_worker[answer.ticket.worker].push(answer);
+    for (answer, Submission { ticket, statement }) in answers.into_iter().zip(submissions) {
+        by_worker[ticket.worker].push((answer, statement));
     }
     for (answers, inbox) in by_worker.into_iter().zip(inboxes) {
         if !answers.is_empty() {
@@ -175,9 +148,95 @@ mod tests {
     use vigie_proto::verify::VerifiedMessage;
 
     use super::super::submissions;
-    use super::super::tests::{batch, message, numbers, submission};
+    use super::super::tests::{
+        HOUR, NOW, SetTime, batch, filled, logged, message, numbers, revocation, sequencer, submission,
+    };
     use super::*;
+    use crate::journal::sim_disk::SimDisk;
     use crate::sequencer::Answer;
+
+    #[test]
+    fn all_that_waits_is_on_disk_and_answered_when_the_queue_ends() {
+        let (disk, inboxes) = (SimDisk::new(), [Arc::new(Inbox::default())]);
+        let (submitter, submitted) = submissions::queue(16);
+        for re in 1..=3 {
+            assert!(submitter.submit(vec![submission(&message(re), 0, re as u64)]).is_empty());
+        }
+        drop(submitter);
+        let clock = Clock::new(Box::new(SetTime::at(NOW)));
+        run(sequencer(&disk), &submitted, &inboxes, &clock, JournalWatch::unseen()).unwrap();
+        let Some(Letter::Answers(answers)) = inboxes[0].try_take() else { panic!("no answers") };
+        assert_eq!(answers.iter().filter(|(answer, _)| answer.outcome.is_ok()).count(), 3);
+        let Some(Letter::Batch(batch)) = inboxes[0].try_take() else { panic!("no events") };
+        assert_eq!(batch.events.len(), 3);
+        assert_eq!(sequencer(&disk.restart()).head().seq.get(), 3);
+    }
+
+    #[test]
+    fn by_a_clock_that_jumped_ahead_nothing_is_removed() {
+        let mut sequencer = filled(&SimDisk::new());
+        let time = SetTime::at(NOW);
+        let clock = Clock::new(Box::new(time.clone()));
+        let first = |sequencer: &Sequencer<SimDisk>| sequencer.journal().first_seq().get();
+        assert!(!retain(&mut sequencer, &clock).unwrap(), "nothing is due yet");
+        time.set(NOW.plus(2 * HOUR));
+        for _ in 0..20 {
+            assert!(!retain(&mut sequencer, &clock).unwrap());
+        }
+        assert_eq!(first(&sequencer), 1);
+        // Somebody has looked: it is that late.
+        let clock = Clock::new(Box::new(time));
+        assert!(retain(&mut sequencer, &clock).unwrap());
+        while retain(&mut sequencer, &clock).unwrap() {}
+        assert!(first(&sequencer) > 1);
+    }
+
+    #[test]
+    fn what_is_due_and_cannot_be_read_stays_and_the_journal_goes_on() {
+        let disk = SimDisk::new();
+        let mut sequencer = filled(&disk);
+        let clock = Clock::new(Box::new(SetTime::at(NOW.plus(2 * HOUR))));
+        let oldest = disk.names().unwrap().into_iter().min().unwrap();
+        let bytes = disk.content(&oldest).unwrap();
+        disk.set_content(&oldest, bytes[..bytes.len() / 2].to_vec());
+        for _ in 0..20 {
+            assert!(!retain(&mut sequencer, &clock).unwrap(), "it is not tried without a pause");
+        }
+        assert_eq!(sequencer.journal().first_seq().get(), 1);
+        let new = sequencer.commit(&[submission(&message(1), 0, 1)], Ok(NOW)).unwrap();
+        assert!(new.answers[0].outcome.is_ok());
+    }
+
+    #[test]
+    fn a_write_that_fails_while_the_old_is_let_go_ends_the_thread() {
+        let disk = SimDisk::new();
+        let mut sequencer = filled(&disk);
+        let clock = Clock::new(Box::new(SetTime::at(NOW.plus(2 * HOUR))));
+        disk.fail_at(disk.operations().len() + 1, std::io::ErrorKind::Other);
+        let failed = (0..20).find_map(|_| retain(&mut sequencer, &clock).err());
+        assert!(failed.is_some() && sequencer.journal().is_poisoned());
+    }
+
+    #[test]
+    fn each_revocation_has_its_line_of_the_log_up_to_sixteen_of_a_sync() {
+        for (admitted, told) in [(1, 1), (16, 16), (17, 16), (19, 16)] {
+            let mut sequencer = sequencer(&SimDisk::new());
+            let submissions: Vec<_> = (1..=admitted).map(|number| revocation(number, 0)).collect();
+            let committed = sequencer.commit(&submissions, Ok(NOW)).unwrap();
+            let revocations = committed.revocations.unwrap();
+            assert_eq!(revocations.len() as u64, admitted);
+            let lines = logged(|| note(&revocations));
+            for (line, one) in lines.iter().zip(revocations.iter().take(told)) {
+                let revocation = one.in_force.revocation();
+                let Target::Key(key) = revocation.statement().target else { panic!("a key") };
+                let who = [revocation.id().to_string(), revocation.issuer().to_string(), key.to_string()];
+                assert!(who.iter().all(|id| line.contains(id)) && line.contains("live"), "{line}");
+            }
+            let more = admitted - told as u64;
+            assert_eq!(lines.len(), told + usize::from(more > 0));
+            assert!(more == 0 || lines[told].contains(&format!("more={more}")), "{lines:?}");
+        }
+    }
 
     #[test]
     fn what_waits_is_gathered_in_order_up_to_so_many_messages() {
@@ -229,26 +288,24 @@ mod tests {
     #[test]
     fn each_worker_is_told_its_answers_first_and_every_worker_the_events() {
         let message = message(1);
-        let answer = |worker, re| {
-            let submission = submission(&message, worker, re);
-            Answer {
-                ticket: submission.ticket,
-                id: submission.statement.id(),
-                outcome: Err(Code::Busy.into()),
-            }
+        let submissions = [(1, 1), (0, 2), (1, 3)].map(|(worker, re)| submission(&message, worker, re));
+        let answer = |submission: &Submission| Answer {
+            ticket: submission.ticket,
+            id: submission.statement.id(),
+            outcome: Err(Code::Busy.into()),
         };
         let committed = Committed {
-            answers: vec![answer(1, 1), answer(0, 2), answer(1, 3)],
+            answers: submissions.iter().map(answer).collect(),
             revocations: Some(Vec::new().into()),
             batch: Some(batch(&message, 7, 300)),
         };
         assert_eq!(written(&committed), 300);
         let inboxes = [(); 3].map(|()| Arc::new(Inbox::default()));
-        tell(committed, &inboxes);
+        tell(committed, submissions.into(), &inboxes);
         for (inbox, expected) in inboxes.iter().zip([&[2][..], &[1, 3], &[]]) {
             if !expected.is_empty() {
                 let Some(Letter::Answers(answers)) = inbox.try_take() else { panic!("no answers") };
-                assert_eq!(answers.iter().map(|answer| answer.ticket.re).collect::<Vec<_>>(), expected);
+                assert_eq!(answers.iter().map(|(answer, _)| answer.ticket.re).collect::<Vec<_>>(), expected);
             }
             assert!(matches!(inbox.try_take(), Some(Letter::Revocations(_))));
             let Some(Letter::Batch(batch)) = inbox.try_take() else { panic!("no events") };

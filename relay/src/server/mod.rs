@@ -4,6 +4,7 @@
 //! door. Every thread has an owner here that can stop it and waits for it. Stopping is a sequence: stop accepting, tell
 //! clients when to come back, drain within a grace period, then sync and close the journal.
 
+mod cadence;
 pub(crate) mod inbox;
 mod health_thread;
 mod journal_thread;

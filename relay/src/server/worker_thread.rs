@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use vigie_proto::admit::Stored;
 use vigie_proto::id::Nonce;
@@ -25,6 +26,7 @@ use crate::health::{Gauge, Issuers};
 use crate::net::batch::Batch;
 use crate::net::connection;
 use crate::net::inlet::StrangerBytes;
+use crate::net::lines::Lines;
 use crate::net::sessions::Sessions;
 use crate::net::tls::Tls;
 use crate::net::turns::Turns;
@@ -59,6 +61,8 @@ pub(crate) struct Local {
     worker: RefCell<Worker>,
     /// Those of the drivers of sessions, at the sessions' indices.
     wakers: RefCell<Vec<Option<(SessionId, Waker)>>>,
+    /// Those of sessions that have logged in.
+    lines: RefCell<Lines>,
     /// What is being written. Of the worker and not of a session: idle connections hold no buffer.
     batch: RefCell<Batch>,
     inboxes: Vec<Arc<Inbox>>,
@@ -181,6 +185,7 @@ impl Local {
         Self {
             worker: RefCell::new(worker),
             wakers: RefCell::default(),
+            lines: RefCell::default(),
             batch: RefCell::default(),
             inboxes: parts.inboxes,
             index,
@@ -205,7 +210,7 @@ impl Local {
                 tokio::task::spawn_local(connection::serve(Rc::clone(self), newcomer));
             }
             Letter::Answers(answers) => {
-                self.with(|worker| answers.iter().for_each(|answer| worker.handle_answer(answer)));
+                self.with(|worker| answers.iter().for_each(|(answer, _)| worker.handle_answer(answer)));
             }
             Letter::Revocations(new) => {
                 self.with(|worker| worker.handle_revocations(&new, self.clock.steady()))
@@ -276,6 +281,10 @@ impl Local {
                     self.worker.borrow_mut().handle_unread(&request);
                 }
             }
+            Effect::Look(id) => {
+                let taken = self.lines.borrow_mut().ask(id);
+                self.worker.borrow_mut().handle_taken(id, taken, self.clock.steady());
+            }
             Effect::Reach(report) if report.author.worker == self.index => {
                 self.worker.borrow_mut().handle_reach(&report);
             }
@@ -301,7 +310,17 @@ impl Local {
         {
             *place = None;
         }
+        self.lines.borrow_mut().forget(id);
         self.with(|worker| worker.handle_disconnect(id));
+    }
+
+    /// Has the worker watch what this session's peer takes. False where the system does not tell.
+    pub(crate) fn watch(&self, id: SessionId, stream: &TcpStream) -> bool {
+        let is_told = self.lines.borrow_mut().note(id, stream);
+        if is_told {
+            self.with(|worker| worker.watch(id, self.clock.steady()));
+        }
+        is_told
     }
 
     /// Does what is due by now.

@@ -8,7 +8,7 @@ use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 
 use super::session::Stage;
-use super::{Effect, SessionId, Worker};
+use super::{SessionId, Worker};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
@@ -43,14 +43,16 @@ impl Worker {
     }
 
     fn handle_deadline(&mut self, id: SessionId, now: Timestamp) -> Timestamp {
+        let looks = self.visit(id, now);
         let Some(session) = self.session(id) else { return Timestamp::FAR_FUTURE };
         if session.outbox.bytes() > 0 {
-            // The socket takes no more. Whether the peer acknowledges any of it, TCP knows and we do not: it ends the
-            // connection after 30 s without (`UNACKNOWLEDGED_MAX`). The pong that is missing may stand behind all that.
+            // The socket takes no more. Whether the peer acknowledges any of it, TCP knows: it is dropped after 30 s without
+            // (`taking.rs`). The pong that is missing may stand behind all that.
             session.last_heard = now;
         }
+        let pace = session.pace_seen().map_or(SLOWEST_LINE, |pace| pace.min(SLOWEST_LINE));
         let on_its_way = (session.outbox.given() - session.come_through).min(ON_ITS_WAY_MAX);
-        let (last_heard, next_mark) = (session.last_heard, session.next_mark);
+        let (last_heard, next_mark, visit) = (session.last_heard, session.next_mark, session.next_visit());
         let state = match &session.stage {
             Stage::LoggedIn(state) => state,
             Stage::AwaitLogin(_) => return self.end(id, Code::LoginTimeout),
@@ -68,8 +70,9 @@ impl Worker {
             // As by a revocation: what waits is not for one whose time is over.
             return self.end_at_once(id, &Refusal::from(Code::SessionExpired));
         }
-        let silent_from = last_heard.plus(may_be_silent_for(interval, on_its_way));
-        if now > silent_from {
+        let silent_from = last_heard.plus(may_be_silent_for(interval, on_its_way, pace));
+        // Not before TCP has said that it took nothing either: that counts as a sign of life.
+        if now > silent_from && !looks {
             return self.end(id, Code::Unresponsive);
         }
         let mut next = next_mark;
@@ -80,7 +83,8 @@ impl Worker {
                 session.next_mark = next;
             }
         }
-        next.min(ends).min(silent_from.plus(Duration::from_millis(1)))
+        let soon = Duration::from_millis(1);
+        next.min(ends).min(visit).min(silent_from.plus(soon)).max(now.plus(soon))
     }
 
     /// It was told to close and has not taken it: its connection is dropped, whatever it still has to write.
@@ -88,7 +92,7 @@ impl Worker {
         let Some(session) = self.session(id) else { return };
         session.overdue = true;
         // Whether or not it was woken before: a driver whose socket takes nothing has not come back since.
-        self.effects.push_back(Effect::Wake(id));
+        self.to_wake.push_back(id);
     }
 
     /// Tells why and closes; the next deadline is that of the close.
@@ -120,13 +124,17 @@ impl Worker {
             }
         }
         session.outbox.push_ping();
+        if let Some(watch) = &mut session.watch {
+            watch.pinged = true;
+        }
         self.wake(id);
     }
 }
 
 /// How long nothing may come from a peer: 2.4 mark intervals, since each mark goes with a ping, and the time that what is
-/// on its way to it takes on the slowest line. So one that asked for marks every 300 s, to save its battery, is found to
-/// be gone after 12 minutes; with the 5 s by default, after 12 s.
-fn may_be_silent_for(interval: Duration, on_its_way: u64) -> Duration {
-    interval * STALE_MARK_INTERVALS_TENTHS / 10 + Duration::from_millis(on_its_way * 1_000 / SLOWEST_LINE)
+/// on its way to it takes on the slowest line, or at the pace at which it was seen to take things, in bytes a second. So
+/// one that asked for marks every 300 s, to save its battery, is found to be gone after 12 minutes; with the 5 s by default,
+/// after 12 s.
+fn may_be_silent_for(interval: Duration, on_its_way: u64, pace: u64) -> Duration {
+    interval * STALE_MARK_INTERVALS_TENTHS / 10 + Duration::from_millis(on_its_way * 1_000 / pace)
 }

@@ -3,9 +3,7 @@
 //! A plain value driven by calls. Frames, batches, answers and pages come in by `handle_*`; what is to be done comes
 //! out by [`Worker::poll_effect`] and [`Worker::take_output`]. After each call poll effects until there are none, and
 //! call [`Worker::handle_timeout`] when [`Worker::poll_timeout`] is due. Sockets, threads and clocks are around it.
-//!
-//! From batch to outboxes nothing is locked and nothing atomic is touched per delivery: an event is wrapped once per
-//! worker, and outboxes hold worker-local references to it.
+//! How a batch comes to the outboxes is in `dispatch.rs`.
 //!
 //! A session is *live*, or *behind*: then it stays in the topic table but is given events from the ring of recent ones
 //! or from the journal, never past what this worker has dispatched. Resume, catch-up and a full outbox are this one
@@ -16,6 +14,8 @@ mod catch_up;
 mod counts;
 mod issuers;
 mod deadlines;
+mod dispatch;
+mod filters;
 mod leaving;
 mod line;
 mod outbox;
@@ -26,27 +26,23 @@ mod revoked;
 mod ring;
 mod rooted;
 mod session;
+mod taking;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use vigie_proto::chain::{Chain, Verdicts};
 use vigie_proto::frame::Rejection;
-use vigie_proto::hear::{Said, may_hear};
-use vigie_proto::id::{Nonce, Sequence};
+use vigie_proto::id::Nonce;
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::{Code, Ends};
 use vigie_proto::session::relay::AwaitLogin;
 use vigie_proto::time::Timestamp;
 
 use crate::chains::StoredChains;
-use crate::event::{Event, Position, ReachReport, SharedBatch};
+use crate::event::{Position, ReachReport};
 use crate::revocations::StoredRevocations;
-#[cfg(feature = "sabotage")]
-use crate::sabotage::Sabotage;
 use crate::seats::Sitter;
 use crate::sequencer::Submission;
 use crate::slab::Slab;
@@ -57,12 +53,15 @@ use crate::topic::Topics;
 pub use config::{IN_FLIGHT_MAX, WorkerConfig};
 pub use counts::{HeldBackCounts, RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
+pub(crate) use dispatch::LocalEvent;
+use filters::SharedFilters;
 pub use issuers::{EndingIssuer, ISSUERS_ENDING_MAX};
 use outbox::Outputs;
 pub use outbox::{Outlet, Output};
 pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};
 use ring::Ring;
 use session::{Session, Stage};
+pub use taking::Taken;
 
 /// A session of one worker. The generation tells it from an earlier one at the same index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +87,9 @@ pub enum Effect {
     Submit(Submission),
     /// Read from the journal ([`Pages::read`]) on another thread, and bring the reply to [`Worker::handle_reply`].
     Read(ReadRequest),
+    /// Ask TCP what the peer has taken, and bring the answer to [`Worker::handle_taken`]. Only for a session that is
+    /// [watched](Worker::watch).
+    Look(SessionId),
     /// Bring it to the author's worker, [`Worker::handle_reach`].
     Reach(ReachReport),
     /// Bring it to that worker, [`Worker::handle_unseated`].
@@ -104,12 +106,15 @@ pub struct Worker {
     sessions: Slab<Session>,
     generation: u64,
     topics: Topics,
+    filters: SharedFilters,
     ring: Ring,
     /// The last place that was dispatched.
     head: Position,
     /// When each session wants to be looked at.
     deadlines: BTreeSet<(Timestamp, SessionId)>,
     effects: VecDeque<Effect>,
+    /// Sessions to wake, after all effects: apart, for there are as many as readers, and an effect has the size of the largest.
+    to_wake: VecDeque<SessionId>,
     /// Who hears the event that is being dispatched. Kept for its room, empty in between.
     audience: Vec<SessionId>,
     /// The latest time that any call brought: for marks that no timer asked for.
@@ -141,32 +146,16 @@ impl Worker {
             sessions: Slab::default(),
             generation: 0,
             topics: Topics::default(),
+            filters: SharedFilters::default(),
             head,
             deadlines: BTreeSet::new(),
             effects: VecDeque::new(),
+            to_wake: VecDeque::new(),
             audience: Vec::new(),
             last_now: Timestamp::EPOCH,
             going_away: None,
             counts: WorkerCounts::default(),
         }
-    }
-
-    /// All who wrongly hear this event and were not met yet.
-    #[cfg(feature = "sabotage")]
-    fn sabotaged_audience(&mut self, event: &Rc<LocalEvent>) -> Vec<SessionId> {
-        if !crate::sabotage::is_for_all(event) {
-            return Vec::new();
-        }
-        let all: Vec<_> = self.sessions.iter().map(|(index, _)| index).collect();
-        let seq = event.seq();
-        all.into_iter()
-            .filter_map(|index| {
-                let session = &mut self.sessions[index];
-                let new = session.subscription.is_some() && session.last_met != seq;
-                session.last_met = seq;
-                new.then_some(SessionId { index, generation: session.generation })
-            })
-            .collect()
     }
 
     /// A connection is ready to log in: its challenge waits as output. The time to do so runs since it was `accepted`.
@@ -228,120 +217,6 @@ impl Worker {
             .is_some_and(|session| session.generation == id.generation && session.overdue)
     }
 
-    /// A batch is on disk: gives each event to the live sessions that hear it, in the order of the log.
-    pub fn handle_batch(&mut self, batch: &SharedBatch, now: Timestamp) {
-        self.last_now = now;
-        for (event, reach) in &batch.events {
-            let local = Rc::new(LocalEvent(Arc::clone(event)));
-            let (live, behind) = self.dispatch(&local);
-            self.ring.push(local);
-            self.head = event.at;
-            if let Some(report) = reach.add(event.id, live, behind) {
-                self.effects.push_back(Effect::Reach(report));
-            }
-        }
-    }
-
-    /// The queue from the journal was full: events up to this place were not handed over. Live sessions turn behind.
-    pub fn handle_jump(&mut self, head: Position) {
-        self.counts.jumps += 1;
-        let live: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.is_live())
-            .map(|(index, session)| SessionId { index, generation: session.generation })
-            .collect();
-        let left_at = self.head;
-        let ring = Ring::new(self.config.ring_bytes_max, head.seq);
-        #[cfg(feature = "model")]
-        let ring =
-            if planted(Plant::RingKeptAtJump) { std::mem::replace(&mut self.ring, ring) } else { ring };
-        self.ring = ring;
-        self.head = head;
-        for id in live {
-            if let Some(session) = self.session(id)
-                && let Some(position) = session.position(left_at)
-            {
-                session.turn_behind(position);
-            }
-            self.catch_up(id);
-        }
-    }
-
-    /// Gives one event; returns how many live sessions took it and how many will find it later.
-    fn dispatch(&mut self, event: &Rc<LocalEvent>) -> (u64, u64) {
-        let seq = event.event().at.seq;
-        let mut audience = std::mem::take(&mut self.audience);
-        let sessions = &mut self.sessions;
-        self.topics.audience(&event.event().channel, event.event().severity, |index| {
-            // A session that hears it by several filters is met several times, and hears it once.
-            let session = &mut sessions[index];
-            if session.last_met != seq {
-                session.last_met = seq;
-                audience.push(SessionId { index, generation: session.generation });
-            }
-        });
-        #[cfg(feature = "sabotage")]
-        audience.extend(self.sabotaged_audience(event));
-        let (mut live, mut behind) = (0, 0);
-        for id in audience.drain(..) {
-            if self.hears(id, event) && !self.sessions[id.index].was_given(seq) {
-                if self.offer_live(id, event) { live += 1 } else { behind += 1 }
-            }
-        }
-        self.audience = audience;
-        (live, behind)
-    }
-
-    fn hears(&self, id: SessionId, event: &Rc<LocalEvent>) -> bool {
-        #[cfg(feature = "sabotage")]
-        if crate::sabotage::is_for_all(event) {
-            return true;
-        }
-        let said = Said::from(event.event());
-        #[cfg(feature = "sabotage")]
-        let said = Sabotage::LabelNotLookedAtLive.unlabelled(said);
-        self.sessions[id.index].reader().is_some_and(|reader| may_hear(reader, said))
-    }
-
-    /// Puts the event into the outbox of a live session; one without room turns behind, just before it.
-    fn offer_live(&mut self, id: SessionId, event: &Rc<LocalEvent>) -> bool {
-        let head = self.head;
-        let bound = self.config.outbox_bytes_max;
-        let session = &mut self.sessions[id.index];
-        if !session.is_live() {
-            return false;
-        }
-        if !session.outbox.has_room(event.event().frame.len(), bound) {
-            #[cfg(feature = "sabotage")]
-            if Sabotage::SlowReaderSkipped.is_planted() {
-                return true;
-            }
-            session.turn_behind(session.position(head).unwrap_or(head));
-            #[cfg(feature = "sabotage")]
-            if Sabotage::SlowReaderDropped.is_planted() {
-                self.handle_violation(id, Code::GoingAway);
-            }
-            return false;
-        }
-        self.push_event(id, event);
-        true
-    }
-
-    /// Puts the event into the outbox, its chain first when the session does not have it.
-    fn push_event(&mut self, id: SessionId, event: &Rc<LocalEvent>) {
-        let credential = event.event().credential;
-        let session = &mut self.sessions[id.index];
-        let needs_chain = session.needs_chain(credential);
-        #[cfg(feature = "sabotage")]
-        let needs_chain = needs_chain && !Sabotage::ChainNotGiven.is_planted();
-        if needs_chain && let Some(frame) = self.chains.frame(credential) {
-            session.outbox.push_text(frame);
-        }
-        session.outbox.push_event(Rc::clone(event));
-        self.wake(id);
-    }
-
     /// Takes what is to be written, up to about `max_bytes`, in order, as [`Worker::give_output`] does.
     pub fn take_output(&mut self, id: SessionId, max_bytes: usize) -> Vec<Output> {
         let mut outputs = Outputs { taken: Vec::new(), bytes_left: max_bytes };
@@ -376,7 +251,7 @@ impl Worker {
 
     /// What to do next, if anything.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.effects.pop_front().or_else(|| self.to_wake.pop_front().map(Effect::Wake))
     }
 
     /// The journal failed: what has no receipt by now gets none. Every session is told, and closed.
@@ -466,26 +341,7 @@ impl Worker {
         let Some(session) = self.session(id) else { return };
         if !session.woken {
             session.woken = true;
-            self.effects.push_back(Effect::Wake(id));
+            self.to_wake.push_back(id);
         }
-    }
-}
-
-/// An event, wrapped once per worker: what outboxes and the ring hold references to, without an atomic for each. It
-/// keeps its own bytes alive and nothing else of the batch that it came in.
-#[derive(Debug)]
-pub(crate) struct LocalEvent(Arc<Event>);
-
-impl LocalEvent {
-    pub(crate) fn event(&self) -> &Event {
-        &self.0
-    }
-
-    fn frame(&self) -> &Bytes {
-        &self.0.frame
-    }
-
-    fn seq(&self) -> Sequence {
-        self.0.at.seq
     }
 }

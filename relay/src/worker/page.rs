@@ -126,7 +126,7 @@ impl Page {
 struct Kept {
     /// What it was read for: nothing that these could take is missing in it, and more may be in it than one who asks with
     /// them may hear.
-    filters: Box<[Filter]>,
+    filters: Arc<[Filter]>,
     /// The place that it comes after.
     after: Sequence,
     page: Arc<Page>,
@@ -143,7 +143,7 @@ impl Recent {
     /// The page that holds what this reader hears after this place, and leads furthest.
     fn find(&mut self, reader: &Reader, after: Sequence) -> Option<Arc<Page>> {
         let covers = |kept: &Kept| {
-            kept.after <= after && after < kept.page.end.seq && *kept.filters == *reader.filters()
+            kept.after <= after && after < kept.page.end.seq && kept.filters == *reader.filters()
         };
         let covering = self.kept.iter().enumerate().filter(|(_, kept)| covers(kept));
         let (index, _) = covering.max_by_key(|(_, kept)| kept.page.end.seq)?;
@@ -206,12 +206,12 @@ impl<S: Storage> Pages<S> {
                 }
                 let Read { gaps, after, removed, messages, end } =
                     self.read_fresh(&reader, from, after, gaps, max_bytes)?;
-                let events = messages.iter().map(|record| Arc::new(Event::from(record))).collect();
+                let events = messages.into_iter().map(|record| Arc::new(Event::from(record))).collect();
                 let page = Arc::new(Page { events, end });
                 // A reader at a place that was removed must be told so: it finds no page.
                 let after_removed = after.seq.max(removed);
                 if after_removed < end.seq {
-                    let filters = reader.filters().into();
+                    let filters = Arc::clone(reader.filters());
                     self.recent().keep(Kept { filters, after: after_removed, page: Arc::clone(&page) });
                 }
                 Ok(ReadReply { session, gaps, after, found: Found::Page { number, page } })
@@ -340,4 +340,4 @@ impl Gap {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

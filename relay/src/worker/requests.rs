@@ -203,7 +203,9 @@ impl Worker {
         self.push_text(author.session, ServerFrame::Reach { id, live, behind }.to_text());
     }
 
-    fn subscribe(&mut self, id: SessionId, re: u64, reader: Reader, start: Start) {
+    fn subscribe(&mut self, id: SessionId, re: u64, mut reader: Reader, start: Start) {
+        self.filters.share(&mut reader);
+        let filters = Arc::clone(reader.filters());
         let head = self.head;
         let Some(session) = self.session(id) else { return };
         let here = session.position(head).unwrap_or(head);
@@ -222,7 +224,6 @@ impl Worker {
             Start::After(cursor) => Some(ReadFrom::Cursor(cursor)),
         };
         let standing = if begins.is_some() { Standing::Reading(None) } else { Standing::Behind(here) };
-        let filters = reader.filters().to_vec();
         session.subscriptions += 1;
         let number = session.subscriptions;
         session.subscription =

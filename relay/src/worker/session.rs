@@ -10,6 +10,7 @@ use vigie_proto::time::Timestamp;
 
 use super::outbox::Outbox;
 use super::page::ReadFrom;
+use super::taking::Watch;
 use crate::event::Position;
 use crate::rates::Pace;
 #[cfg(feature = "sabotage")]
@@ -88,12 +89,17 @@ pub(super) struct Session {
     pub(super) last_heard: Timestamp,
     /// Of the bytes that it was given, those that a pong has answered for: the rest may still be on its way.
     pub(super) come_through: u64,
+    /// What TCP told of its line, where it can be asked. Boxed: a stranger has none.
+    pub(super) watch: Option<Box<Watch>>,
     /// Until when the pings and pongs that came are paid for.
     pub(super) controls_until: Timestamp,
     /// When the next mark is due.
     pub(super) next_mark: Timestamp,
     /// Where it stands in the worker's deadlines.
     pub(super) deadline: Timestamp,
+    /// The credential of the last event: its chain was given. Most events are of one author, and this is here where all else
+    /// of a delivery is.
+    last_credential: Option<CredentialId>,
     /// The last event that a look-up met it for.
     pub(super) last_met: Sequence,
     /// The driver was told that there is output, and has not taken it.
@@ -119,9 +125,11 @@ impl Session {
             closing_under: None,
             last_heard: now,
             come_through: 0,
+            watch: None,
             controls_until: now,
             next_mark: Timestamp::FAR_FUTURE,
             deadline,
+            last_credential: None,
             last_met: Sequence::START,
             woken: false,
         }
@@ -130,6 +138,9 @@ impl Session {
     /// Something came from the peer.
     pub(super) fn note_heard(&mut self, now: Timestamp) {
         self.last_heard = now;
+        if let Some(watch) = &mut self.watch {
+            watch.pinged = false;
+        }
         if let Some(seat) = &self.seat {
             seat.note_heard(now);
         }
@@ -213,8 +224,14 @@ impl Session {
 
     /// Notes that the chain of this credential is about to be given; whether it must be.
     pub(super) fn needs_chain(&mut self, credential: CredentialId) -> bool {
+        if self.last_credential == Some(credential) {
+            return false;
+        }
         match &mut self.stage {
-            Stage::LoggedIn(state) => state.needs_chain(credential),
+            Stage::LoggedIn(state) => {
+                self.last_credential = Some(credential);
+                state.needs_chain(credential)
+            }
             Stage::AwaitLogin(_) | Stage::Closing => false,
         }
     }
@@ -225,6 +242,8 @@ impl Session {
             self.closing_under = Some(Arc::clone(state.chain()));
         }
         self.subscription = None;
+        // It has its time to take the end, and no less.
+        self.watch = None;
         if let Some(seat) = &self.seat {
             seat.vacate();
         }

@@ -291,6 +291,17 @@ impl Line {
         self.ask(|n| format!(r#"{{"op":"publish","n":{n},"jws":"{message}"}}"#)).await
     }
 
+    /// What comes for it is lost from now on, before its system sees it: nothing is acknowledged.
+    pub(crate) fn vanish(&self) {
+        // BPF: return 0, which lets nothing through.
+        let nothing = socket2::SockFilter::new(0x06, 0, 0, 0);
+        socket2::SockRef::from(&self.socket.get_ref().get_ref().0.stream).attach_filter(&[nothing]).unwrap();
+    }
+
+    pub(crate) fn come_back(&self) {
+        socket2::SockRef::from(&self.socket.get_ref().get_ref().0.stream).detach_filter().unwrap();
+    }
+
     /// Publishes, and waits for the answer.
     pub(crate) async fn try_publish(&mut self, message: &str) -> anyhow::Result<Utf8Bytes> {
         let n = self.ask_publish(message).await?;

@@ -13,6 +13,7 @@
 mod line;
 #[allow(dead_code, reason = "some of it is for the storms")]
 mod process;
+mod slow;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

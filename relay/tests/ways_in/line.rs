@@ -81,7 +81,7 @@ impl Line {
         }
         let mut code = None;
         for (submission, (_, moment)) in submissions.into_iter().zip(steps) {
-            let committed = self.sequencer.commit(vec![submission], Ok(*moment)).unwrap();
+            let committed = self.sequencer.commit(&[submission], Ok(*moment)).unwrap();
             code = committed.answers[0].outcome.as_ref().err().map(|refusal| refusal.code.as_str());
             self.tell(&committed);
         }

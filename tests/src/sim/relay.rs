@@ -300,7 +300,7 @@ impl SimRelay {
         let some = self.submissions.len().min(self.bounds.batch_messages_max);
         let batch: Vec<_> = self.submissions.drain(..some).collect();
         self.race = Race::begin(&batch);
-        self.untold = Some(self.sequencer.commit(batch, self.clock.admission())?);
+        self.untold = Some(self.sequencer.commit(&batch, self.clock.admission())?);
         self.race.end();
         self.rests_at = self.time.monotonic() + REST_AFTER;
         Ok(())
@@ -465,7 +465,8 @@ impl SimRelay {
                     self.workers[index].handle_unread(&request);
                 }
                 // Nothing here bounds the sessions of a key.
-                Effect::Unseat(_) => {}
+                // No session is watched: there is no TCP below.
+                Effect::Unseat(_) | Effect::Look(_) => {}
                 Effect::Reach(report) => self.inboxes[report.author.worker].push_back(Letter::Reach(report)),
             }
         }

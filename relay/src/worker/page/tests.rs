@@ -56,7 +56,7 @@ fn reader_of(filter: &str) -> Reader {
     reader_for("fr.etat", filter)
 }
 
-fn reader_for(org: &str, filter: &str) -> Reader {
+pub(in crate::worker) fn reader_for(org: &str, filter: &str) -> Reader {
     let key = SigningKey::from_seed(&[0xA7; 32]).unwrap();
     let grant = |flow| Grant { flow, at: "fr".parse().unwrap(), publish: None, subscribe: true, delegate: 0 };
     let claims = Claims {
@@ -214,13 +214,13 @@ fn what_is_kept_is_bounded() {
     let mut recent = Recent::default();
     let event = |seq: u64, bytes| {
         let Record::Message(record) = message(seq) else { unreachable!("it makes messages") };
-        Arc::new(Event { frame: vec![b'x'; bytes].into(), ..Event::from(&record) })
+        Arc::new(Event { frame: vec![b'x'; bytes].into(), ..Event::from(record) })
     };
     let kept = |place: u64, bytes| {
         let events = vec![event(place % 250 + 1, bytes)];
         let end = Position { seq: Sequence::new(place + 1), admitted: Timestamp::EPOCH };
         Kept {
-            filters: reader().filters().into(),
+            filters: Arc::clone(reader().filters()),
             after: Sequence::new(place),
             page: Arc::new(Page { events, end }),
         }
