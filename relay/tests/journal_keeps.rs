@@ -163,12 +163,12 @@ impl Desk {
             let statement = Statement::Message(Box::new((*message).clone()));
             Submission { ticket, statement }
         };
-        self.sequencer.commit(messages.iter().map(submission).collect(), Ok(now)).unwrap().answers
+        self.sequencer.commit(&messages.iter().map(submission).collect::<Vec<_>>(), Ok(now)).unwrap().answers
     }
 
     fn ask(&mut self, statement: Statement, now: Timestamp) -> Result<Stored, Refusal> {
         let ticket = Ticket { worker: 0, session: self.session, re: 1 };
-        match self.sequencer.commit(vec![Submission { ticket, statement }], Ok(now)) {
+        match self.sequencer.commit(&[Submission { ticket, statement }], Ok(now)) {
             Ok(committed) => committed.answers[0].outcome.clone(),
             Err(error) => panic!("the journal gave up: {error}"),
         }
@@ -350,8 +350,8 @@ fn who_was_revoked_by_what_found_no_room_is_not_refused_for_good() {
     let ticket = Ticket { worker: 0, session: desk.session, re: 1 };
     let batch = [2, 1].map(|number| author.revokes_itself(number)).into_iter();
     let batch = batch.chain([Statement::Message(message.clone())]);
-    let batch = batch.map(|statement| Submission { ticket, statement }).collect();
-    let answers = desk.sequencer.commit(batch, Ok(START)).unwrap().answers;
+    let batch: Vec<_> = batch.map(|statement| Submission { ticket, statement }).collect();
+    let answers = desk.sequencer.commit(&batch, Ok(START)).unwrap().answers;
     assert!(answers.iter().all(is_full), "{answers:?}");
     desk.disk.set_room(None);
     assert!(desk.publish(&[&message], START)[0].outcome.is_ok());

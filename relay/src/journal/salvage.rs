@@ -59,6 +59,44 @@ mod tests {
     use super::super::storage::Storage as _;
     use super::*;
 
+    /// A file whose first read fails with this, and none after it.
+    struct FailsOnce(std::sync::Mutex<Option<io::Error>>);
+
+    impl StorageFile for FailsOnce {
+        fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+            let failure = self.0.lock().map(|mut failure| failure.take()).unwrap_or_default();
+            failure.map_or(Ok(()), Err)
+        }
+
+        fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+            unreachable!("it is read only")
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            unreachable!("it is read only")
+        }
+
+        fn preallocate(&self, _: u64) -> io::Result<()> {
+            unreachable!("it is read only")
+        }
+
+        fn truncate(&self, _: u64) -> io::Result<()> {
+            unreachable!("it is read only")
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            unreachable!("it is read only")
+        }
+    }
+
+    #[test]
+    fn only_what_a_bad_sector_fails_with_is_tried_again() {
+        let read = |error: io::Error| read_around(&FailsOnce(Some(error).into()), &mut [0; 10_000], 100);
+        assert!(!read(bad_sector()).unwrap(), "nothing is lost");
+        assert!(read(Errno::STALE.into()).is_err());
+        assert!(read(io::ErrorKind::UnexpectedEof.into()).is_err());
+    }
+
     #[test]
     fn only_the_page_that_is_bad_is_lost() {
         let disk = SimDisk::new();

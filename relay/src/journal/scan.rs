@@ -293,3 +293,29 @@ fn reading() -> impl FnOnce(std::io::Error) -> JournalError {
 pub(super) fn damaged<F: StorageFile>(segment: &Segment<F>, offset: u64, what: &'static str) -> JournalError {
     JournalError::Damaged { segment: segment.name(), offset, what }
 }
+
+#[cfg(test)]
+mod tests {
+    use vigie_proto::id::LogId;
+
+    use super::super::segment::Header;
+    use super::super::sim_disk::SimDisk;
+    use super::super::storage::Storage as _;
+    use super::*;
+
+    #[test]
+    fn a_segment_ends_behind_its_header_and_within_what_was_reserved() {
+        let file = SimDisk::new().create_new("f").unwrap();
+        file.preallocate(4_096).unwrap();
+        let log = LogId::from_bytes([7; 16]);
+        let header =
+            Header { log, index: 1, base: 0, admitted: 0, previous_end: 0, oldest: 1, capacity: 4_096 };
+        let segment = Segment::new(file, header);
+        for (end, may) in
+            [(0, false), (127, false), (128, true), (4_095, true), (4_096, true), (4_097, false)]
+        {
+            let ends = limit(&segment, Bound::Follows(end)).ok();
+            assert_eq!(ends, may.then_some(end), "{end}");
+        }
+    }
+}

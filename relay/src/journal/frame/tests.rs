@@ -164,6 +164,16 @@ fn only_a_mark_is_a_mark() {
     let body = &mark[HEADER_BYTES..];
     assert_eq!(like_a_mark(Kind::Mark, body), Some(START + 1));
     assert_eq!(like_a_mark(Kind::Message, body), None);
+    let longer_than_the_file = {
+        let mut bytes = vec![1];
+        home().put(&mut bytes, START + 1, Kind::Message, 4, |out| {
+            out.extend_from_slice(body);
+            out.resize(out.len() + 1_000, b'm');
+        });
+        bytes.truncate(1 + mark.len());
+        inspect_tail(&file(&bytes), home(), START, START + bytes.len() as u64, 64).unwrap().mark
+    };
+    assert_eq!(longer_than_the_file, None);
     let mut for_nothing = body.to_vec();
     for_nothing[16] = 9;
     assert_eq!(like_a_mark(Kind::Mark, &for_nothing), None);

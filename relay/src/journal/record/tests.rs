@@ -108,6 +108,30 @@ fn a_revocation_comes_back_as_it_was() {
     assert_eq!(RevocationRecord::decode(&body[..REVOCATION_FIXED_BYTES - 1]), None);
 }
 
+/// To the byte, but for the channel, of which only the bound counts, and a comma behind the last name: a batch that takes
+/// more is written past its segment.
+#[test]
+fn what_a_record_takes_at_most_is_what_it_takes() {
+    let takes = |record: &Record| {
+        let mut body = Vec::new();
+        record.encode(&mut body);
+        (record.frame_bytes_max(), HEADER_BYTES + body.len())
+    };
+    let from =
+        ForkedFrom { log: LogId::from_bytes([3; 16]), seq: Sequence::new(7), admitted: Timestamp::EPOCH };
+    for exact in [credential(3), Record::Carried(CarriedId::from(&message(7, 0))), Record::Forked(from)] {
+        let (most, bytes) = takes(&exact);
+        assert_eq!(most, Some(bytes), "{exact:?}");
+    }
+    let named = ["fr.a", "fr.a.x"].map(|org| org.parse().unwrap());
+    for (audience, comma) in [(Audience::EVERYONE, 0), (Audience::named(named, true).unwrap(), 1)] {
+        let one = MessageRecord { audience, ..message(7, 500) };
+        let channel = one.channel.to_string().len();
+        let (most, bytes) = takes(&Record::Message(one));
+        assert_eq!(most, Some(bytes + CHANNEL_BYTES_MAX - channel + comma));
+    }
+}
+
 #[test]
 fn a_carried_id_comes_back_as_it_was() {
     let carried = CarriedId::from(&message(7, 0));

@@ -81,6 +81,26 @@ fn damage_costs_the_batch_it_hits_and_publishing_goes_on() {
 }
 
 #[test]
+fn a_segment_that_is_cut_short_is_told_wherever_it_ends() {
+    let (disk, _) = closed();
+    let whole = disk.content(&file_name(1)).unwrap();
+    let mut between_frames = 0;
+    // Over more than a batch: the mark, and its messages.
+    for end in 128..1_400 {
+        let disk = disk.restart();
+        disk.set_content(&file_name(1), whole[..end].to_vec());
+        let (journal, seen) = open(&disk);
+        let [lost] = journal.damage() else { panic!("{end}: {:?}", journal.damage()) };
+        assert_eq!(
+            (&*lost.segment, lost.after.get() + 1),
+            (&*file_name(1), lost.next.get() - (40 - seen.len() as u64))
+        );
+        between_frames += usize::from(lost.what == "shorter than it was made");
+    }
+    assert!(between_frames >= 4, "{between_frames}");
+}
+
+#[test]
 fn a_segment_that_is_missing_is_a_gap_until_it_is_put_back() {
     let (disk, count) = closed();
     for index in 1..count {

@@ -1,6 +1,7 @@
 //! The journal as a whole, on a simulated disk: what it keeps (here), what it refuses, what readers get.
 //! Crashes are in `relay/tests/journal_crash.rs`.
 
+mod beginnings;
 mod channels;
 mod damage;
 mod golden;
@@ -145,7 +146,7 @@ fn misuse_is_refused_and_changes_nothing() {
         assert!(matches!(journal.append(&wrong), Err(JournalError::OutOfOrder { .. })));
     }
     let large = Record::Message(message(5, 300_000));
-    assert!(matches!(journal.append(&[large]), Err(JournalError::TooLarge { .. })));
+    assert!(matches!(journal.append(&[large]), Err(JournalError::TooLarge { bytes: 300_000, .. })));
     let many: Vec<_> = (5..80).map(|seq| Record::Message(message(seq, 256 * 1024))).collect();
     assert!(matches!(journal.append(&many), Err(JournalError::TooLarge { .. })));
     assert_eq!(disk.operations().len(), calls);

@@ -283,28 +283,31 @@ fn what_looks_like_a_journal_never_becomes_a_new_one() {
     assert_eq!(open(&disk).0.recovery(), Recovery::Created, "a first start that was cut short");
 }
 
-/// Two copies of one journal that went their own ways have the same log: their segments must not be mixed.
+/// Two copies of one journal that went their own ways have the same log: their segments must not be mixed, whether they
+/// have come to another place or to the same one at another time.
 #[test]
 fn segments_of_two_histories_are_not_mixed() {
-    let write = |last_of_second: u64| {
+    let write = |last_of_first: MessageRecord| {
         let (disk, mut journal) = filled(6);
-        for batch in [
-            messages(7..=8),
-            messages(9..=10),
-            [messages(11..=11), messages(last_of_second..=last_of_second)].concat(),
-            messages(14..=15),
-        ] {
+        let end = Record::Message(last_of_first);
+        for batch in
+            [messages(7..=8), messages(9..=10), [messages(11..=11), vec![end]].concat(), messages(14..=15)]
+        {
             journal.append(&batch).unwrap();
         }
         journal.close().unwrap();
         disk
     };
-    let (one, other) = (write(12), write(13));
-    assert_eq!(one.names().unwrap().len(), 3);
-    one.set_content(&file_name(2), other.content(&file_name(2)).unwrap());
-    let error = refused(&one);
-    assert!(
-        matches!(error, JournalError::Damaged { what: "does not continue the segment before", .. }),
-        "{error}"
-    );
+    let same_time = MessageRecord { seq: seq(13), ..message(12, 300) };
+    let same_place = MessageRecord { admitted: message(13, 300).admitted, ..message(12, 300) };
+    for end in [message(13, 300), same_time, same_place] {
+        let (one, other) = (write(message(12, 300)), write(end));
+        assert_eq!(one.names().unwrap().len(), 3);
+        one.set_content(&file_name(2), other.content(&file_name(2)).unwrap());
+        let error = refused(&one);
+        assert!(
+            matches!(error, JournalError::Damaged { what: "does not continue the segment before", .. }),
+            "{error}"
+        );
+    }
 }
