@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use vigie_client::settings::{SettingsFault, line_of_key, shown_name};
 use vigie_proto::chain::{Chain, Roots};
 use vigie_proto::id::KeyId;
 
@@ -166,7 +167,7 @@ pub fn fuzzed(text: &str, french: bool) -> Result<RelayConfig, String> {
     judge().map_err(|failure: Failure| failure.to_string())
 }
 
-/// One reading of one file, for its error messages.
+/// One reading of one file, for its error messages: no value of the file is in them, but for addresses and paths.
 struct Reading<'a> {
     lang: Lang,
     path: &'a Path,
@@ -178,7 +179,20 @@ impl Reading<'_> {
     }
 
     fn parse(&self, text: &str) -> Result<File, Failure> {
-        let malformed = |error: toml::de::Error| self.wrong(error.to_string().trim_end().to_owned());
+        let malformed = |error: toml::de::Error| {
+            let fault = SettingsFault::new(text, error.span(), error.message(), KEYS);
+            self.wrong(match (fault.place, fault.setting) {
+                (Some((line, column)), Some(key)) => {
+                    self.lang.settings_fault_of(line, column, key, fault.what)
+                }
+                (Some((line, column)), None) => self.lang.settings_fault(line, column, fault.what),
+                (None, _) => fault.what,
+            })
+        };
+        // Before all else: any fault, and any path, could show it.
+        if let Some(line) = line_of_key(text) {
+            return Err(self.wrong(self.lang.looks_like_a_key(line)));
+        }
         let source = toml::Deserializer::parse(text).map_err(malformed)?;
         let mut unknown = BTreeSet::new();
         let parsed = serde_ignored::deserialize(source, |key| {
@@ -199,7 +213,7 @@ impl Reading<'_> {
         // A key of a table is looked for by its table.
         let name = key.split('.').next().unwrap_or(key);
         let line = text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(name));
-        let told = self.lang.unknown_key(line.map_or(0, |line| line + 1), key);
+        let told = self.lang.unknown_key(line.map_or(0, |line| line + 1), shown_name(key));
         match closest(key, KEYS.iter().chain(HEALTH_KEYS).copied()) {
             Some(meant) => format!("{told}{}", self.lang.did_you_mean(meant)),
             None => told,
@@ -241,15 +255,16 @@ impl Reading<'_> {
         let Some(text) = file.health.as_ref().and_then(|table| table.listen.as_deref()) else {
             return Ok(health::DEFAULT);
         };
-        text.parse().map_err(|error| self.wrong(format!("`health.listen`: {text:?}: {error}")))
+        text.parse().map_err(|error| self.wrong(format!("`health.listen`: {error}")))
     }
 
     fn roots(&self, base: &Path, file: &File) -> Result<Roots, Failure> {
         if file.roots.is_empty() {
             return Err(self.wrong(self.lang.roots_empty()));
         }
-        let pinned = file.roots.iter().map(|text| {
-            text.parse::<KeyId>().map_err(|error| self.wrong(format!("`roots`: {text:?}: {error}")))
+        let pinned = file.roots.iter().enumerate().map(|(index, text)| {
+            let wrong = |error| self.wrong(format!("`roots`: {}", self.lang.bad_root(index + 1, error)));
+            text.parse::<KeyId>().map_err(wrong)
         });
         let rotations = RootFiles::new(self.path, base, file).rotations;
         rotations::pin(self.lang, &pinned.collect::<Result<Vec<_>, _>>()?, &rotations)

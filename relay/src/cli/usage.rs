@@ -30,10 +30,16 @@ fn translate(command: clap::Command, above: &str, lang: Lang) -> clap::Command {
     for id in ids {
         let everywhere = help::of(&format!("[{id}]"), lang);
         let here = help::of(&format!("{above} [{id}]"), lang);
-        command = command.mut_arg(&id, |arg| match (here, everywhere) {
-            (Some(text), _) => arg.help(text),
-            (None, Some(text)) => arg.help(text).help_heading(lang.everywhere_heading()),
-            (None, None) => arg,
+        command = command.mut_arg(&id, |arg| {
+            let arg = match (here, everywhere) {
+                (Some(text), _) => arg.help(text),
+                (None, Some(text)) => arg.help(text).help_heading(lang.everywhere_heading()),
+                (None, None) => arg,
+            };
+            match lang {
+                Lang::En => arg,
+                Lang::Fr => values_in_french(arg),
+            }
         });
     }
     for name in names {
@@ -41,6 +47,31 @@ fn translate(command: clap::Command, above: &str, lang: Lang) -> clap::Command {
         command = command.mut_subcommand(&name, |sub| translate(sub, &below, lang));
     }
     command
+}
+
+/// What clap would add of the values in English: their name, the default, those that are possible, the variable.
+fn values_in_french(arg: clap::Arg) -> clap::Arg {
+    if !arg.get_action().takes_values() {
+        return arg;
+    }
+    let names = arg.get_value_names().unwrap_or_default().iter();
+    let names: Vec<&'static str> = names.filter_map(|name| help::values::french(name)).collect();
+    let list = |values: Vec<String>| (!values.is_empty()).then(|| values.join(", "));
+    let default = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    let default = list(default).filter(|_| !arg.is_hide_default_value_set());
+    let possible = arg.get_possible_values().into_iter().filter(|value| !value.is_hide_set());
+    let possible = list(possible.map(|value| value.get_name().to_owned()).collect());
+    let possible = possible.filter(|_| !arg.is_hide_possible_values_set());
+    let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
+    let variable = variable.filter(|_| !arg.is_hide_env_set());
+    let mut told = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    for (word, said) in [("variable", variable), ("par défaut", default), ("possibles", possible)] {
+        if let Some(said) = said {
+            told.push_str(&format!(" [{word} : {said}]"));
+        }
+    }
+    let arg = arg.help(told).hide_default_value(true).hide_possible_values(true).hide_env(true);
+    if names.is_empty() { arg } else { arg.value_names(names) }
 }
 
 fn translate_built(command: clap::Command, lang: Lang) -> clap::Command {
@@ -162,13 +193,55 @@ mod tests {
         command.debug_assert();
     }
 
+    /// What clap adds to help by itself is English.
+    #[test]
+    fn help_in_french_is_french_to_the_names_of_values_and_their_defaults() {
+        fn pages(command: &mut clap::Command, found: &mut Vec<String>) {
+            // As it is wrapped says nothing.
+            let page = command.render_long_help().to_string();
+            found.push(page.split_whitespace().collect::<Vec<_>>().join(" "));
+            command.get_subcommands_mut().for_each(|sub| pages(sub, found));
+        }
+        fn names(command: &clap::Command, found: &mut Vec<String>) {
+            let args = command.get_arguments().filter(|arg| arg.get_action().takes_values());
+            found.extend(
+                args.flat_map(|arg| arg.get_value_names().unwrap_or_default()).map(ToString::to_string),
+            );
+            command.get_subcommands().for_each(|sub| names(sub, found));
+        }
+        let mut found = Vec::new();
+        names(&Cli::command(), &mut found);
+        assert!(found.len() > 100, "{found:?}");
+        for name in &found {
+            assert!(help::values::french(name).is_some(), "{name} has no French word");
+        }
+        let (mut french, mut english) = (Vec::new(), Vec::new());
+        pages(&mut command(Lang::Fr), &mut french);
+        pages(&mut command(Lang::En), &mut english);
+        let counted =
+            |pages: &[String], word: &str| pages.iter().map(|page| page.matches(word).count()).sum::<usize>();
+        for (word, said) in
+            [("[default: ", "[par défaut : "), ("[env: VIGIE_CONTEXT", "[variable : VIGIE_CONTEXT")]
+        {
+            let there = counted(&english, word);
+            assert!(there > 20 || word.starts_with("[default"), "{word}: {there}");
+            assert_eq!((counted(&french, said), counted(&french, word)), (there, 0), "{word}");
+        }
+        for word in
+            ["[possible values", "[env", "<DIR>", "<NAME>", "<FILE>", "<CHANNEL>", "Usage:", "Print help"]
+        {
+            assert_eq!(counted(&french, word), 0, "{word}");
+        }
+        assert!(counted(&french, "[possibles : Minor, Moderate, Severe, Extreme]") > 0);
+    }
+
     #[test]
     fn the_usual_mistakes_are_told_in_french_with_what_was_meant() {
         for (line, told) in [
             ("vigie pubb", "« pub »"),
             ("vigie pub alert/fr --severety Minor texte", "--severity"),
             ("vigie pub alert/fr --severity grave texte", "Moderate"),
-            ("vigie sub", "<CHANNEL>"),
+            ("vigie sub", "<CANAL>"),
             ("vigie sub alert/fr --wait bientôt", "bientôt"),
         ] {
             let error = command(Lang::Fr).try_get_matches_from(line.split(' ')).unwrap_err();

@@ -163,6 +163,102 @@ fn no_private_key_is_in_what_is_said_of_key_files_that_cannot_be_used() {
     assert!(unusable > 50, "{unusable}: what is broken is read, and told");
 }
 
+/// A file of settings that is filled with something, and what is then asked that reads it.
+struct Filled<'p> {
+    said: Said<'p>,
+    secrets: Vec<Secret>,
+    file: String,
+    asked: Vec<Vec<&'p str>>,
+}
+
+impl<'p> Filled<'p> {
+    /// The settings of the relay, and the context.
+    fn both(place: &'p Place, config: &'p str) -> [Self; 2] {
+        let of = |file: &str, asked: Vec<Vec<&'p str>>| Self {
+            said: Said { place, all: Vec::new() },
+            secrets: private_keys(place),
+            file: place.path(file),
+            asked,
+        };
+        [
+            of(
+                "vigie.toml",
+                vec![
+                    vec!["relay", "run", "--check", "--config", config],
+                    vec!["relay", "status", "--config", config],
+                    vec!["journal", "stats", "--config", config],
+                ],
+            ),
+            of("context.toml", vec![vec!["identity", "show"], vec!["trust", "list", "--lang", "fr"]]),
+        ]
+    }
+
+    /// What the first so many commands end with and say. Nothing of it is secret.
+    fn with(&mut self, text: &[u8], commands: usize) -> (Vec<i32>, String) {
+        fs::write(&self.file, text).unwrap();
+        let begin = self.said.all.len();
+        let codes = self.asked[..commands].iter().flat_map(|args| self.said.run(args)).collect();
+        let told = String::from_utf8_lossy(&self.said.all[begin..]).into_owned();
+        assert!(!told.contains("panicked"), "{told}");
+        nothing_of(&self.secrets, &self.said.all[begin..]);
+        (codes, told)
+    }
+}
+
+const KEYS: [&str; 2] = ["relay/key.pem", "relay/tls.key.pem"];
+
+#[test]
+fn no_private_key_is_in_what_is_said_of_one_that_was_named_in_place_of_settings() {
+    let place = Place::new();
+    let config = place.path("vigie.toml");
+    for mut filled in Filled::both(&place, &config) {
+        let commands = filled.asked.len();
+        for key in KEYS {
+            for (how, left) in broken(&fs::read(place.path(key)).unwrap()) {
+                let (codes, told) = filled.with(&left, commands);
+                assert!(!codes.contains(&0), "{key}, {how}: {codes:?}");
+                let words = ["looks like a private key", "ressemble à une clé privée"];
+                let is_told = words.iter().any(|words| told.contains(words));
+                assert!(is_told || std::str::from_utf8(&left).is_err(), "{key}, {how}: {told}");
+            }
+        }
+    }
+}
+
+/// As a value of each kind, as a path, and as the name of a setting.
+#[test]
+fn no_private_key_is_in_what_is_said_of_settings_into_which_one_was_pasted() {
+    // A name or a path is shown, unless it begins as keys do.
+    const SHOWN: [&str; 5] = ["names", "tls_key", "journal", "relays", "tls_roots"];
+    let settings = [
+        &["listen", "roots", "workers", "retain_age", "health", "names", "tls_key", "journal"][..],
+        &["roots", "relays", "tls_roots"],
+    ];
+    let place = Place::new();
+    let config = place.path("vigie.toml");
+    let secrets = KEYS.map(|key| Secret::read(place.path(key).into()));
+    for (mut filled, settings) in Filled::both(&place, &config).into_iter().zip(settings) {
+        let sound = fs::read_to_string(&filled.file).unwrap();
+        for (name, form) in secrets.iter().flat_map(|secret| &secret.forms) {
+            let Ok(form) = std::str::from_utf8(form) else { continue };
+            if form.len() <= 40 || form.contains(',') {
+                continue;
+            }
+            let is_key = vigie_client::settings::line_of_key(form).is_some();
+            for setting in settings.iter().filter(|setting| is_key || !SHOWN.contains(setting)) {
+                let others = sound.lines().filter(|line| !line.starts_with(setting));
+                let others = others.collect::<Vec<_>>().join("\n");
+                for value in [format!("\"{form}\""), format!("[\"{form}\"]"), form.to_owned()] {
+                    filled.with(format!("{setting} = {value}\n{others}").as_bytes(), 1);
+                }
+            }
+            let (codes, _) = filled.with(format!("\"{form}\" = 1\n{sound}").as_bytes(), 1);
+            assert!(!codes.contains(&0), "{name} as a setting: {codes:?}");
+        }
+        fs::write(&filled.file, &sound).unwrap();
+    }
+}
+
 #[test]
 fn no_private_key_is_in_what_is_said_of_one_where_another_file_is_meant() {
     let place = Place::new();

@@ -5,6 +5,7 @@ mod bench;
 mod journal;
 mod root;
 mod trust;
+pub(in crate::cli) mod values;
 
 use super::Lang;
 

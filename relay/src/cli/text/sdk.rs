@@ -24,7 +24,9 @@ impl Lang {
             }
             ContextError::Malformed { path, why } => self.malformed_context(path.display(), why),
             ContextError::Relay { path, source } => self.bad_context_key(path.display(), "relays", source),
-            ContextError::Root { path, source, .. } => self.bad_context_key(path.display(), "roots", source),
+            ContextError::Root { path, number, source } => {
+                self.bad_context_key(path.display(), "roots", self.bad_root(number, source))
+            }
             ContextError::TooManyRoots { path } => {
                 self.bad_context_key(path.display(), "roots", self.too_many_roots(ROOTS_MAX))
             }

@@ -392,6 +392,14 @@ sentences! {
     pages_written(dir) "manual pages written to {dir}", "pages de manuel écrites dans {dir}";
 
     // relay
+    bad_root(number, why) "number {number}: {why}", "le n° {number} : {why}";
+    settings_fault(line, column, what) "line {line}, column {column}: {what}", "ligne {line}, colonne {column} : {what}";
+    settings_fault_of(line, column, key, what) "line {line}, column {column}: `{key}`: {what}",
+        "ligne {line}, colonne {column} : « {key} » : {what}";
+    looks_like_a_key(line)
+        "line {line} looks like a private key, which is not shown here; name the file of a key, and let no other file hold one",
+        "la ligne {line} ressemble à une clé privée, qui n'est pas montrée ici ; nommez le fichier d'une clé, et qu'aucun autre n'en \
+         contienne";
     unknown_key(line, key) "line {line}: unknown key `{key}`", "ligne {line} : clé inconnue « {key} »";
     bad_log_filter(why) "VIGIE_LOG cannot be read: {why}; write a level such as info, or TARGET=LEVEL,…",
         "VIGIE_LOG est illisible : {why} ; écrivez un niveau tel que info, ou CIBLE=NIVEAU,…";

@@ -65,6 +65,10 @@ sentences! {
         "{relay} a donné {count} révocation(s) qui ne se vérifient pas : elles ne changent rien";
     revocation_unfit(id, why) "revocation {id} does not verify here: {why}",
         "la révocation {id} ne se vérifie pas ici ({why})";
+    revoked_here_only(all)
+        "signed here, and NOT known to whom was asked: {all}. There, whom it revokes still speaks: vigie trust send tries again",
+        "signée ici, et PAS connue de qui a été consulté : {all}. Là, qui en est révoqué parle encore : vigie trust send \
+         réessaie";
     the_relay() "(relay)", "(relais)";
     state_good() "GOOD", "BONNE";
     state_ends_soon() "ENDS SOON", "FINIT BIENTÔT";
@@ -78,10 +82,10 @@ sentences! {
     list_grants() "GRANTS", "DROITS";
     list_days(days, until) "{days} d ({until})", "{days} j ({until})";
     list_nobody_asked()
-        "whether one of them is revoked was not looked up: --relay (with --as NAME) asks the relays, --config FILE reads a relay's \
-         journal here",
-        "les révocations n'ont pas été consultées : --relay (avec --as NOM) interroge les relais, --config FICHIER lit le \
-         journal d'un relais ici";
+        "of revocations only those signed here were looked at: --relay (with --as NAME) asks the relays, --config FILE reads a \
+         relay's journal here",
+        "des révocations, seules celles signées ici ont été consultées : --relay (avec --as NOM) interroge les relais, --config \
+         FICHIER lit le journal d'un relais ici";
     explain_what() "explain what? an identity or chain file and a CHANNEL, or the id of a message",
         "expliquer quoi ? une identité ou un fichier de chaîne et un CANAL, ou l'identifiant d'un message";
     explain_which_journal()
@@ -90,8 +94,9 @@ sentences! {
          personne qui entend";
     explain_no_message(id) "the journal has no message {id}", "le journal n'a pas de message {id}";
     explain_nobody_asked()
-        "whether a revocation meets it was not looked up: --relay lets the relay itself judge, --config FILE reads its journal",
-        "les révocations n'ont pas été consultées : --relay laisse juger le relais lui-même, --config FICHIER lit son journal";
+        "of revocations only those signed here were looked at: --relay lets the relay itself judge, --config FILE reads its journal",
+        "des révocations, seules celles signées ici ont été consultées : --relay laisse juger le relais lui-même, --config FICHIER \
+         lit son journal";
     explain_needs_key() "--relay logs in as an identity of this context: name one in place of a chain file",
         "--relay s'authentifie au nom d'une identité de ce contexte : nommez-en une au lieu d'un fichier de chaîne";
     explain_no_answer() "no relay answered in time: what is said above was judged here alone",

@@ -85,10 +85,11 @@ fn who<P: OnPlane>(session: Session<'_>, args: &TrustExplain, channel: &str) -> 
     if args.door {
         return door::who(session, args, &question, tokens);
     }
-    let known = args.sources.of_journal(session)?;
+    let mut known = args.sources.of_journal(session)?;
     let links: Vec<&str> = tokens.iter().map(String::as_str).collect();
     let (chain, mut findings) = explain::chain(&links, session.context()?.roots());
     if let Ok(chain) = &chain {
+        known.add_kept(session, std::iter::once(chain))?;
         let (now, revocations) = (time::now(), &known.revocations);
         let channel = &question.filter.channel;
         findings.extend(match (question.publish, &question.hear) {

@@ -19,6 +19,28 @@ const FOLDER: &str = "revocations";
 /// Thousands of revocations under one credential: a larger file is another file.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// All that was signed here, under whichever credential; nothing is verified. Read without the lock: nobody is kept from
+/// signing, and a line that is being written counts the next time.
+pub(super) fn all_here(session: Session<'_>) -> Result<Vec<Revocation>, Failure> {
+    let lang = session.screen.lang;
+    let folder = session.folder()?.join(FOLDER);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(files::cannot_read(lang, &folder, &error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| files::cannot_read(lang, &folder, &error))?.path();
+        if path.extension().is_some_and(|extension| extension == "jws") {
+            let bytes = files::read_bounded(lang, &path, FILE_BYTES_MAX)?;
+            let text = String::from_utf8_lossy(&bytes);
+            found.extend(text.lines().filter_map(|line| Revocation::parse(line.trim()).ok()));
+        }
+    }
+    Ok(found)
+}
+
 /// What was signed under one credential.
 #[derive(Debug)]
 pub(super) struct Kept {

@@ -1,12 +1,18 @@
-//! What is known as revoked: by the relays of the context, or by a journal on this machine.
+//! What is known as revoked: by the relays of the context, by a journal on this machine, and by what was signed in this
+//! context itself, whether a relay has it yet or not.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use vigie_client::{Exercise, Live, OnPlane, RevokeError};
+use vigie_proto::chain::{Chain, NoVerdicts};
 use vigie_proto::channel::Plane;
-use vigie_proto::revocation::{InForce, Revocations};
+use vigie_proto::id::{CredentialId, RevocationId};
+use vigie_proto::revocation::{self, InForce, Revocations};
 
+use super::kept;
 use super::revoke::client_of;
 use crate::cli::duration;
 use crate::cli::exit::{Failure, refusal_text};
@@ -68,6 +74,62 @@ pub(super) struct Known {
     pub(super) revocations: Revocations,
     /// Whether anybody was asked: none known and nobody asked are two things.
     pub(super) is_asked: bool,
+    /// Signed here, and not told by whoever was asked, if anybody was.
+    kept_only: Vec<RevocationId>,
+}
+
+impl Known {
+    /// Whether it was told by somebody who was asked: where it was not, it may hold nowhere yet.
+    pub(super) fn is_told(&self, revocation: RevocationId) -> bool {
+        self.is_asked && !self.kept_only.contains(&revocation)
+    }
+
+    /// Takes what was signed in this context under a link of one of these chains. Who signed it has decided: that it was not
+    /// sent yet, or could not be, makes nothing good again. Where somebody was asked and does not have it, that is told:
+    /// there, its target still speaks.
+    pub(super) fn add_kept<'c>(
+        &mut self,
+        session: Session<'_>,
+        chains: impl Iterator<Item = &'c Chain>,
+    ) -> Result<(), Failure> {
+        let kept = kept::all_here(session)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let roots = session.context()?.roots().clone();
+        let mut issuers: BTreeMap<CredentialId, Arc<Chain>> = BTreeMap::new();
+        for chain in chains {
+            for (index, link) in chain.links().iter().enumerate() {
+                let above = chain.links()[..=index].iter().map(|link| &**link.token());
+                // What does not verify was told where its chain was read.
+                if !issuers.contains_key(&link.id())
+                    && let Ok(chain) = Chain::verify(above, &roots, &NoVerdicts)
+                {
+                    issuers.insert(link.id(), Arc::new(chain));
+                }
+            }
+        }
+        for one in &kept {
+            let Some(issuer) = issuers.get(&one.issuer()) else { continue };
+            match revocation::verify(one.token(), issuer) {
+                Ok(verified) => {
+                    if !self.revocations.contains(one) {
+                        self.kept_only.push(one.id());
+                    }
+                    self.revocations.insert(InForce::from(&verified));
+                }
+                Err(refusal) => {
+                    let why = refusal_text(session.screen.lang, &refusal);
+                    session.screen.warn(&session.screen.lang.revocation_unfit(one.id(), why));
+                }
+            }
+        }
+        if self.is_asked && !self.kept_only.is_empty() {
+            let all = self.kept_only.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            session.screen.warn(&session.screen.lang.revoked_here_only(all));
+        }
+        Ok(())
+    }
 }
 
 fn of_relays<P: OnPlane>(

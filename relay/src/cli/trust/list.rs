@@ -25,27 +25,31 @@ pub(super) fn run(session: Session<'_>, args: &TrustList) -> Outcome {
     let (screen, context) = (session.screen, session.context()?);
     let planes: Vec<Plane> =
         PLANES.into_iter().filter(|plane| !args.exercise || *plane == Plane::Exercise).collect();
-    let known = args.sources.revocations(session, &planes)?;
+    let mut known = args.sources.revocations(session, &planes)?;
     let names = context.identities().map_err(|error| session.context_failed(&error))?;
-    let mut chains = Vec::new();
+    let mut listed: Vec<Vec<Listed>> = Vec::new();
     for plane in &planes {
-        let mut rows = Vec::new();
+        let mut of_plane = Vec::new();
         for name in &names {
             let chain = match context.identity(name, *plane) {
                 Ok(identity) => Ok(Arc::clone(identity.chain())),
                 Err(error) => Err(escape(&screen.lang.context_error(&error))),
             };
-            chains.extend(chain.as_ref().ok().cloned());
             let former = former::all(session, name, *plane)?;
-            rows.push(Row::new(session, name.clone(), *plane, chain, former, &known));
+            of_plane.push(Listed { name: name.clone(), chain, former });
         }
         if *plane == Plane::Live
             && let Some(chain) = relay_chain(session, context.roots())
         {
-            chains.extend(chain.as_ref().ok().cloned());
-            let name = screen.lang.the_relay();
-            rows.push(Row::new(session, name, *plane, chain, Vec::new(), &known));
+            of_plane.push(Listed { name: screen.lang.the_relay(), chain, former: Vec::new() });
         }
+        listed.push(of_plane);
+    }
+    let chains: Vec<Arc<Chain>> =
+        listed.iter().flatten().filter_map(|one| one.chain.as_ref().ok().cloned()).collect();
+    known.add_kept(session, chains.iter().map(|chain| &**chain))?;
+    for (plane, of_plane) in planes.iter().zip(listed) {
+        let rows: Vec<Row> = of_plane.into_iter().map(|one| Row::new(session, one, *plane, &known)).collect();
         show(&screen.on(*plane), &rows)?;
     }
     ends::warn_all(screen, chains.iter().map(|chain| &**chain));
@@ -54,6 +58,14 @@ pub(super) fn run(session: Session<'_>, args: &TrustList) -> Outcome {
         screen.say(&screen.lang.list_nobody_asked());
     }
     Ok(())
+}
+
+/// An identity before it is judged.
+struct Listed {
+    name: String,
+    /// Or why there is none.
+    chain: Result<Arc<Chain>, String>,
+    former: Vec<Former>,
 }
 
 /// Where `vigie init` puts it; a context elsewhere has none.
@@ -95,6 +107,9 @@ struct Row {
     by: Option<CredentialId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation: Option<RevocationId>,
+    /// Where somebody was asked: whether it is known there, or was only signed here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     former: Vec<Former>,
@@ -115,15 +130,9 @@ struct Held {
 }
 
 impl Row {
-    fn new(
-        session: Session<'_>,
-        identity: String,
-        plane: Plane,
-        chain: Result<Arc<Chain>, String>,
-        former: Vec<Former>,
-        known: &Known,
-    ) -> Self {
+    fn new(session: Session<'_>, listed: Listed, plane: Plane, known: &Known) -> Self {
         let (now, lang) = (time::now(), session.screen.lang);
+        let Listed { name: identity, chain, former } = listed;
         let row = Self {
             r#type: "trust",
             identity,
@@ -133,6 +142,7 @@ impl Row {
             code: None,
             by: None,
             revocation: None,
+            told: None,
             why: None,
             former,
         };
@@ -168,6 +178,7 @@ impl Row {
             code: fault.as_ref().map(|fault| fault.code),
             by: fault.as_ref().and_then(|fault| fault.credential),
             revocation: revoked.map(|revoked| revoked.by.id()),
+            told: revoked.filter(|_| known.is_asked).map(|revoked| known.is_told(revoked.by.id())),
             why: fault.map(|fault| refusal_text(lang, &fault)),
             ..row
         }
