@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from servers import Floor, Mosquitto, Nats, NatsSynced, NatsUnsynced, Vigie
+from servers import Floor, Mosquitto, Nats, NatsSynced, NatsUnsynced, Vigie, VigieOnBoth
 
 EVERYBODY = (Floor, Vigie, Nats, Mosquitto)
 DURABLE = (Floor, Vigie, NatsSynced, NatsUnsynced)
@@ -97,7 +97,7 @@ CASES = (
     Case(
         name="publish64",
         told="64 authors, each sends its next message when the one before is acknowledged",
-        servers=DURABLE,
+        servers=(*DURABLE, VigieOnBoth),
         arguments=("publish", "--authors", "64", "--messages", "30000"),
         quick=("publish", "--authors", "64", "--messages", "5000"),
         figures=PUBLISH,

@@ -41,11 +41,11 @@ class Unavailable(Exception):
     """A peer that cannot be measured here, and why."""
 
 
-def pinned(core):
-    """For `subprocess`: on one core, and before whatever else runs there where we may say so."""
+def pinned(*cores):
+    """For `subprocess`: on these cores, and before whatever else runs there where we may say so."""
 
     def settle():
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         with contextlib.suppress(OSError):
             os.nice(FIRST)
         with contextlib.suppress(OSError):
@@ -73,13 +73,16 @@ class Server:
     def command(self, folder, port):
         raise NotImplementedError
 
+    def cores(self):
+        return [self.tools.server_core]
+
     @contextlib.contextmanager
     def running(self, folder):
         """Starts it in a folder of its own; gives port and process id."""
         port = free_port()
         command = list(map(str, self.command(folder, port)))
         with open(folder / "log", "wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **pinned(self.tools.server_core))
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **pinned(*self.cores()))
         try:
             self.wait(process, port, folder)
             yield port, process.pid
@@ -121,6 +124,15 @@ class Vigie(Server):
 
     def load_arguments(self, folder):
         return ["--trust", folder / "trust"]
+
+
+class VigieOnBoth(Vigie):
+    """What a second core adds, though the load generator runs there too."""
+
+    name = "vigie, both cores"
+
+    def cores(self):
+        return [self.tools.server_core, self.tools.load_core]
 
 
 class Nats(Server):

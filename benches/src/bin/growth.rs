@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that measures must stop, and tell")]
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use vigie_benches::hall::Hall;
 use vigie_benches::load::Process;
@@ -10,9 +11,13 @@ use vigie_proto::frame::ClientFrame;
 use vigie_proto::limits::MESSAGE_LIFETIME_MAX;
 use vigie_proto::verify::verify;
 
-/// Publishes that are timed together, and how often: the median counts.
-const PUBLISHES: usize = 2_000;
-const ROUNDS: usize = 15;
+/// So long are publishes timed together, and how often: the median counts. What the kernel tells a process of its own CPU
+/// time moves on every 4 ms only.
+const ROUND: Duration = Duration::from_millis(400);
+const ROUNDS: usize = 7;
+
+/// Calls between two looks at the clock.
+const CALLS_UNLOOKED: u32 = 100;
 
 /// A prime: each publish is of a channel far from that before it, and all channels have their turns.
 const STEP: usize = 611_953;
@@ -40,14 +45,17 @@ fn main() -> anyhow::Result<()> {
 /// CPU of one call, in microseconds.
 fn measure(mut call: impl FnMut()) -> anyhow::Result<f64> {
     let process = Process::new(std::process::id())?;
-    let mut rounds = [0; ROUNDS];
+    let mut rounds = [0.0; ROUNDS];
     for round in &mut rounds {
-        let before = process.usage()?.cpu_ns;
-        (0..PUBLISHES).for_each(|_| call());
-        *round = process.usage()?.cpu_ns - before;
+        let (began, before, mut calls) = (Instant::now(), process.usage()?.cpu_ns, 0_u32);
+        while began.elapsed() < ROUND {
+            (0..CALLS_UNLOOKED).for_each(|_| call());
+            calls += CALLS_UNLOOKED;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let spent_us = (process.usage()?.cpu_ns - before) as f64 / 1e3;
+        *round = spent_us / f64::from(calls);
     }
-    rounds.sort_unstable();
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let each = rounds[ROUNDS / 2] as f64 / 1e3 / PUBLISHES as f64;
-    Ok(each)
+    rounds.sort_unstable_by(f64::total_cmp);
+    Ok(rounds[ROUNDS / 2])
 }
