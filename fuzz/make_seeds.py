@@ -246,6 +246,7 @@ def segments():
         "base": b"\x15\x05" + batch + b"\x0a\x04" + message + footer,
         "far": batch + b"\x0a\xfb\x01" + message + footer,
         "last-index": sound + follow + batch + message + b"\x99\xfc",
+        "last-index-full": sound + follow + b"\x99\xfc",
         "kinds": batch + b"\x03\x07\x08\x00\x00\x00\x00\x00\x00\x00\x00" + footer,
         "capacity": sound + b"\x45\xff\x00\x04",
     })

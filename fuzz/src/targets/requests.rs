@@ -155,7 +155,7 @@ fn judge_reader(reader: &Reader, session: &LoggedIn) {
     assert!((1..=SUBSCRIPTIONS_MAX).contains(&reader.filters().len()));
     assert!(reader.filters().windows(2).all(|pair| pair[0] < pair[1]));
     assert_eq!((reader.plane(), reader.org()), (claims.plane, &claims.org));
-    for filter in reader.filters() {
+    for filter in reader.filters().iter() {
         let is_granted = claims.grants.iter().any(|grant| {
             grant.subscribe && grant.flow == filter.channel.flow && grant.at.contains(&filter.channel.at)
         });
