@@ -123,8 +123,9 @@ impl Log {
 
     fn commit(&mut self, batch: Vec<Said>, at: Timestamp) -> Vec<Result<Stored, Refusal>> {
         let ticket = Ticket { worker: 0, session: self.session, re: 1 };
-        let submissions = batch.into_iter().map(|statement| Submission { ticket, statement }).collect();
-        let committed = self.sequencer.commit(submissions, Ok(at)).unwrap();
+        let submissions: Vec<_> =
+            batch.into_iter().map(|statement| Submission { ticket, statement }).collect();
+        let committed = self.sequencer.commit(&submissions, Ok(at)).unwrap();
         committed.answers.into_iter().map(|answer| answer.outcome).collect()
     }
 

@@ -222,7 +222,7 @@ fn what_waits_for_the_journal_thread_is_held_to_the_roots_of_the_moment_when_it_
         let session = worker.accept(Nonce::from_bytes([1; 32]), Binding::None, now());
         let mut decide = |statement: Queued| {
             let ticket = Ticket { worker: 0, session, re: 1 };
-            let committed = sequencer.commit(vec![Submission { ticket, statement }], Ok(now())).unwrap();
+            let committed = sequencer.commit(&[Submission { ticket, statement }], Ok(now())).unwrap();
             committed.answers[0].outcome.as_ref().err().map(|refusal| refusal.code.as_str())
         };
         assert_eq!(decide(Queued::Revocation(Box::new(own(old, began)))), None);

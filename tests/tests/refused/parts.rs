@@ -138,6 +138,7 @@ impl Parts {
                 Effect::Wake(_) => {}
                 Effect::Unseat(sitter) => self.worker.handle_unseated(sitter.session, now()),
                 Effect::Read(request) => panic!("nobody is behind: {request:?}"),
+                Effect::Look(session) => panic!("nobody is watched: {session:?}"),
             }
         }
     }
@@ -161,7 +162,7 @@ impl Parts {
 
     /// The journal's turn, of which nobody hears.
     pub(crate) fn commit_untold(&mut self) -> Result<(), JournalError> {
-        self.untold = Some(self.sequencer.commit(std::mem::take(&mut self.waiting), Ok(now()))?);
+        self.untold = Some(self.sequencer.commit(&std::mem::take(&mut self.waiting), Ok(now()))?);
         Ok(())
     }
 
