@@ -3,16 +3,17 @@
 //! Called by the journal thread for writes and by readers for reads. Knows the system calls and their traps; knows
 //! nothing of segments. Does not create parent folders and does not judge permissions.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::fs::{CWD, Dir, FallocateFlags, FlockOperation, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::storage::{PlaceLost, Storage, StorageFile};
+use super::file_id::FileId;
+use super::storage::{Storage, StorageFile};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
@@ -48,11 +49,11 @@ impl DirStorage {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_path_buf();
         let handle = File::open(&path)?;
-        let found = repeated(|| handle.metadata())?;
-        if !found.is_dir() {
+        if !repeated(|| handle.metadata())?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
-        Ok(Self { dir: Arc::new(OpenDir { path, handle, id: FileId::of(&found), lock: Mutex::default() }) })
+        let id = FileId::of(&handle)?;
+        Ok(Self { dir: Arc::new(OpenDir { path, handle, id, lock: Mutex::default() }) })
     }
 
     /// What its disk has left for an account without privileges, in bytes.
@@ -92,32 +93,6 @@ pub(super) fn names_in(folder: &File) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Which file this is, whatever its name. Not given to another one while it is open.
-#[derive(Debug, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn of(found: &Metadata) -> Self {
-        Self { device: found.dev(), inode: found.ino() }
-    }
-
-    /// Whether this path leads to it.
-    fn check_at(&self, path: &Path) -> io::Result<()> {
-        match repeated(|| std::fs::metadata(path)) {
-            Ok(found) if Self::of(&found) == *self => Ok(()),
-            // Of no kind of its own: whatever a look fails with, no caller may take it for a file that is missing or for a
-            // disk that is full, and go on.
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Err(io::Error::other(error))
-            }
-            Ok(_) | Err(_) => Err(PlaceLost.into()),
-        }
-    }
-}
-
 impl Storage for DirStorage {
     type File = DirFile;
     type Lock = DirLock;
@@ -130,11 +105,11 @@ impl Storage for DirStorage {
         self.check_place()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(FILE_MODE);
-        Ok(DirFile { file: options.open(self.path_of(name))? })
+        DirFile::new(options.open(self.path_of(name))?)
     }
 
     fn open(&self, name: &str) -> io::Result<DirFile> {
-        Ok(DirFile { file: OpenOptions::new().read(true).write(true).open(self.path_of(name))? })
+        DirFile::new(OpenOptions::new().read(true).write(true).open(self.path_of(name))?)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -166,7 +141,7 @@ impl Storage for DirStorage {
     }
 
     fn check_named(&self, name: &str, file: &DirFile) -> io::Result<()> {
-        FileId::of(&repeated(|| file.file.metadata())?).check_at(&self.path_of(name))
+        file.id.check_at(&self.path_of(name))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -183,7 +158,7 @@ impl Storage for DirStorage {
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
         let path = self.path_of(name);
         let file = options.open(&path)?;
-        let id = FileId::of(&repeated(|| file.metadata())?);
+        let id = FileId::of(&file)?;
         #[cfg(feature = "sabotage")]
         if Sabotage::LockNotTaken.is_planted() {
             return Ok(DirLock { _held: Arc::new(HeldLock { _file: file, path, id }) });
@@ -202,6 +177,13 @@ impl Storage for DirStorage {
 #[derive(Debug)]
 pub struct DirFile {
     file: File,
+    id: FileId,
+}
+
+impl DirFile {
+    fn new(file: File) -> io::Result<Self> {
+        Ok(Self { id: FileId::of(&file)?, file })
+    }
 }
 
 impl StorageFile for DirFile {
@@ -282,6 +264,7 @@ struct HeldLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::PlaceLost;
 
     fn folder() -> (tempfile::TempDir, DirStorage) {
         let dir = tempfile::tempdir().unwrap();

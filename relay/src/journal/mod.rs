@@ -29,6 +29,7 @@
 
 mod storage;
 mod salvage;
+mod file_id;
 mod dir_storage;
 mod read_only;
 pub mod sim_disk;
