@@ -127,8 +127,18 @@ impl Inbox {
         Some(letter)
     }
 
+    /// Takes the next letter, as soon as there is one. Cancel safe.
+    pub(crate) async fn take(&self) -> Letter {
+        loop {
+            if let Some(letter) = self.try_take() {
+                return letter;
+            }
+            self.wait().await;
+        }
+    }
+
     /// Waits until there may be a letter. Cancel safe.
-    pub(crate) async fn wait(&self) {
+    async fn wait(&self) {
         self.notify.notified().await;
     }
 

@@ -164,10 +164,7 @@ pub(crate) async fn read_letters(local: Rc<Local>) {
     let inbox = Arc::clone(&local.inboxes[local.index]);
     loop {
         for _ in 0..LETTERS_PER_TURN {
-            let Some(letter) = inbox.try_take() else {
-                inbox.wait().await;
-                break;
-            };
+            let letter = inbox.take().await;
             if matches!(letter, Letter::Stop) {
                 return;
             }
