@@ -21,9 +21,11 @@ pub(super) struct FileId {
 }
 
 impl FileId {
-    /// Of an open file or folder.
+    /// Of an open file or folder. Whatever a look fails with, here and below, is of no kind of its own: no caller may take it
+    /// for a file that is missing or for a disk that is full, and go on.
     pub(super) fn of(file: &File) -> io::Result<Self> {
-        let found = retry_on_intr(|| statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::INO))?;
+        let found = retry_on_intr(|| statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::INO));
+        let found = found.map_err(io::Error::other)?;
         Ok(Self { device: (found.stx_dev_major, found.stx_dev_minor), inode: found.stx_ino })
     }
 
@@ -36,8 +38,6 @@ impl FileId {
     pub(super) fn check_at(self, path: &Path) -> io::Result<()> {
         match Self::at(path) {
             Ok(found) if found == self => Ok(()),
-            // Of no kind of its own: whatever a look fails with, no caller may take it for a file that is missing or for a
-            // disk that is full, and go on.
             Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Err(io::Error::other(error))
             }
