@@ -5,6 +5,7 @@
 //! clients when to come back, drain within a grace period, then sync and close the journal.
 
 mod cadence;
+mod every;
 pub(crate) mod inbox;
 mod health_thread;
 mod journal_thread;

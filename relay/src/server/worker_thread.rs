@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
@@ -16,6 +16,7 @@ use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 use vigie_proto::time::Timestamp;
 
+use super::every::Every;
 use super::inbox::{Inbox, Letter};
 use super::submissions::Submitter;
 use super::verified::Verified;
@@ -59,8 +60,8 @@ pub(crate) struct Parts {
 /// What the tasks of one worker share.
 pub(crate) struct Local {
     worker: RefCell<Worker>,
-    /// Those of the drivers of sessions, at the sessions' indices.
-    wakers: RefCell<Vec<Option<(SessionId, Waker)>>>,
+    /// Those of the drivers of sessions, at the sessions' indices: a session's own goes before its index is used again.
+    wakers: RefCell<Vec<Option<Waker>>>,
     /// Those of sessions that have logged in.
     lines: RefCell<Lines>,
     /// What is being written. Of the worker and not of a session: idle connections hold no buffer.
@@ -128,21 +129,14 @@ pub(crate) fn run(parts: Parts, shown: Shown) -> std::io::Result<()> {
 }
 
 async fn keep_time(local: Rc<Local>, Shown { gauge, issuers }: Shown) {
-    let mut show_at = tokio::time::Instant::now();
-    let mut look_at = show_at;
+    let (mut show, mut look) = (Every::new(SHOW_EVERY), Every::new(LOOK_AT_ISSUERS_EVERY));
     loop {
-        if show_at <= tokio::time::Instant::now() {
-            let mut counts = local.worker.borrow().counts();
-            counts.refusals = counts.refusals + *local.upgrade_rules.refused.borrow();
-            counts.tls_failed = local.tls_failed.get();
-            counts.http_failed = local.upgrade_rules.unreadable.get();
-            gauge.show(counts);
-            show_at = tokio::time::Instant::now() + SHOW_EVERY;
+        if show.is_due(Instant::now()) {
+            gauge.show(local.counts());
         }
         let now = local.clock.steady();
-        if look_at <= tokio::time::Instant::now() {
+        if look.is_due(Instant::now()) {
             issuers.show(local.index, local.worker.borrow().ending_issuers(now));
-            look_at = tokio::time::Instant::now() + LOOK_AT_ISSUERS_EVERY;
         }
         let next = local.worker.borrow().poll_timeout();
         let pause = next.map_or(TIMER_TICK, |at| at.since(now).min(TIMER_TICK));
@@ -260,9 +254,7 @@ impl Local {
     fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::Wake(id) => {
-                if let Some(Some((known, waker))) = self.wakers.borrow().get(id.index())
-                    && *known == id
-                {
+                if let Some(Some(waker)) = self.wakers.borrow().get(id.index()) {
                     waker.wake_by_ref();
                 }
             }
@@ -282,9 +274,6 @@ impl Local {
                 let taken = self.lines.borrow_mut().ask(id);
                 self.worker.borrow_mut().handle_taken(id, taken, self.clock.steady());
             }
-            Effect::Reach(report) if report.author.worker == self.index => {
-                self.worker.borrow_mut().handle_reach(&report);
-            }
             Effect::Reach(report) => self.inboxes[report.author.worker].put(Letter::Reach(report)),
             Effect::Unseat(Sitter { worker, session }) => self.inboxes[worker].put(Letter::Unseated(session)),
         }
@@ -302,9 +291,7 @@ impl Local {
     }
 
     pub(crate) fn close_session(&self, id: SessionId) {
-        if let Some(place) = self.wakers.borrow_mut().get_mut(id.index())
-            && place.as_ref().is_some_and(|(known, _)| *known == id)
-        {
+        if let Some(place) = self.wakers.borrow_mut().get_mut(id.index()) {
             *place = None;
         }
         self.lines.borrow_mut().forget(id);
@@ -318,6 +305,15 @@ impl Local {
             self.with(|worker| worker.watch(id, self.clock.steady()));
         }
         is_told
+    }
+
+    /// How its sessions stand, and how many connections came to no session.
+    fn counts(&self) -> WorkerCounts {
+        let mut counts = self.worker.borrow().counts();
+        counts.refusals = counts.refusals + *self.upgrade_rules.refused.borrow();
+        counts.tls_failed = self.tls_failed.get();
+        counts.http_failed = self.upgrade_rules.unreadable.get();
+        counts
     }
 
     /// Does what is due by now.
@@ -353,10 +349,7 @@ impl Sessions for Local {
         if wakers.len() <= id.index() {
             wakers.resize(id.index() + 1, None);
         }
-        match &mut wakers[id.index()] {
-            Some((known, place)) if *known == id => place.clone_from(waker),
-            place => *place = Some((id, waker.clone())),
-        }
+        wakers[id.index()] = Some(waker.clone());
     }
 
     fn is_logged_in(&self, id: SessionId) -> bool {
@@ -407,3 +400,8 @@ impl Sessions for Local {
         self.batch.borrow_mut()
     }
 }
+
+// Not with the model, outside of which its queues panic.
+#[cfg(test)]
+#[cfg(not(feature = "model"))]
+mod tests;
