@@ -37,6 +37,9 @@ REPEATS = 2
 # Connections of the largest case, twice, and some.
 FILES_WANTED = 20_000
 
+# Options that name a place of one machine: its results are told without.
+FOLDERS = ("--built", "--folder", "--results")
+
 
 def main():
     options = parse()
@@ -149,6 +152,17 @@ def write(folder, tools, figures, chosen, options):
     (folder / "results.md").write_text(report.render(figures, chosen, machine(tools, options)))
 
 
+def called():
+    """The command, but for the folders of this machine."""
+    words, kept = iter(sys.argv[1:]), []
+    for word in words:
+        if word in FOLDERS:
+            next(words, None)
+        else:
+            kept.append(word)
+    return " ".join(["python3", f"benches/compare/{pathlib.Path(sys.argv[0]).name}", *kept])
+
+
 def machine(tools, options):
     def told(*command):
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
@@ -158,8 +172,8 @@ def machine(tools, options):
     skipped = "; ".join(f"{name}: {why}" for name, why in tools.unavailable.items())
     return [
         f"{datetime.date.today()}, commit {told('git', 'rev-parse', '--short', 'HEAD')}",
-        f"`{pathlib.Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`",
-        f"{model}, Linux {platform.release()}; server on core {options.cores[0]}, load generator on core {options.cores[1]}",
+        f"`{called()}`",
+        f"{model}, Linux {'.'.join(platform.release().split('.')[:2])}; server on core {options.cores[0]}, load generator on core {options.cores[1]}",
         f"load average at the end: {open('/proc/loadavg').read().split(' ')[0]}",
         versions,
         *([f"skipped: {skipped}"] if skipped else []),
