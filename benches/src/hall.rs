@@ -38,6 +38,8 @@ pub struct Hall {
     /// The signed bytes that every event carries.
     alert: String,
     seq: u64,
+    /// Calls that wrote to a socket, if there were sockets.
+    writes: usize,
 }
 
 impl Hall {
@@ -72,7 +74,7 @@ impl Hall {
         let verdicts = Arc::<SharedVerdicts>::default();
         let worker = Worker::new(config, Arc::default(), Arc::default(), verdicts, Position::default());
         let alert = fixture.alert();
-        Self { fixture, worker, readers: Vec::new(), written: Written::default(), alert, seq: 0 }
+        Self { fixture, worker, readers: Vec::new(), written: Written::default(), alert, seq: 0, writes: 0 }
     }
 
     /// The signed bytes of every event, and the chain of their author.
@@ -154,6 +156,7 @@ impl Hall {
                 self.written.begin(rest);
                 let more = self.worker.give_output(session, &mut self.written);
                 bytes += self.written.bytes().len();
+                self.writes += usize::from(!self.written.bytes().is_empty());
                 rest = self.written.take_rest(self.written.bytes().len());
                 if !more && rest.is_empty() {
                     break;
@@ -192,5 +195,17 @@ mod tests {
         assert_eq!(hall.publish(1), 10 * frame(&hall, before + 1));
         let many: usize = (before + 2..=before + 101).map(|seq| 10 * frame(&hall, seq)).sum();
         assert_eq!(hall.publish(100), many, "also what is more than one batch");
+    }
+
+    #[test]
+    fn a_lone_event_is_one_write_for_each_reader_and_many_share_theirs() {
+        const READERS: usize = 10;
+        for (events, writes_max) in [(1, READERS), (32, 32 * READERS / 10), (1_000, 1_000 * READERS / 10)] {
+            let mut hall = Hall::new(READERS);
+            let before = hall.writes;
+            hall.publish(events);
+            let writes = hall.writes - before;
+            assert!((READERS..=writes_max).contains(&writes), "{events} events: {writes} writes");
+        }
     }
 }

@@ -220,7 +220,7 @@ impl StorageFile for DirFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // fdatasync (F_FULLFSYNC on macOS), repeated on EINTR only.
+        // fdatasync, repeated on EINTR only.
         self.file.sync_data()
     }
 }

@@ -163,7 +163,7 @@ impl Inbox {
 mod tests {
     use std::future::Future;
     use std::pin::pin;
-    use std::task::{Context, Waker};
+    use std::task::{Context, Poll, Waker};
 
     use super::super::tests::{batch, message};
     use super::*;
@@ -220,6 +220,19 @@ mod tests {
             inbox.put_batch(batch(&message, seq, 1));
             assert!(!waits() && waits(), "{seq}");
         }
+    }
+
+    #[test]
+    fn whoever_takes_is_given_what_is_there_or_comes() {
+        let inbox = Inbox::default();
+        let mut context = Context::from_waker(Waker::noop());
+        inbox.put(Letter::Failed);
+        assert!(matches!(pin!(inbox.take()).poll(&mut context), Poll::Ready(Letter::Failed)));
+        // Of the first it was told before, and that is no letter.
+        let mut takes = pin!(inbox.take());
+        assert!(takes.as_mut().poll(&mut context).is_pending());
+        inbox.put(Letter::Stop);
+        assert!(matches!(takes.poll(&mut context), Poll::Ready(Letter::Stop)));
     }
 
     #[test]

@@ -28,7 +28,7 @@ const BATCH_MESSAGES_MAX: usize = 512;
 /// of 1.4.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// logged of the log for the revocations of one sync: who revokes a hundred at once needs no line for each.
+/// Lines of the log for the revocations of one sync: who revokes a hundred at once needs no line for each.
 const REVOCATIONS_TOLD_MAX: usize = 16;
 
 /// Runs until the queue ends.

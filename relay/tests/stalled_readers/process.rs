@@ -21,6 +21,8 @@ pub(crate) struct Usage {
     pub(crate) resident: u64,
     /// Bytes that it read from files.
     pub(crate) read: u64,
+    /// Its calls of `write` and the like.
+    pub(crate) writes: u64,
     /// Processor time.
     pub(crate) cpu: Duration,
 }
@@ -96,6 +98,7 @@ impl Relay {
         Usage {
             resident: number(&of("status"), "VmRSS:") * 1024,
             read: number(&of("io"), "rchar:"),
+            writes: number(&of("io"), "syscw:"),
             cpu: Duration::from_millis(ticks * 10),
         }
     }
