@@ -39,9 +39,9 @@ def main():
         leaves = math.ceil(options.readers / each)
         above = levels(leaves, options.children)
         told = " + ".join(map(str, above)) or "0"
-        # Each level: what it does for its children, one after another on one of its cores.
+        # Each level: what it does for its children, one after another on one of its cores; a lone alert is a write for each.
         per_core = [math.ceil(options.children / cores)] * len(above) + [math.ceil(each / cores)]
-        last = sum(readers * figures.saturated / 1e3 for readers in per_core)
+        last = sum(readers * figures.paced / 1e3 for readers in per_core)
         print(f"| of {cores} cores | {leaves:,} | {told} | {leaves + sum(above):,} | {last:.0f} |")
 
 

