@@ -349,7 +349,8 @@ impl Sessions for Local {
         if wakers.len() <= id.index() {
             wakers.resize(id.index() + 1, None);
         }
-        wakers[id.index()] = Some(waker.clone());
+        // The same one again, as nearly always, is not counted again.
+        wakers[id.index()].get_or_insert_with(|| waker.clone()).clone_from(waker);
     }
 
     fn is_logged_in(&self, id: SessionId) -> bool {
