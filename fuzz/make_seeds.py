@@ -247,6 +247,7 @@ def segments():
         "far": batch + b"\x0a\xfb\x01" + message + footer,
         "last-index": sound + follow + batch + message + b"\x99\xfc",
         "last-index-full": sound + follow + b"\x99\xfc",
+        "last-index-appended": follow + b"\xb8" * 66 + b"\x99\xfc",
         "kinds": batch + b"\x03\x07\x08\x00\x00\x00\x00\x00\x00\x00\x00" + footer,
         "capacity": sound + b"\x45\xff\x00\x04",
     })

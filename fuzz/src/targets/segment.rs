@@ -7,6 +7,7 @@ use vigie_proto::label::Audience;
 use vigie_proto::limits::JSON_INTEGER_MAX;
 use vigie_proto::severity::Severity;
 use vigie_proto::time::Timestamp;
+use vigie_relay::journal::sim_disk::SimDisk;
 use vigie_relay::journal::{JournalError, MessageRecord, Record};
 
 use super::journal;
@@ -150,6 +151,12 @@ impl Folder {
     }
 }
 
+/// Whether it has the segment with the last number that there is: what has a higher one is none.
+fn has_last(disk: &SimDisk) -> bool {
+    let last = format!("{JSON_INTEGER_MAX:020}");
+    files(disk).iter().any(|(name, _)| name.starts_with(&last))
+}
+
 /// A folder.
 pub fn segment(data: &[u8]) -> Outcome {
     let mut folder = Folder {
@@ -190,15 +197,17 @@ pub fn segment(data: &[u8]) -> Outcome {
     match opened.journal.append(&[Record::Message(one.clone())]) {
         Ok(_) => {}
         Err(JournalError::Full { .. }) => {
-            // What has a higher number is no segment.
-            let last = format!("{JSON_INTEGER_MAX:020}");
-            assert!(files(&disk).iter().any(|(name, _)| name.starts_with(&last)), "there is room in the end");
+            assert!(has_last(&disk), "there is room in the end");
             return Outcome::Taken;
         }
         Err(error) => panic!("a disk in memory: {error}"),
     }
     drop(opened);
-    let again = journal::open(&disk).expect("it was appended to");
+    let again = match journal::open(&disk) {
+        // It was not closed, and there is no number for a copy of what it kept last.
+        Err(JournalError::Damaged { .. }) if has_last(&disk) => return Outcome::Taken,
+        again => again.expect("it was appended to"),
+    };
     assert_eq!(again.records.last(), Some(&Record::Message(one)));
     assert_eq!(again.records.len(), records.len() + 1);
     Outcome::Taken
