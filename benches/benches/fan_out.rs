@@ -30,7 +30,7 @@ fn deliveries(criterion: &mut Criterion) {
 /// A reader that comes and goes, among so many others of the same channel: it must cost the same.
 fn sessions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("log-in, subscribe, disconnect");
-    for readers in [100_usize, 10_000] {
+    for readers in [100_usize, 10_000, 100_000] {
         let mut hall = Hall::new(readers);
         group.bench_with_input(BenchmarkId::from_parameter(readers), &readers, |bench, _| {
             bench.iter(|| {

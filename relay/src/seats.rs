@@ -276,15 +276,16 @@ impl Seats {
         let mut table = self.table();
         let of_key = table.keys.get(&key).map_or(0, BTreeMap::len);
         let left = self.max.saturating_sub(table.taken);
-        let own = table.most_silent(&key);
+        // Looked for only where one must go: it is a look at all seats of the key.
+        let own = || table.most_silent(&key);
         let is_exercise = chain.plane() == Plane::Exercise;
         let is_loan = is_exercise && table.exercises >= self.exercises_own();
         let vacated = if of_key >= self.per_key_max {
-            own.map(|(_, number)| (key, number))
+            own().map(|(_, number)| (key, number))
         } else if left > self.kept_from(chain, of_key > 0 || is_loan) {
             None
         } else {
-            let silent = own.filter(|(heard, _)| now.since(*heard) >= SILENT_FOR);
+            let silent = own().filter(|(heard, _)| now.since(*heard) >= SILENT_FOR);
             let own = silent.map(|(_, number)| (key, number));
             let on_loan = || if is_exercise { None } else { table.on_loan(self.exercises_own()) };
             Some(own.or_else(on_loan).or_else(|| table.of_fullest_branch(chain)).ok_or_else(nearly_full)?)
