@@ -19,7 +19,7 @@ use vigie_relay::chains::SharedVerdicts;
 use vigie_relay::event::{Batch, Event, Position, Reach};
 use vigie_relay::net::batch::Batch as Written;
 use vigie_relay::sequencer::Ticket;
-use vigie_relay::worker::{Effect, SessionId, Worker, WorkerConfig};
+use vigie_relay::worker::{SessionId, Worker, WorkerConfig};
 
 use crate::{Fixture, NOW};
 
@@ -137,6 +137,7 @@ impl Hall {
             id: vigie_proto::id::MessageId::from_bytes([1; 32]),
             credential: self.fixture.chain.leaf().id(),
             severity: Severity::Severe,
+            urgent: false,
             channel: channel.clone(),
             audience: Audience::EVERYONE,
             frame: self.frame(self.seq).into(),
@@ -149,8 +150,8 @@ impl Hall {
     /// What each woken session's driver does. Gives the bytes that went out.
     fn write(&mut self) -> usize {
         let mut bytes = 0;
-        while let Some(effect) = self.worker.poll_effect() {
-            let Effect::Wake(session) = effect else { continue };
+        while self.worker.poll_effect().is_some() {}
+        while let Some(session) = self.worker.poll_call() {
             let mut rest = Bytes::new();
             loop {
                 self.written.begin(rest);

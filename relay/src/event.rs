@@ -39,6 +39,9 @@ pub struct Event {
     pub credential: CredentialId,
     /// How grave.
     pub severity: Severity,
+    /// Whether it asks for action now or soon, and is grave: who hears it is served first. Not known, and `false`, of what was
+    /// read back from the journal.
+    pub urgent: bool,
     /// Where it is addressed.
     pub channel: Channel,
     /// For whom it is by name.
@@ -66,6 +69,7 @@ impl From<MessageRecord> for Event {
             id: record.id,
             credential: record.credential,
             severity: record.severity,
+            urgent: false,
             channel: record.channel,
             audience: record.audience,
             frame,

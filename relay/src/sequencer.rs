@@ -460,9 +460,10 @@ impl<S: Storage> Sequencer<S> {
         let mut authors = plan.authors.into_iter();
         for record in plan.records {
             let Record::Message(message) = record else { continue };
-            let Some(author) = authors.next() else { break };
+            let Some((author, urgent)) = authors.next() else { break };
             self.leaves.used(message.credential, message.seq);
-            events.push((Arc::new(Event::from(message)), Reach::new(author, self.workers)));
+            let event = Event { urgent, ..Event::from(message) };
+            events.push((Arc::new(event), Reach::new(author, self.workers)));
         }
         if let Some((last, _)) = events.last() {
             self.head = last.at;

@@ -285,6 +285,7 @@ impl Seen {
             id: vigie_proto::id::MessageId::from_bytes([7; 32]),
             credential: vigie_proto::id::CredentialId::from_bytes([8; 32]),
             severity: Moderate,
+            urgent: false,
             channel: "alert/fr".parse().unwrap(),
             audience: vigie_proto::label::Audience::EVERYONE,
             frame: vec![b'x'; bytes].into(),

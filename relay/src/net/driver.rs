@@ -25,6 +25,7 @@ use crate::net::gate::Gate;
 use crate::net::inlet::Inlet;
 use crate::net::read_waker::ReadWaker;
 use crate::net::sessions::Sessions;
+use crate::net::turns::{TurnWait, Work};
 use crate::net::writer::Writer;
 use crate::worker::SessionId;
 
@@ -85,7 +86,9 @@ pub(super) struct Driver<'a, S> {
     piled_up: bool,
     /// What waits to read waits with this one. `None` until the first turn.
     reading: Option<ReadWaker>,
-    turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    turn: TurnWait,
+    /// The wait for a turn in which it may write what is of the past.
+    write_turn: TurnWait,
 }
 
 impl<'a, S: Sessions> Driver<'a, S> {
@@ -104,7 +107,8 @@ impl<'a, S: Sessions> Driver<'a, S> {
             held: None,
             piled_up: false,
             reading: None,
-            turn: None,
+            turn: TurnWait::default(),
+            write_turn: TurnWait::default(),
         }
     }
 
@@ -143,7 +147,7 @@ impl<'a, S: Sessions> Driver<'a, S> {
         }
         if self.deaf {
             // It may have been given its turn meanwhile: that is for others.
-            (self.held, self.turn) = (None, None);
+            (self.held, self.turn) = (None, TurnWait::default());
         } else if self.piled_up && self.local.may_read(self.id) {
             // What was not read because answers had piled up is read in the next turn.
             reading.context().waker().wake_by_ref();
@@ -214,14 +218,16 @@ impl<'a, S: Sessions> Driver<'a, S> {
 
     /// Ready when a frame may be judged in this turn of the worker.
     fn poll_turn(&mut self, cx: &mut Context<'_>, is_stranger: bool) -> Poll<()> {
-        let turns = self.local.turns(is_stranger);
-        if self.turn.is_none() && turns.try_take() {
-            return Poll::Ready(());
+        let work = if is_stranger { Work::Stranger } else { Work::Check };
+        self.turn.poll(self.local.turns(work), cx)
+    }
+
+    /// Ready when it may write in this turn of the worker: the past waits for the present.
+    fn poll_write_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.local.catches_up(self.id) {
+            return self.write_turn.poll(self.local.turns(Work::CatchUp), cx);
         }
-        let turns = Rc::clone(turns);
-        let turn = self.turn.get_or_insert_with(|| Box::pin(async move { turns.take().await }));
-        std::task::ready!(turn.as_mut().poll(cx));
-        self.turn = None;
+        self.write_turn = TurnWait::default();
         Poll::Ready(())
     }
 
@@ -255,7 +261,7 @@ impl<'a, S: Sessions> Driver<'a, S> {
                 let links = self.local.handle_frame(self.id, &text);
                 // A step of strangers is reckoned with all links of a log-in.
                 if !is_stranger {
-                    self.local.turns(false).charge(links);
+                    self.local.turns(Work::Check).charge(links);
                 }
             }
             Message::Binary(bytes) => self.local.handle_binary(self.id, bytes),
@@ -291,9 +297,13 @@ impl<'a, S: Sessions> Driver<'a, S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Written>> {
-        for _ in 0..WRITES_PER_TURN {
+        for write in 0..WRITES_PER_TURN {
             let stream = self.socket.get_mut();
             std::task::ready!(self.writer.poll_sent(stream, cx))?;
+            if write == 0 {
+                std::task::ready!(self.poll_write_turn(cx));
+            }
+            let stream = self.socket.get_mut();
             // Not before the one before it has left: a peer that does not read has one waiting, whatever it asks.
             let pong = self.pong.take();
             let mut batch = self.local.batch();

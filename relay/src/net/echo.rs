@@ -165,7 +165,11 @@ impl Sessions for Echo {
         !waiting.is_empty()
     }
 
-    fn turns(&self, _: bool) -> &Rc<Turns> {
+    fn catches_up(&self, _: SessionId) -> bool {
+        false
+    }
+
+    fn turns(&self, _: Work) -> &Rc<Turns> {
         &self.turns
     }
 

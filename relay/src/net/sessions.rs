@@ -11,7 +11,7 @@ use bytes::Bytes;
 use vigie_proto::refusal::Code;
 
 use super::batch::Batch;
-use super::turns::Turns;
+use super::turns::{Turns, Work};
 use crate::worker::SessionId;
 
 /// See the module's documentation. Nothing here waits.
@@ -42,8 +42,10 @@ pub(crate) trait Sessions {
     fn handle_violation(&self, id: SessionId, code: Code);
     /// Gives what waits, until the batch is full. True when more waits.
     fn give_output(&self, id: SessionId, batch: &mut Batch) -> bool;
-    /// Turns in which frames are judged: those of strangers, or of sessions.
-    fn turns(&self, of_strangers: bool) -> &Rc<Turns>;
+    /// Whether what waits for it is of the past: then it writes in a turn of its own.
+    fn catches_up(&self, id: SessionId) -> bool;
+    /// Turns for work of this kind.
+    fn turns(&self, work: Work) -> &Rc<Turns>;
     /// What is being written.
     fn batch(&self) -> RefMut<'_, Batch>;
 }

@@ -5,8 +5,22 @@
 //! were ready.
 
 use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use tokio::sync::{Notify, Semaphore, TryAcquireError};
+
+/// The kinds of costly steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A step of a handshake, or a log-in.
+    Stranger,
+    /// Judging a frame of a session.
+    Check,
+    /// Writing to a session that is behind.
+    CatchUp,
+}
 
 /// Permits for costly steps, made anew in each turn.
 #[derive(Debug)]
@@ -76,11 +90,28 @@ impl Turns {
     }
 }
 
+/// The wait of one connection for a turn. Most connections wait for none. Dropped, it leaves the line.
+#[derive(Default)]
+pub(crate) struct TurnWait(Option<Pin<Box<dyn Future<Output = ()>>>>);
+
+impl TurnWait {
+    /// Ready with a permit.
+    pub(crate) fn poll(&mut self, turns: &Rc<Turns>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.is_none() && turns.try_take() {
+            return Poll::Ready(());
+        }
+        let turns = Rc::clone(turns);
+        let wait = self.0.get_or_insert_with(|| Box::pin(async move { turns.take().await }));
+        std::task::ready!(wait.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-    use std::rc::Rc;
-    use std::task::{Context, Waker};
+    use std::cell::RefCell;
+    use std::task::Waker;
 
     use tokio::task::LocalSet;
 

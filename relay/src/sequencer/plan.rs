@@ -9,6 +9,7 @@ use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, Sequence};
 use vigie_proto::verify::VerifiedMessage;
 
+use super::statement::is_urgent;
 use super::{StatementId, Ticket};
 use crate::journal::{MessageRecord, Record, RevocationRecord};
 use crate::revocations::StoredRevocation;
@@ -22,7 +23,8 @@ pub(super) struct Plan {
     pub(super) revocations: Vec<Arc<StoredRevocation>>,
     /// Revocations that are on disk, and are written a second time.
     pub(super) copies: usize,
-    pub(super) authors: Vec<Ticket>,
+    /// Of each message in it, who asked, and whether it is urgent.
+    pub(super) authors: Vec<(Ticket, bool)>,
     pub(super) ids: Vec<StatementId>,
     pub(super) last: Option<Sequence>,
     /// On the reserve nothing is written twice.
@@ -58,7 +60,7 @@ impl Plan {
             audience: message.message().label.audience().clone(),
             jws: Bytes::from_owner(Signed(Arc::clone(message.token()))),
         }));
-        self.authors.push(author);
+        self.authors.push((author, is_urgent(message)));
         self.ids.push(StatementId::Message(message.id()));
         self.last = Some(stored.seq);
     }

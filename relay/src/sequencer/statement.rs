@@ -54,8 +54,12 @@ impl Statement {
 /// Whether a message may use the room that is kept when the disk is full, or nearly as many ids are in force as may be:
 /// what takes another message back or corrects it, and what is urgent.
 pub fn may_use_reserve(message: &VerifiedMessage) -> bool {
+    let said = message.message();
+    said.content.cap.msg_type == MsgType::Cancel || !said.replaces.is_empty() || is_urgent(message)
+}
+
+/// Whether a message is grave and asks for action now or within the hour.
+pub(super) fn is_urgent(message: &VerifiedMessage) -> bool {
     let message = message.message();
-    let cap = &message.content.cap;
-    let urgent = message.severity >= Severity::Severe && cap.is_urgent_timing();
-    cap.msg_type == MsgType::Cancel || !message.replaces.is_empty() || urgent
+    message.severity >= Severity::Severe && message.content.cap.is_urgent_timing()
 }

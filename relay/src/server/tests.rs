@@ -111,6 +111,7 @@ pub(super) fn batch(message: &VerifiedMessage, seq: u64, frame_bytes: usize) -> 
         id: message.id(),
         credential: message.credential(),
         severity: message.message().severity,
+        urgent: false,
         channel: message.message().channel.clone(),
         audience: Audience::EVERYONE,
         frame: Bytes::from(vec![b'x'; frame_bytes]),

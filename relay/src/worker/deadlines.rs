@@ -7,7 +7,8 @@ use vigie_proto::limits::STALE_MARK_INTERVALS_TENTHS;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::Timestamp;
 
-use super::session::Stage;
+use super::calls::Call;
+use super::session::{Called, Stage};
 use super::{SessionId, Worker};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -91,8 +92,9 @@ impl Worker {
     pub(super) fn drop_now(&mut self, id: SessionId) {
         let Some(session) = self.session(id) else { return };
         session.overdue = true;
-        // Whether or not it was woken before: a driver whose socket takes nothing has not come back since.
-        self.to_wake.push_back(id);
+        // Whether or not it was called before: a driver whose socket takes nothing has not come back since.
+        session.called = Called::Not;
+        self.call(id, Call::Plain);
     }
 
     /// Tells why and closes; the next deadline is that of the close.
@@ -127,7 +129,7 @@ impl Worker {
         if let Some(watch) = &mut session.watch {
             watch.pinged = true;
         }
-        self.wake(id);
+        self.call(id, Call::Plain);
     }
 }
 

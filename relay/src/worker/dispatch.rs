@@ -14,6 +14,7 @@ use vigie_proto::id::Sequence;
 use vigie_proto::refusal::Code;
 use vigie_proto::time::Timestamp;
 
+use super::calls::Call;
 use super::ring::Ring;
 use super::{Effect, SessionId, Worker};
 use crate::event::{Event, Position, SharedBatch};
@@ -135,7 +136,7 @@ impl Worker {
             session.outbox.push_text(frame);
         }
         session.outbox.push_event(Rc::clone(event));
-        self.wake(id);
+        self.call(id, if event.event().urgent { Call::Urgent } else { Call::Plain });
     }
 
     /// All who wrongly hear this event and were not met yet.

@@ -1,8 +1,9 @@
 //! A worker: it owns its sessions, their outboxes and its part of the topic table, and walks every batch.
 //!
 //! A plain value driven by calls. Frames, batches, answers and pages come in by `handle_*`; what is to be done comes
-//! out by [`Worker::poll_effect`] and [`Worker::take_output`]. After each call poll effects until there are none, and
-//! call [`Worker::handle_timeout`] when [`Worker::poll_timeout`] is due. Sockets, threads and clocks are around it.
+//! out by [`Worker::poll_effect`], [`Worker::poll_call`] and [`Worker::take_output`]. After each call poll effects until there
+//! are none, and call [`Worker::handle_timeout`] when [`Worker::poll_timeout`] is due. Sockets, threads and clocks are around
+//! it.
 //! How a batch comes to the outboxes is in `dispatch.rs`.
 //!
 //! A session is *live*, or *behind*: then it stays in the topic table but is given events from the ring of recent ones
@@ -10,6 +11,7 @@
 //! piece of code, in `catch_up.rs`.
 
 mod config;
+mod calls;
 mod catch_up;
 mod counts;
 mod issuers;
@@ -50,6 +52,7 @@ use crate::slab::Slab;
 use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
+use calls::{Call, Calls};
 pub use config::{IN_FLIGHT_MAX, WorkerConfig};
 pub use counts::{HeldBackCounts, RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
@@ -60,7 +63,7 @@ use outbox::Outputs;
 pub use outbox::{Outlet, Output};
 pub use page::{Pages, ReadFrom, ReadReply, ReadRequest};
 use ring::Ring;
-use session::{Session, Stage};
+use session::{Called, Session, Stage, Standing};
 pub use taking::Taken;
 
 /// A session of one worker. The generation tells it from an earlier one at the same index.
@@ -81,8 +84,6 @@ impl SessionId {
 /// What the driver must do for a worker.
 #[derive(Debug)]
 pub enum Effect {
-    /// The session has output: call [`Worker::take_output`]. At most once until it is taken.
-    Wake(SessionId),
     /// Hand it to the journal thread; if there is no room, answer `busy` by [`Worker::handle_answer`].
     Submit(Submission),
     /// Read from the journal ([`Pages::read`]) on another thread, and bring the reply to [`Worker::handle_reply`].
@@ -113,8 +114,7 @@ pub struct Worker {
     /// When each session wants to be looked at.
     deadlines: BTreeSet<(Timestamp, SessionId)>,
     effects: VecDeque<Effect>,
-    /// Sessions to wake, after all effects: apart, for there are as many as readers, and an effect has the size of the largest.
-    to_wake: VecDeque<SessionId>,
+    calls: Calls,
     /// Who hears the event that is being dispatched. Kept for its room, empty in between.
     audience: Vec<SessionId>,
     /// The latest time that any call brought: for marks that no timer asked for.
@@ -150,7 +150,7 @@ impl Worker {
             head,
             deadlines: BTreeSet::new(),
             effects: VecDeque::new(),
-            to_wake: VecDeque::new(),
+            calls: Calls::default(),
             audience: Vec::new(),
             last_now: Timestamp::EPOCH,
             going_away: None,
@@ -217,6 +217,17 @@ impl Worker {
             .is_some_and(|session| session.generation == id.generation && session.overdue)
     }
 
+    /// Whether something waits for a session that is behind: what it writes next is of the past.
+    pub fn catches_up(&self, id: SessionId) -> bool {
+        self.sessions.get(id.index).filter(|session| session.generation == id.generation).is_some_and(
+            |session| {
+                let standing = session.standing();
+                matches!(standing, Some(Standing::Behind(_) | Standing::Reading(_)))
+                    && !session.outbox.is_empty()
+            },
+        )
+    }
+
     /// Takes what is to be written, up to about `max_bytes`, in order, as [`Worker::give_output`] does.
     pub fn take_output(&mut self, id: SessionId, max_bytes: usize) -> Vec<Output> {
         let mut outputs = Outputs { taken: Vec::new(), bytes_left: max_bytes };
@@ -225,12 +236,12 @@ impl Worker {
     }
 
     /// Hands over what is to be written, in order, until the outlet is full. Then, if the session is behind, more is put
-    /// in. Says whether something still waits: then call it again, there is no other [`Effect::Wake`] for it.
+    /// in. Says whether something still waits: then call it again, [`Worker::poll_call`] does not name it.
     pub fn give_output(&mut self, id: SessionId, outlet: &mut impl Outlet) -> bool {
         let found = self.sessions.get_mut(id.index).filter(|session| session.generation == id.generation);
         let Some(session) = found else { return false };
         // Whoever calls sees by the answer what catching up puts in.
-        session.woken = true;
+        session.called = Called::Comes;
         let before = (session.outbox.events_given(), session.outbox.given());
         let source = revoked::Source { revocations: &self.revocations, chains: &self.chains };
         session.outbox.give(outlet, &source);
@@ -245,13 +256,32 @@ impl Worker {
             self.catch_up(id);
         }
         let Some(session) = self.session(id) else { return false };
-        session.woken = !session.outbox.is_empty();
-        session.woken
+        let more = !session.outbox.is_empty();
+        session.called = if more { Called::Comes } else { Called::Not };
+        more
     }
 
     /// What to do next, if anything.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front().or_else(|| self.to_wake.pop_front().map(Effect::Wake))
+        self.effects.pop_front()
+    }
+
+    /// The next session that has output, if any: have it call [`Worker::give_output`]. Each is named once until it does. Who has
+    /// an urgent message comes first.
+    pub fn poll_call(&mut self) -> Option<SessionId> {
+        while let Some((id, call)) = self.calls.take() {
+            // It has come by itself meanwhile, or was called sooner: then this place in the line is an old one.
+            if let Some(session) = self.session(id).filter(|session| session.called == Called::Waits(call)) {
+                session.called = Called::Comes;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Whether [`Worker::poll_call`] may have one to name.
+    pub fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
     }
 
     /// The journal failed: what has no receipt by now gets none. Every session is told, and closed.
@@ -294,7 +324,7 @@ impl Worker {
     fn push_text(&mut self, id: SessionId, text: String) {
         if let Some(session) = self.session(id) {
             session.outbox.push_text(text.into());
-            self.wake(id);
+            self.call(id, Call::Plain);
         }
     }
 
@@ -302,7 +332,7 @@ impl Worker {
     fn push_place(&mut self, id: SessionId, text: String) {
         if let Some(session) = self.session(id) {
             session.outbox.push_place(text.into());
-            self.wake(id);
+            self.call(id, Call::Plain);
         }
     }
 
@@ -334,14 +364,22 @@ impl Worker {
         session.outbox.push_close(code);
         self.set_deadline(id, by);
         self.topics.leave(id.index);
-        self.wake(id);
+        self.call(id, Call::Plain);
     }
 
-    fn wake(&mut self, id: SessionId) {
-        let Some(session) = self.session(id) else { return };
-        if !session.woken {
-            session.woken = true;
-            self.to_wake.push_back(id);
+    /// The session has output: it is to be called, sooner where it waits for a later call.
+    fn call(&mut self, id: SessionId, call: Call) {
+        let Some(session) =
+            self.sessions.get_mut(id.index).filter(|session| session.generation == id.generation)
+        else {
+            return;
+        };
+        match session.called {
+            Called::Not => {}
+            Called::Waits(earlier) if call < earlier => {}
+            Called::Waits(_) | Called::Comes => return,
         }
+        session.called = Called::Waits(call);
+        self.calls.put(id, call);
     }
 }

@@ -12,6 +12,7 @@ use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::revocation::InForce;
 use vigie_proto::time::Timestamp;
 
+use super::calls::Call;
 use super::outbox::ReadRevocations;
 use super::session::Stage;
 use super::{SessionId, Worker};
@@ -114,7 +115,7 @@ impl Worker {
         if after < through {
             session.revocations_given = through;
             session.outbox.push_revocations(plane, after, through);
-            self.wake(id);
+            self.call(id, Call::Plain);
         }
     }
 

@@ -8,6 +8,7 @@ use vigie_proto::id::{CredentialId, Sequence};
 use vigie_proto::session::relay::{AwaitLogin, LoggedIn};
 use vigie_proto::time::Timestamp;
 
+use super::calls::Call;
 use super::outbox::Outbox;
 use super::page::ReadFrom;
 use super::taking::Watch;
@@ -60,6 +61,17 @@ pub(super) struct Subscription {
 /// Subscribe requests that may wait for the same answer.
 pub(super) const UNANSWERED_MAX: usize = 8;
 
+/// Whether the driver of a session knows that there is output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Called {
+    /// There is none.
+    Not,
+    /// It stands in the line of those to be called.
+    Waits(Call),
+    /// It was called and has not come yet, or has come and not taken all.
+    Comes,
+}
+
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) generation: u64,
@@ -102,8 +114,8 @@ pub(super) struct Session {
     last_credential: Option<CredentialId>,
     /// The last event that a look-up met it for.
     pub(super) last_met: Sequence,
-    /// The driver was told that there is output, and has not taken it.
-    pub(super) woken: bool,
+    /// Whether its driver is to take output.
+    pub(super) called: Called,
 }
 
 impl Session {
@@ -131,7 +143,7 @@ impl Session {
             deadline,
             last_credential: None,
             last_met: Sequence::START,
-            woken: false,
+            called: Called::Not,
         }
     }
 

@@ -109,12 +109,9 @@ impl Line {
         };
         let frame = format!(r#"{{"op":"{op}","n":2,"jws":"{}"}}"#, said.jws());
         self.worker.handle_frame(self.sessions[at], &frame, NOW);
-        loop {
-            match self.worker.poll_effect() {
-                Some(Effect::Submit(submission)) => return submission,
-                Some(Effect::Wake(_)) => {}
-                other => panic!("it did not come to the entry: {other:?}"),
-            }
+        match self.worker.poll_effect() {
+            Some(Effect::Submit(submission)) => submission,
+            other => panic!("it did not come to the entry: {other:?}"),
         }
     }
 

@@ -446,9 +446,6 @@ impl SimRelay {
     fn carry_out(&mut self, index: usize, tally: &mut Coverage) {
         while let Some(effect) = self.workers[index].poll_effect() {
             match effect {
-                Effect::Wake(id) => {
-                    self.woken.insert((index, id));
-                }
                 Effect::Submit(submission) if self.submissions.len() < self.bounds.submissions_max => {
                     self.submissions.push_back(submission);
                 }
@@ -469,6 +466,9 @@ impl SimRelay {
                 Effect::Unseat(_) | Effect::Look(_) => {}
                 Effect::Reach(report) => self.inboxes[report.author.worker].push_back(Letter::Reach(report)),
             }
+        }
+        while let Some(id) = self.workers[index].poll_call() {
+            self.woken.insert((index, id));
         }
     }
 }

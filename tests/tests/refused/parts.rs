@@ -135,7 +135,6 @@ impl Parts {
             match effect {
                 Effect::Submit(submission) => self.waiting.push(submission),
                 Effect::Reach(report) => self.worker.handle_reach(&report),
-                Effect::Wake(_) => {}
                 Effect::Unseat(sitter) => self.worker.handle_unseated(sitter.session, now()),
                 Effect::Read(request) => panic!("nobody is behind: {request:?}"),
                 Effect::Look(session) => panic!("nobody is watched: {session:?}"),

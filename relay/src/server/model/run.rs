@@ -34,7 +34,7 @@ use crate::server::inbox::{BATCHES_MAX, Inbox, Letter};
 use crate::server::journal_thread;
 use crate::server::page_readers::{PAGE_READERS, read_pages};
 use crate::server::submissions::{self, Submitted, Submitter};
-use crate::server::worker_thread::{Local, Parts, read_letters};
+use crate::server::worker_thread::{Local, Parts, call, read_letters};
 use crate::sync::Mutex;
 use crate::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::worker::{Pages, ReadRequest, Worker, WorkerConfig};
@@ -360,7 +360,9 @@ fn run_worker(part: Parts, shared: &Arc<Shared>) {
     let index = part.config.index;
     let local = std::rc::Rc::new(Local::new(part));
     let letters: LocalBoxFuture<'_, ()> = read_letters(std::rc::Rc::clone(&local)).boxed_local();
-    let mut tasks: FuturesUnordered<_> = std::iter::once(letters)
+    let calls: LocalBoxFuture<'_, ()> = call(std::rc::Rc::clone(&local)).boxed_local();
+    let mut tasks: FuturesUnordered<_> = [letters, calls]
+        .into_iter()
         .chain((0..VISITORS).map(|number| host(&local, index, number, shared).boxed_local()))
         .collect();
     shuttle::future::block_on(tasks.next());

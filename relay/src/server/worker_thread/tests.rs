@@ -3,6 +3,8 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
 
 use rustls::ServerConfig;
 use rustls::server::ResolvesServerCertUsingSni;
@@ -98,4 +100,29 @@ fn it_says_whether_the_system_tells_of_a_line() {
     // Who closes it without having read resets it: there is no line any more.
     drop(dialled);
     assert!(!local.watch(id, &accepted));
+}
+
+/// Letters and sockets have their turn in between, and so has what is urgent and comes then.
+#[test]
+fn of_those_who_have_output_so_many_are_called_in_one_turn() {
+    struct Counted(AtomicUsize);
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (local, count) = (local(), Arc::new(Counted(AtomicUsize::new(0))));
+    let waker = Waker::from(Arc::clone(&count));
+    for _ in 0..150 {
+        let id = local.open_session(BINDING, NOW).unwrap();
+        local.set_waker(id, &waker);
+    }
+    assert!(local.calling.get(), "their challenges wait, so the task that calls was told");
+    for (called, more) in [(64, true), (128, true), (150, false), (150, false)] {
+        assert_eq!(local.call_some(), more);
+        assert_eq!(count.0.load(Ordering::Relaxed), called);
+    }
+    assert!(!local.calling.get(), "the next who has output tells it again");
+    local.open_session(BINDING, NOW).unwrap();
+    assert!(local.calling.get());
 }
