@@ -129,8 +129,8 @@ codes! {
             "l'autorité ou la liste de révocation des certificats clients arrive à échéance ; mettez-en une nouvelle à sa place (« client_ca », « client_crl »), sinon tout client sera refusé";
         /// The relay's own credential ends within 30 days.
         CredentialEnds = "credential_ends",
-            "the relay's own credential ends soon; have it issued again, then restart the relay",
-            "l'accréditation du relais arrive à échéance ; faites-la renouveler, puis redémarrez le relais";
+            "the relay's own credential ends soon; have it issued again and put it in its place, which ends no session",
+            "l'accréditation du relais arrive à échéance ; faites-la renouveler et mettez la nouvelle à sa place, aucune session n'en est coupée";
         /// A root hands over within 30 days.
         RootEnds = "root_ends",
             "a root hands over soon, and nothing that is issued under it is good from then on; have it issued anew under the root that follows (`vigie trust list`, and the relay's log, say which)",
@@ -141,7 +141,7 @@ codes! {
             "des accréditations situées au-dessus de celles de clients connectés arrivent à échéance, et les leurs avec elles ; le journal d'exécution du relais les nomme : faites-les renouveler, puis ce qui est au-dessous";
         /// The relay's own credential is over.
         CredentialEnded = "credential_ended",
-            "the relay's own credential has ended; have it issued again, then restart the relay",
-            "l'accréditation du relais est échue ; faites-la renouveler, puis redémarrez le relais";
+            "the relay's own credential has ended; have it issued again and put it in its place, which ends no session",
+            "l'accréditation du relais est échue ; faites-la renouveler et mettez la nouvelle à sa place, aucune session n'en est coupée";
     }
 }
