@@ -182,3 +182,32 @@ fn what_a_root_signed_offline_is_carried_by_anybody() {
     say(&place, "town", "après").ended(5);
     place.vigie(&["trust", "send", &file, "--authority", &place.path("authority")]).ended(0);
 }
+
+#[test]
+fn what_others_signed_is_sent_with_what_one_signed_oneself_and_a_relay_lacks() {
+    let place = Place::new();
+    let (of_root, own, both) = (place.path("root.jws"), place.path("own.jws"), place.path("both.jws"));
+    let authority = place.path("authority");
+    place.vigie(&["trust", "revoke", "town", "--authority", &authority, "--out", &of_root]).ended(0);
+    place.vigie(&["trust", "revoke", "region", "--as", "nation", "--out", &own]).ended(0);
+    place.vigie(&["trust", "revoke", "field", "--as", "nation", "--offline"]).ended(0);
+    // As on another machine of the same issuer: what the file holds of his is not known here.
+    let kept = std::fs::read_dir(place.path("revocations")).unwrap().map(|entry| entry.unwrap().path());
+    let of_nation = kept.filter(|path| std::fs::read_to_string(path).unwrap().lines().count() == 2);
+    let [of_nation] = &of_nation.collect::<Vec<_>>()[..] else {
+        panic!("one file holds both of the nation's")
+    };
+    let signed = std::fs::read_to_string(of_nation).unwrap();
+    std::fs::write(of_nation, format!("{}\n", signed.lines().last().unwrap())).unwrap();
+    let files = [&of_root, &own].map(|path| std::fs::read_to_string(path).unwrap());
+    std::fs::write(&both, files.concat()).unwrap();
+    let _relay = place.relay();
+    let sent = place.vigie(&["trust", "send", &both, "--as", "nation", "--json"]).ended(0).objects();
+    assert_eq!(of_type(&sent, "revoked").len(), 3, "the root's, that of the file, that kept: {sent:?}");
+    for who in ["town", "region"] {
+        say(&place, who, "après").ended(5);
+    }
+    place.vigie(&["pub", "signal/fr.idf.75.paris", "x", "--as", "field", "--severity", "minor"]).ended(5);
+    let done = place.vigie(&["trust", "send", "--as", "nation"]).ended(0);
+    assert!(done.err.contains("every relay has all 2"), "{done:?}");
+}

@@ -117,9 +117,8 @@ pub(super) fn end<P: OnPlane>(
     let number = 1 + last_number(&known, &client.config().identity).max(kept.last_number());
     let verified = sign(session, client, kept, meant, why, number)?;
     let signed = verified.revocation();
-    let list = lacking(kept, &known, Some(signed));
-    let outcome = send_all(session, client, &list, client.config().identity.chain())?;
-    tell_answers(session, &list, &outcome, Some(signed), &known)
+    let list = verify_all(session, &lacking(kept, &known, Some(signed)), client.config().identity.chain())?;
+    send_all(session, client, &list, Some(signed), &known)
 }
 
 fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
@@ -128,40 +127,52 @@ fn send_on<P: OnPlane>(session: Session<'_>, args: &TrustSend) -> Outcome {
     let own = by.chain().leaf().id();
     let client = client_of::<P>(session, by.clone(), args.wait)?;
     let mut kept = Kept::open(session, own)?;
+    let mut others = Vec::new();
     if let Some(path) = &args.file {
-        let carried = carried::read(session, path)?;
-        let (ours, others): (Vec<_>, Vec<_>) =
-            carried.into_iter().partition(|one| one.revocation().issuer() == own);
-        for one in ours {
-            kept.add(session, one.revocation())?;
-        }
-        if !others.is_empty() {
-            let list: Vec<_> = others.iter().map(|one| Revocation::clone(one.revocation())).collect();
-            let outcome = session.block_on(async { Ok(client.revoke(&others).await) })?;
-            return tell_answers(session, &list, &outcome, None, &[]);
+        for one in carried::read(session, path)? {
+            if one.revocation().issuer() == own {
+                kept.add(session, one.revocation())?;
+            } else {
+                others.push(one);
+            }
         }
     }
-    let known = session.block_on(async { Ok(client.revocations().await) })?;
-    let list = lacking(&kept, &known, None);
+    // Who has signed nothing here, and only carries, need not know what the relays have.
+    let known = if kept.all().is_empty() && !others.is_empty() {
+        Vec::new()
+    } else {
+        session.block_on(async { Ok(client.revocations().await) })?
+    };
+    // One's own first: what is carried for others may end whoever carries it.
+    let mut list = verify_all(session, &lacking(&kept, &known, None), by.chain())?;
+    list.extend(others);
     if list.is_empty() {
         screen.say(&lang.revocations_all_there(kept.all().len()));
         return Ok(());
     }
-    let outcome = send_all(session, &client, &list, by.chain())?;
-    tell_answers(session, &list, &outcome, None, &known)
+    send_all(session, &client, &list, None, &known)
 }
 
-/// Sends what was signed under this chain.
+/// What was signed under this chain.
+fn verify_all(
+    session: Session<'_>,
+    list: &[Revocation],
+    chain: &Arc<Chain>,
+) -> Result<Vec<VerifiedRevocation>, Failure> {
+    let verified: Result<_, _> = list.iter().map(|one| revocation::verify(one.token(), chain)).collect();
+    verified.map_err(|refusal| Failure::refused(session.screen.lang, &refusal))
+}
+
+/// Sends all of them to every relay, and tells what each said.
 fn send_all<P: OnPlane>(
     session: Session<'_>,
     client: &Client<P>,
-    list: &[Revocation],
-    chain: &Arc<Chain>,
-) -> Result<Vec<RevokedAt>, Failure> {
-    let verify = |one: &Revocation| revocation::verify(one.token(), chain);
-    let verified: Result<Vec<_>, _> = list.iter().map(verify).collect();
-    let verified = verified.map_err(|refusal| Failure::refused(session.screen.lang, &refusal))?;
-    session.block_on(async { Ok(client.revoke(&verified).await) })
+    list: &[VerifiedRevocation],
+    new: Option<&Revocation>,
+    known: &[RevocationsAt],
+) -> Outcome {
+    let outcome = session.block_on(async { Ok(client.revoke(list).await) })?;
+    tell_answers(session, list, &outcome, new, known)
 }
 
 /// A client of the context's relays under any identity.
@@ -255,7 +266,7 @@ fn tell(session: Session<'_>, meant: &Meant, signed: &Revocation) -> Outcome {
 /// one did not, what is not new may be in force there.
 fn tell_answers(
     session: Session<'_>,
-    sent: &[Revocation],
+    sent: &[VerifiedRevocation],
     outcome: &[RevokedAt],
     new: Option<&Revocation>,
     known: &[RevocationsAt],
@@ -264,7 +275,7 @@ fn tell_answers(
     let (mut done, mut refused, mut open) = (0_usize, 0_usize, 0_usize);
     for at in outcome {
         let untold = known.iter().any(|known| known.relay == at.relay && known.given.is_err());
-        for (one, answer) in sent.iter().zip(&at.answers) {
+        for (one, answer) in sent.iter().map(VerifiedRevocation::revocation).zip(&at.answers) {
             // What was signed before is told only where it changes something.
             let is_new = new.is_none_or(|new| new.id() == one.id());
             match answer {

@@ -51,8 +51,8 @@ pub(super) const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "trust send [file]",
-        "Those of this file too, written by `trust revoke --out` as the same issuer",
-        "Aussi celles de ce fichier, écrit par `trust revoke --out` du même émetteur",
+        "Those of this file too, written by `trust revoke --out`, whoever signed them",
+        "Aussi celles de ce fichier, écrit par `trust revoke --out`, quel qu'en soit l'émetteur",
     ),
     (
         "trust send [authority]",
