@@ -108,6 +108,21 @@ fn new_files_and_sighup_are_taken_up_and_files_that_do_not_fit_are_not() {
 }
 
 #[test]
+fn a_key_that_does_not_fit_is_told_with_its_settings_in_the_language_of_whoever_starts() {
+    let (place, other) = (Place::new(), Place::new());
+    fs::copy(other.path("relay/tls.pem"), place.path("relay/tls.pem")).unwrap();
+    let config = place.path("vigie.toml");
+    let run = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0", "--lang", "fr"];
+    for extra in [&["--check"][..], &[]] {
+        let refused = vigie(&[&run[..], extra].concat());
+        assert_eq!(refused.code, 3, "{}", refused.err);
+        for word in ["la clé TLS ne peut servir", "« tls_chain » et « tls_key »"] {
+            assert!(refused.err.contains(word), "{}", refused.err);
+        }
+    }
+}
+
+#[test]
 fn clients_show_certificates_where_the_operator_asks_for_them() {
     let (place, clients) = (Place::new(), Clients::new());
     let edit = |file: &str, edit: &dyn Fn(String) -> String| {

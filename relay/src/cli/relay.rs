@@ -77,19 +77,8 @@ fn check(screen: &Screen, settings: Settings, path: &Path) -> Outcome {
     let clients = settings.config.client_auth.as_ref().map(Clients::new).transpose();
     let clients =
         clients.map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?.map(Arc::new);
-    let shown =
-        Shown::new(settings.config.tls_chain, settings.config.tls_key, clients).map_err(
-            |error| match &error {
-                RelayError::Tls(why) => Failure::new(Exit::Configuration, lang.tls_unusable(why)),
-                RelayError::NoCertificate
-                | RelayError::CertificateUnfit { .. }
-                | RelayError::ClientAuthUnfit { .. }
-                | RelayError::JournalFolder { .. }
-                | RelayError::Journal(_)
-                | RelayError::ClockBehindJournal { .. }
-                | RelayError::System(_) => failed(lang, &settings.config.journal, &error),
-            },
-        )?;
+    let shown = Shown::new(settings.config.tls_chain, settings.config.tls_key, clients)
+        .map_err(|error| failed(lang, &settings.config.journal, &error))?;
     if let Some(fault) = credential_fault(lang, settings.own_chain.as_deref()) {
         return Err(Failure::new(Exit::Configuration, lang.relay_credential_fault(fault)));
     }
@@ -218,8 +207,8 @@ fn failed(lang: Lang, journal: &Path, error: &RelayError) -> Failure {
         return Failure::new(Exit::Storage, lang.storage_failed(error));
     }
     let exit = match error {
-        RelayError::Tls(_)
-        | RelayError::NoCertificate
+        RelayError::Tls(why) => return Failure::new(Exit::Configuration, lang.tls_unusable(why)),
+        RelayError::NoCertificate
         | RelayError::CertificateUnfit { .. }
         | RelayError::ClientAuthUnfit { .. }
         | RelayError::JournalFolder { .. } => Exit::Configuration,

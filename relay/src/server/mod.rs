@@ -63,10 +63,12 @@ use worker_thread::Parts;
 #[non_exhaustive]
 pub enum RelayError {
     /// The TLS key does not fit the certificate, or is of a kind that TLS 1.3 does not take.
-    #[error("the TLS certificate or key cannot be used: {0}; check `tls` in the configuration")]
+    #[error(
+        "the TLS certificate or key cannot be used: {0}; check `tls_chain` and `tls_key` in the configuration"
+    )]
     Tls(#[from] rustls::Error),
     /// No TLS certificate was given.
-    #[error("no TLS certificate is given; check `tls` in the configuration")]
+    #[error("no TLS certificate is given; check `tls_chain` in the configuration")]
     NoCertificate,
     /// Clients would refuse this certificate.
     #[error("the new TLS certificate cannot be used: {why}; the one before stays")]

@@ -423,8 +423,8 @@ sentences! {
         "« lifetime_max » est plus que zéro et 7d au plus";
     retain_age_bound() "`retain_age` is at least 7d: as long as a message may live, it is kept",
         "« retain_age » est au moins 7d : tant qu'un message peut vivre, il est gardé";
-    tls_unusable(why) "the TLS certificate or key cannot be used: {why}",
-        "le certificat ou la clé TLS ne peut servir : {why}";
+    tls_unusable(why) "the TLS certificate or key cannot be used: {why}; look at `tls_chain` and `tls_key`",
+        "le certificat ou la clé TLS ne peut servir : {why} ; voyez « tls_chain » et « tls_key »";
     no_journal_folder(path) "there is no folder {path} for the journal: mount its disk; for a new relay: vigie journal new {path}",
         "il n'y a pas de dossier {path} pour le journal : montez son disque ; pour un nouveau relais : vigie journal new {path}";
     relay_credential_fault(why) "the relay's own credential is not good: {why}",
