@@ -63,7 +63,7 @@ impl VerifiedMessage {
     /// Whether it may be (or may have been) admitted at this moment.
     ///
     /// # Errors
-    /// `sent_in_future`, `expired`, `credential_not_yet_valid` or `credential_expired`.
+    /// `sent_in_future`, `expired`, `root_ended`, `credential_not_yet_valid` or `credential_expired`.
     pub fn judge_admitted(&self, admitted: Timestamp) -> Result<(), Refusal> {
         if admitted < self.message.sent.minus(CLOCK_SKEW_MAX) {
             return Err(Code::SentInFuture.into());
