@@ -181,6 +181,10 @@ impl<P: OnPlane> Client<P> {
 
     /// Signs and publishes: [`Client::sign`], then [`Client::publish_signed`].
     ///
+    /// **Cancel safety**: as [`Client::publish_signed`], but the message is lost with the future, and so is its id: nobody can
+    /// send the same one again to learn what became of it, and the draft published again is another message. Who may stop
+    /// waiting signs first.
+    ///
     /// # Errors
     /// Any [`PublishError`].
     pub async fn publish(&self, draft: Draft) -> Result<Receipt, PublishError> {
@@ -210,6 +214,9 @@ impl<P: OnPlane> Client<P> {
 
     /// As [`Client::publish_signed`], and then waits up to `wait` for the relay's hint on how many sessions it handed
     /// the message to. `None` when no hint came: the receipt holds all the same.
+    ///
+    /// **Cancel safety**: as [`Client::publish_signed`]. Dropped while it waits for the hint, the message is stored, and the
+    /// receipt is lost with the future: the same message published again gives it again.
     ///
     /// # Errors
     /// As [`Client::publish_signed`].

@@ -66,7 +66,8 @@ pub struct Sequencer<S: Storage> {
 }
 
 impl<S: Storage> Sequencer<S> {
-    /// Opens the journal and rebuilds from it what is derived: ids and chains. `now` tells which ids still matter.
+    /// Opens the journal and rebuilds from it what is derived: ids, chains and revocations in force. `now` tells which ids still
+    /// matter.
     ///
     /// # Errors
     /// Whatever keeps the journal from being opened; nothing was changed then but by a recovery that is safe to repeat.
@@ -158,7 +159,7 @@ impl<S: Storage> Sequencer<S> {
         self.ids.len()
     }
 
-    /// The journal's reading end, for those who are behind.
+    /// The journal that it writes: how it stands, and its reading end ([`Journal::reader`]).
     pub fn journal(&self) -> &Journal<S> {
         &self.journal
     }

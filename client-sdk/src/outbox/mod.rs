@@ -311,6 +311,9 @@ impl<P: OnPlane> Outbox<P> {
 
     /// Tries a refused message again, and lets go of what it held. Returns when that is on disk.
     ///
+    /// **Cancel safety**: dropped once it was polled, it goes on beside: it may be done or not; [`Outbox::state`] tells, and
+    /// to try again is safe: [`OutboxError::NotRefused`] where it was done.
+    ///
     /// # Errors
     /// [`OutboxError::Unknown`], [`OutboxError::NotRefused`], [`OutboxError::Store`].
     pub async fn retry(&self, id: MessageId) -> Result<(), OutboxError> {
@@ -329,6 +332,9 @@ impl<P: OnPlane> Outbox<P> {
 
     /// Gives a message up, and lets go of what it held. Returns when that is on disk, with the state that it had: one
     /// that was [`OutboxState::Sent`] may be in a log all the same.
+    ///
+    /// **Cancel safety**: dropped once it was polled, it goes on beside: the message may be given up or not, and the state that
+    /// it had is lost; [`Outbox::state`] is `None` once it is.
     ///
     /// # Errors
     /// [`OutboxError::Unknown`], [`OutboxError::AlreadyStored`], [`OutboxError::Store`].

@@ -419,7 +419,7 @@ fn good_now(chain: &Chain, revocations: &dyn KnownRevocations, now: Timestamp) -
     revocations.refusal_of(chain).map_or(Ok(()), Err)
 }
 
-/// A relay's chain has no session and publishes nothing.
+/// Refuses the chain of a relay: nobody logs in, publishes or revokes under one.
 fn author_only(chain: &Chain) -> Result<(), Refusal> {
     match chain.leaf().claims().role {
         Role::Author => Ok(()),
