@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The documents whose links are followed.
 const DOCUMENTS: &[&str] = &[
@@ -18,12 +19,20 @@ const DOCUMENTS: &[&str] = &[
     "LIMITS.md",
     "client-sdk/README.md",
     "relay/README.md",
+    "benches/README.md",
     "certs/README.md",
+    "certs/CEREMONY.md",
+    "certs/CEREMONIE.md",
     "docs/INSTALL.md",
     "docs/INSTALLATION.md",
     "docs/PERSONAL-DATA.md",
     "docs/DONNEES-PERSONNELLES.md",
+    "fuzz/LEDGER.md",
+    "tests/LEDGER.md",
+    "tests/mutants/LEDGER.md",
+    "tests/coverage/README.md",
     "tests/python/README.md",
+    "tests/python/CAP.md",
     "tests/conformance/README.md",
     "tests/differential/README.md",
     "proto/PROTOCOL.md",
@@ -33,6 +42,9 @@ const DOCUMENTS: &[&str] = &[
 /// The documents whose paths and items are looked up.
 const PRECISE: &[&str] =
     &["README.md", "LISEZMOI.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "LIMITS.md"];
+
+/// The documents that say at which commit something was run.
+const LEDGERS: &[&str] = &["tests/LEDGER.md", "tests/mutants/LEDGER.md", "fuzz/LEDGER.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -304,4 +316,77 @@ fn every_relative_link_resolves() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(links > 20, "only {links} links");
+}
+
+/// The abbreviated hashes in the column `commit` of its tables.
+fn commits(ledger: &str) -> BTreeSet<&str> {
+    let (mut column, mut found) = (None, BTreeSet::new());
+    for line in ledger.lines() {
+        if !line.starts_with('|') {
+            column = None;
+            continue;
+        }
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        match column {
+            None => column = cells.iter().position(|cell| *cell == "commit"),
+            Some(column) => {
+                let words = cells[column].split(|c: char| !c.is_alphanumeric());
+                found.extend(
+                    words.filter(|word| word.len() == 7 && word.chars().all(|c| c.is_ascii_hexdigit())),
+                );
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn commits_are_read_from_their_column_alone() {
+    let ledger = "at 1111111\n\n| date | commit | failures |\n|---|---|---|\n| 22 | abcdef0, 1234567 | see 2222222 |\n\
+                  | 23 | about 7654321 | 0 |\n\n| target | sum |\n|---|---|\n| json | 3333333 |\n";
+    assert_eq!(commits(ledger), BTreeSet::from(["abcdef0", "1234567", "7654321"]));
+}
+
+/// What git says of this tree, where it says anything.
+fn git(arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    // Whoever calls this from a hook has set them for his own tree.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        command.env_remove(name);
+    }
+    let said = command.arg("-C").arg(root()).args(arguments).output().ok()?;
+    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+/// Why the history of this tree cannot be asked, where it cannot.
+fn without_history() -> Option<&'static str> {
+    let Some(top) = git(&["rev-parse", "--show-toplevel"]) else {
+        return Some("git or the history is not here");
+    };
+    if Path::new(&top).canonicalize().ok() != root().canonicalize().ok() {
+        return Some("the history here is of another tree");
+    }
+    let is_whole = git(&["rev-parse", "--is-shallow-repository"]).is_some_and(|said| said == "false");
+    (!is_whole).then_some("the history is cut off: a shallow clone")
+}
+
+/// A run at a commit that nobody can look at proves nothing: one that a rebase replaced is to be entered as its successor.
+#[test]
+fn every_commit_of_a_ledger_is_in_the_history() {
+    let is_there = |commit: &str| git(&["merge-base", "--is-ancestor", commit, "HEAD"]).is_some();
+    if let Some(why) = without_history() {
+        println!("not tried: {why}");
+        return;
+    }
+    assert!(!is_there(&"0".repeat(40)), "git takes anything for a part of the history");
+    let mut missing = Vec::new();
+    for ledger in LEDGERS {
+        let text = read(ledger);
+        let named = commits(&text);
+        assert!(named.len() > 3, "{ledger}: its commits were not recognised");
+        missing.extend(
+            named.into_iter().filter(|commit| !is_there(commit)).map(|commit| format!("{ledger}: {commit}")),
+        );
+    }
+    assert!(missing.is_empty(), "not in the history: {missing:?}");
 }
