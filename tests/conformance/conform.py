@@ -2,7 +2,8 @@
 
     conform.py BINARIES PLACE [server] [client] [tls]
 
-A verdict that README.md does not list fails the run, and so does one that it lists and that did not come.
+A verdict that README.md does not list fails the run, and so does one that it lists and that did not come, or another number of
+Autobahn's cases.
 """
 from __future__ import annotations
 
@@ -54,6 +55,13 @@ class Checks:
                 print(f"{name}: {id} is {is_so}, and README.md says {should}")
 
 
+    def count(self, name: str, cases: int) -> None:
+        """A checker that ended early has few verdicts to be wrong in."""
+        if str(cases) != (should := expected("cases")[name]):
+            self.wrong += 1
+            print(f"{name}: {cases} cases were run, and README.md says {should}")
+
+
 class Programs:
     """Ours and theirs, each stopped by the handle that it was started with."""
 
@@ -99,6 +107,7 @@ class Conformance:
         verdicts = {id: case["behavior"] if case["behavior"] != "OK" else case["behaviorClose"]
                     for id, case in cases.items()}
         found = {id: verdict for id, verdict in verdicts.items() if verdict != "OK"}
+        self.checks.count(name, len(cases))
         self.checks.compare(name, found, f"{len(cases) - len(found)} of {len(cases)} cases OK")
 
     async def server(self) -> None:
