@@ -15,7 +15,8 @@ use crate::websocket::{BINARY, CLOSE, Frames, accept_key, put_server_head};
 
 /// As the relay sets it.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
-/// As the relay sets it.
+/// As the relay sets it before a log-in. Of its sessions it switches this off where it can ask TCP itself; nothing that is
+/// measured here comes to this end.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 /// What one TLS write takes at most, and one frame.
 const BATCH_BYTES_MAX: usize = 64 * 1024;

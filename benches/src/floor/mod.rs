@@ -1,7 +1,7 @@
 //! The floor: the least that a program on tokio and rustls must do to bring one ready frame to N TLS connections.
 //!
 //! One thread, one task and one bounded queue for each connection; a writer takes all that waits for it into one buffer
-//! and makes one TLS write. Socket and TLS settings are those of the relay. It knows no log-in, no signature, no order, no
+//! and makes one TLS write. Socket and TLS settings are those that the relay gives a connection when it comes. It knows no log-in, no signature, no order, no
 //! disk (but where a connection asks for `durable`), no bound in bytes, no slow reader: a frame for which a queue has no
 //! room is dropped. What a relay costs above it is the price of what it does beside writing.
 //!
@@ -33,8 +33,8 @@ use durable::File;
 /// to its window.
 const QUEUE_FRAMES_MAX: usize = 1_024;
 
-/// Connections that wait to be accepted: what a relay asks for.
-const BACKLOG: i32 = 1_024;
+/// Connections that wait to be accepted: what a relay asks for (`relay/src/net/accept.rs`).
+const BACKLOG: i32 = 4_096;
 
 /// What all connections share.
 struct Shared {
