@@ -28,15 +28,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "python"))
+import faults  # noqa: E402
 import vigie  # noqa: E402
 
 BATCH = 2_000
 # A library alone is asked of one token in so many: it is no judge, and its answer costs as much as all the rules.
 LIBRARY_EVERY = 10
-# Faults that one check finds in one object: any of their codes is right (part 4, "Several faults").
-OF_ONE_CHECK = {"malformed_token", "duplicate_member", "unknown_member"}
-# A disagreement that is none: its name, and whether three verdicts are of it.
-EXPLAINED = {"several-faults-in-a-header": lambda verdicts: set(verdicts) <= OF_ONE_CHECK}
+# A disagreement that is none: its name, and whether these verdicts on a token are of it. Of the faults that one check finds in one
+# object any code is right (part 4, "Several faults"), but of those alone that are there.
+EXPLAINED = {"several-faults-in-a-header": lambda token, verdicts: set(verdicts) <= faults.of_header(token)}
 # Every run of any length must have seen these, or it has tried nothing.
 CODES = {"ok", "malformed_token", "duplicate_member", "unknown_member", "wrong_type", "bad_signature", "key_refused"}
 
@@ -124,7 +124,7 @@ class Counts:
             self.classify(case, verdicts)
 
     def classify(self, case: dict[str, str], verdicts: dict[str, str]) -> None:
-        name = next((name for name, holds in EXPLAINED.items() if holds(verdicts.values())), None)
+        name = next((name for name, holds in EXPLAINED.items() if holds(case["token"], verdicts.values())), None)
         if name is None:
             self.wrong += 1
             codes = {judge: verdict.split(" ")[0] for judge, verdict in verdicts.items()}
@@ -165,6 +165,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    faults.check()
     node = Node(program) if (program := shutil.which("node")) else None
     counts = Counts()
     with tempfile.NamedTemporaryFile() as crafted:
