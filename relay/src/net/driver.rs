@@ -391,3 +391,7 @@ fn code_of(error: &Error) -> Option<Code> {
 fn answer_to(code: CloseCode) -> u16 {
     if code.is_allowed() { code.into() } else { CloseCode::Protocol.into() }
 }
+
+// Needs a certificate, which is made by what the command line brings.
+#[cfg(all(test, feature = "cli"))]
+mod tests;
