@@ -379,14 +379,18 @@ fn every_commit_of_a_ledger_is_in_the_history() {
         return;
     }
     assert!(!is_there(&"0".repeat(40)), "git takes anything for a part of the history");
-    let mut missing = Vec::new();
+    let (mut missing, mut found) = (Vec::new(), 0);
     for ledger in LEDGERS {
         let text = read(ledger);
         let named = commits(&text);
         assert!(named.len() > 3, "{ledger}: its commits were not recognised");
-        missing.extend(
-            named.into_iter().filter(|commit| !is_there(commit)).map(|commit| format!("{ledger}: {commit}")),
-        );
+        let (there, not_there): (Vec<_>, Vec<_>) = named.into_iter().partition(|commit| is_there(commit));
+        found += there.len();
+        missing.extend(not_there.into_iter().map(|commit| format!("{ledger}: {commit}")));
+    }
+    if found == 0 {
+        println!("not tried: the tree was given a history of its own, without any of these commits");
+        return;
     }
     assert!(missing.is_empty(), "not in the history: {missing:?}");
 }
