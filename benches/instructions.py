@@ -69,6 +69,8 @@ def main():
         ratio = now / baseline[step]
         failed |= ratio > ALLOWED
         print(f"{step:24} {baseline[step]:12} {now:12}  {ratio:.3f}{'  TOO MANY' if ratio > ALLOWED else ''}")
+        if ratio < 2 - ALLOWED:
+            print(f"{step} has become cheaper: write the baseline, or the difference may be lost again unseen")
     if failed:
         sys.exit("more instructions than the baseline allows; make it cheaper, or write the baseline and say why")
 
