@@ -393,5 +393,6 @@ fn answer_to(code: CloseCode) -> u16 {
 }
 
 // Needs a certificate, which is made by what the command line brings.
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests;
