@@ -1,4 +1,5 @@
-//! The bounds that belong to the protocol itself: both sides know them, and none can be configured away.
+//! The bounds that belong to the protocol itself: both sides know them, and none can be configured away. Two are defaults,
+//! which a relay's operator ([`LOGIN_TIMEOUT`]) or a reader ([`MARK_INTERVAL`]) may change within others.
 //!
 //! Bounds of one relay (connections, outboxes, rates) are settings of the relay, not here.
 
@@ -64,7 +65,8 @@ pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(120);
 /// Longest life of a message, from `sent` to `expires`.
 pub const MESSAGE_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// From the challenge to the proof.
+/// From the connection to the log-in, TLS and upgrade included, unless a relay's operator says otherwise; never more than
+/// [`NONCE_LIFETIME`].
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A nonce is good for one proof on its connection, and for this long.

@@ -57,7 +57,7 @@ pub struct Expected<'a> {
     pub relay_names: &'a [String],
     /// The nonce of this connection, not used before.
     pub nonce: Nonce,
-    /// When the nonce was given.
+    /// When the nonce was given, or earlier.
     pub nonce_given: Timestamp,
     /// The binding of this connection.
     pub binding: Binding,

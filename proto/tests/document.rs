@@ -110,7 +110,7 @@ fn the_table_of_limits_is_complete_and_right() {
         ("`detail` of a refusal", bytes(DETAIL_BYTES_MAX)),
         ("clock difference between honest parties", millis(limits::CLOCK_SKEW_MAX)),
         ("life of a message", millis(limits::MESSAGE_LIFETIME_MAX)),
-        ("challenge to log-in", millis(limits::LOGIN_TIMEOUT)),
+        ("connection to log-in, by default", millis(limits::LOGIN_TIMEOUT)),
         ("life of a nonce", millis(limits::NONCE_LIFETIME)),
         ("chains that a session remembers", grouped(limits::CHAINS_REMEMBERED)),
         ("mark interval, default", millis(limits::MARK_INTERVAL)),

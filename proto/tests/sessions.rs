@@ -12,7 +12,9 @@ use vigie_proto::channel::Plane;
 use vigie_proto::frame::{Rejection, ServerFrame, Start};
 use vigie_proto::id::{CredentialId, LogId, Nonce, Sequence};
 use vigie_proto::key::SigningKey;
-use vigie_proto::limits::{CHAINS_REMEMBERED, LOGIN_TIMEOUT, MARK_INTERVAL, SUBSCRIPTIONS_MAX};
+use vigie_proto::limits::{
+    CHAINS_REMEMBERED, LOGIN_TIMEOUT, MARK_INTERVAL, NONCE_LIFETIME, SUBSCRIPTIONS_MAX,
+};
 use vigie_proto::login::Binding;
 use vigie_proto::refusal::Code;
 use vigie_proto::revocation::Revocations;
@@ -187,6 +189,13 @@ fn strangers_are_refused_each_with_its_code() {
         now().plus(Duration::from_secs(3)),
     );
     assert_eq!(late.unwrap_err().refusal.code, Code::LoginTimeout);
+    // Whatever it is set to, it ends before a nonce is too old: the right code is told, and up to then every proof is good.
+    let patient = Rules { login_timeout: Duration::from_secs(60), ..rules() };
+    let log_in_at =
+        |at: Timestamp| await_login().handle_frame(&good, &patient, &NoVerdicts, &Revocations::default(), at);
+    assert!(log_in_at(now().plus(NONCE_LIFETIME).minus(Duration::from_millis(1))).is_ok());
+    let too_late = log_in_at(now().plus(NONCE_LIFETIME)).unwrap_err();
+    assert_eq!(too_late.refusal.code, Code::LoginTimeout);
     assert_eq!(code(r#"{"op":"publish","n":1,"jws":"x"}"#, now()), Code::NotLoggedIn);
     assert_eq!(code(r#"{"op":"hello"}"#, now()), Code::UnknownOperation);
     assert_eq!(code("hello", now()), Code::NotJson);

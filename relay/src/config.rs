@@ -64,8 +64,9 @@ pub struct RelayConfig {
     /// Sessions of one key. Default [`SESSIONS_PER_KEY`], 128: a control room whose consoles share a credential. One more
     /// takes the place of the one that was silent longest, which ends with `too_many_sessions`.
     pub sessions_per_key_max: usize,
-    /// From accept to log-in, TLS and upgrade included. Default 10 s, for a phone on a bad network; past it the connection
-    /// ends, with `login_timeout` where it can be told.
+    /// From accept to log-in, TLS and upgrade included. Default 10 s, for a phone on a bad network; most 30 s,
+    /// [`NONCE_LIFETIME`](vigie_proto::limits::NONCE_LIFETIME). Past it the connection ends, with `login_timeout` where it
+    /// can be told.
     pub login_timeout: Duration,
     /// Filters of one session. Default and most: 256; past it `too_many_subscriptions`.
     pub subscriptions_max: usize,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use vigie_proto::limits::{MARK_INTERVAL_MAX, MARK_INTERVAL_MIN, MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX};
+use vigie_proto::limits::{
+    MARK_INTERVAL_MAX, MARK_INTERVAL_MIN, MESSAGE_LIFETIME_MAX, NONCE_LIFETIME, SUBSCRIPTIONS_MAX,
+};
 use vigie_relay::config::RelayConfig;
 use vigie_relay::fuzzing;
 
@@ -63,7 +65,7 @@ fn judge(config: &RelayConfig) {
     assert!((1..=256).contains(&config.workers));
     assert!(!config.lifetime_max.is_zero() && config.lifetime_max <= MESSAGE_LIFETIME_MAX);
     assert!((MARK_INTERVAL_MIN..=MARK_INTERVAL_MAX).contains(&config.mark_interval_max));
-    assert!((Duration::from_secs(3)..=Duration::from_secs(60)).contains(&config.login_timeout));
+    assert!((Duration::from_secs(3)..=NONCE_LIFETIME).contains(&config.login_timeout));
     assert!((1..=SUBSCRIPTIONS_MAX).contains(&config.subscriptions_max));
     assert!(config.outbox_bytes_max >= 16 * 1024 && config.ring_bytes_max >= 16 * 1024);
     assert!(config.connections_max >= 1 && config.connections_per_address_max >= 1);

@@ -16,7 +16,7 @@ use crate::hear::Reader;
 use crate::id::{CredentialId, Nonce};
 use crate::limits::{
     CHAINS_REMEMBERED, HISTORY_LIMIT_MAX, LOGIN_TIMEOUT, MARK_INTERVAL, MARK_INTERVAL_MAX, MARK_INTERVAL_MIN,
-    MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX,
+    MESSAGE_LIFETIME_MAX, NONCE_LIFETIME, SUBSCRIPTIONS_MAX,
 };
 use crate::login::{self, Binding, Expected};
 use crate::refusal::{Code, Refusal};
@@ -36,7 +36,7 @@ pub struct Rules {
     pub unbound_passes: bool,
     /// Longest life of a message.
     pub lifetime_max: Duration,
-    /// From the challenge to the proof.
+    /// From the connection to the log-in. More than [`NONCE_LIFETIME`] counts as that: no proof could be good any more.
     pub login_timeout: Duration,
     /// Filters of a session: 1 to [`SUBSCRIPTIONS_MAX`].
     pub subscriptions_max: usize,
@@ -65,14 +65,16 @@ impl Rules {
 #[derive(Debug)]
 pub struct AwaitLogin {
     nonce: Nonce,
-    given: Timestamp,
+    accepted: Timestamp,
     binding: Binding,
 }
 
 impl AwaitLogin {
-    /// Begins, with 32 fresh random bytes and the binding of the connection.
-    pub fn new(nonce: Nonce, binding: Binding, now: Timestamp) -> Self {
-        Self { nonce, given: now, binding }
+    /// Begins, with 32 fresh random bytes and the binding of the connection that was `accepted` then. The nonce is given
+    /// later, by as much as TLS and upgrade took; since [the deadline](Self::deadline) is within its life from `accepted` on,
+    /// it is never too old before that.
+    pub fn new(nonce: Nonce, binding: Binding, accepted: Timestamp) -> Self {
+        Self { nonce, accepted, binding }
     }
 
     /// The frame to send first.
@@ -82,7 +84,7 @@ impl AwaitLogin {
 
     /// When to give up and close with `login_timeout`.
     pub fn deadline(&self, rules: &Rules) -> Timestamp {
-        self.given.plus(rules.login_timeout)
+        self.accepted.plus(rules.login_timeout.min(NONCE_LIFETIME))
     }
 
     /// Judges the one frame that may come.
@@ -110,7 +112,7 @@ impl AwaitLogin {
         let expected = Expected {
             relay_names: &rules.relay_names,
             nonce: self.nonce,
-            nonce_given: self.given,
+            nonce_given: self.accepted,
             binding: self.binding,
             unbound_passes: rules.unbound_passes,
         };

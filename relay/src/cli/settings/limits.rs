@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use vigie_proto::limits::{MARK_INTERVAL_MAX, MARK_INTERVAL_MIN, MESSAGE_LIFETIME_MAX, SUBSCRIPTIONS_MAX};
+use vigie_proto::limits::{
+    MARK_INTERVAL_MAX, MARK_INTERVAL_MIN, MESSAGE_LIFETIME_MAX, NONCE_LIFETIME, SUBSCRIPTIONS_MAX,
+};
 
 use super::{File, Reading};
 use crate::cli::exit::{Failure, Outcome};
@@ -19,8 +21,8 @@ const OUTBOX_BYTES_MIN: usize = 16 * 1024;
 /// What the journal can write at all, up to what no disk reserves in one piece: retention works by whole segments.
 const SEGMENT_BYTES: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
-/// A satellite line needs four round trips of 700 ms at least; past a minute a stranger only waits.
-const LOGIN_TIMES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
+/// A satellite line needs four round trips of 700 ms at least; a proof comes too late when its nonce is past its life.
+const LOGIN_TIMES: RangeInclusive<Duration> = Duration::from_secs(3)..=NONCE_LIFETIME;
 /// A handshake with post-quantum keys fits; above 12 KiB, TLS would allocate more than 16 KiB for a stranger.
 const TLS_BYTES: RangeInclusive<usize> = 4 * 1024..=12 * 1024;
 /// The largest log-in fits, with what comes before it; a thousand strangers that send the most stay below 64 MiB.
@@ -199,7 +201,7 @@ mod tests {
             ("connections_per_address_max = 0", "connections_per_address_max = 1"),
             ("sessions_per_key_max = 0", "sessions_per_key_max = 1"),
             ("login_timeout = \"2s\"", "login_timeout = \"3s\""),
-            ("login_timeout = \"61s\"", "login_timeout = \"1m\""),
+            ("login_timeout = \"31s\"", "login_timeout = \"30s\""),
             ("subscriptions_max = 0", "subscriptions_max = 1"),
             ("subscriptions_max = 257", "subscriptions_max = 256"),
             ("mark_interval_max = \"999ms\"", "mark_interval_max = \"1s\""),
