@@ -159,6 +159,11 @@ impl<S: Storage> Sequencer<S> {
         self.ids.len()
     }
 
+    /// How many signed bytes the messages in force take, and how many they may take.
+    pub fn bytes_in_force(&self) -> (u64, u64) {
+        self.ids.bytes()
+    }
+
     /// The journal that it writes: how it stands, and its reading end ([`Journal::reader`]).
     pub fn journal(&self) -> &Journal<S> {
         &self.journal

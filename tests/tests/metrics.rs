@@ -18,6 +18,7 @@ use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity::{Moderate, Severe};
 use vigie_proto::time::{Timestamp, Window};
 use vigie_relay::own_credential::OwnCredential;
+use vigie_relay::sequencer::BYTES_IN_FORCE_MAX;
 use vigie_relay::server::Relay;
 use vigie_tests::client_auth::Authority;
 use vigie_tests::raw::{Raw, tls};
@@ -76,8 +77,11 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     let mut reader = Raw::log_in(&world, address, &world.live.town).await;
     reader.subscribe(&["alert/fr.idf.75.paris"], None).await;
     let mut author = Raw::log_in(&world, address, &world.live.nation).await;
+    let mut bytes_in_force = 0;
     for text in ["un", "deux"] {
-        author.publish(&world.live.nation.say("alert/fr", text, Moderate)).await;
+        let said = world.live.nation.say("alert/fr", text, Moderate);
+        bytes_in_force += said.len();
+        author.publish(&said).await;
         soon(reader.event()).await;
     }
     let refused = author.publish(&world.live.town.say("alert/fr.idf.75.paris", "d'un autre", Moderate)).await;
@@ -129,6 +133,8 @@ async fn what_is_served_is_what_the_table_lists_and_what_happened() {
     assert_eq!(types, table);
     assert_eq!(numbers["vigie_receipts_total"], 2.0);
     assert_eq!(numbers["vigie_journal_head_sequence"], 2.0);
+    assert_eq!([numbers["vigie_ids"], numbers["vigie_bytes_in_force"]], [2.0, bytes_in_force as f64]);
+    assert_eq!(numbers["vigie_bytes_in_force_max"], BYTES_IN_FORCE_MAX as f64);
     assert_eq!(numbers["vigie_sessions{state=\"live\"}"], 1.0);
     assert_eq!(numbers[&format!("vigie_refusals_total{{code=\"{code}\"}}")], 1.0);
     assert_eq!(numbers["vigie_refusals_total{code=\"unknown_root\"}"], 1.0);

@@ -146,10 +146,16 @@ fn numbers(lang: Lang, status: &Status) -> Vec<String> {
     disk.extend(free);
     disk.push(reserve);
     let (sync, publishes, sessions) = (&status.sync, &status.publishes, &status.sessions);
-    let messages = [
+    let (in_force, in_force_max) = (journal.bytes_in_force, journal.bytes_in_force_max);
+    let mut messages = vec![
         lang.status_messages(publishes.receipts, publishes.refused, publishes.batches),
         lang.status_ids(journal.ids, journal.ids_max),
     ];
+    // None is told by a relay of a version before it was.
+    messages.extend(
+        (in_force_max > 0)
+            .then(|| lang.status_bytes_in_force(lang.bytes(in_force), lang.bytes(in_force_max))),
+    );
     let people = [
         lang.status_sessions(sessions.logged_in, sessions.live, sessions.behind, sessions.strangers),
         lang.status_connections(status.connections, status.connections_max),

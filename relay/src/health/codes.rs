@@ -73,6 +73,10 @@ codes! {
         IdsFull = "ids_full",
             "as many messages are in force as may be: others are refused until some expire",
             "autant de messages sont en vigueur qu'il est permis : les autres sont refusés jusqu'à ce que certains expirent";
+        /// As many bytes of messages are in force as may be.
+        BytesInForceFull = "bytes_in_force_full",
+            "as many bytes of messages are in force as may be: others are refused until some expire; where the disk has room, raise `bytes_in_force_max`",
+            "autant d'octets de messages sont en vigueur qu'il est permis : les autres messages sont refusés jusqu'à ce que certains expirent ; si le disque a de la place, relevez « bytes_in_force_max »";
         /// The clock jumped.
         ClockSuspect = "clock_suspect",
             "the clock jumped, so no message is admitted; set it right, or restart the relay if it is right now",

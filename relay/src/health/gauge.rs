@@ -66,6 +66,8 @@ pub(crate) struct JournalNumbers {
     pub(crate) free_bytes: Option<u64>,
     pub(crate) full: bool,
     pub(crate) ids: usize,
+    pub(crate) bytes_in_force: u64,
+    pub(crate) bytes_in_force_max: u64,
     pub(crate) revocations: usize,
     pub(crate) revocations_lost: u64,
     pub(crate) receipts: u64,
@@ -79,6 +81,7 @@ impl JournalNumbers {
         self.head = sequencer.head();
         self.full = sequencer.is_full();
         self.ids = sequencer.ids_in_force();
+        (self.bytes_in_force, self.bytes_in_force_max) = sequencer.bytes_in_force();
         self.revocations = sequencer.revocations().len();
         self.revocations_lost = sequencer.revocations_lost();
     }

@@ -94,6 +94,9 @@ pub fn text(status: &Status) -> String {
     page.gauge("vigie_journal_damaged_ranges", "Places that cannot be read.", status.damage.len());
     page.gauge("vigie_ids", "Messages in force.", journal.ids);
     page.gauge("vigie_ids_max", "Past so many messages are refused.", journal.ids_max);
+    page.gauge("vigie_bytes_in_force", "Signed bytes of messages in force.", journal.bytes_in_force);
+    let past = "Past so many bytes messages are refused.";
+    page.gauge("vigie_bytes_in_force_max", past, journal.bytes_in_force_max);
     page.gauge("vigie_revocations", "Revocations that hold.", journal.revocations);
     page.gauge(
         "vigie_revocations_lost",

@@ -302,6 +302,8 @@ impl Health {
             failed: self.journal_failed.load(Ordering::Relaxed),
             ids: numbers.ids as u64,
             ids_max: IDS_IN_FORCE_MAX as u64,
+            bytes_in_force: numbers.bytes_in_force,
+            bytes_in_force_max: numbers.bytes_in_force_max,
             revocations: numbers.revocations as u64,
             revocations_max: REVOCATIONS_MAX as u64,
             revocations_lost: numbers.revocations_lost,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vigie_proto::id::{LogId, Sequence};
+use vigie_proto::limits::MESSAGE_BYTES_MAX;
 use vigie_proto::time::Timestamp;
 
 use super::SyncStatus;
@@ -144,6 +145,13 @@ pub struct JournalStatus {
     pub ids: u64,
     /// Past so many (but for a sixteenth that is kept for cancels and urgent messages) messages are refused as `full`.
     pub ids_max: u64,
+    /// Signed bytes of the messages in force: what retention may not remove.
+    #[serde(default)]
+    pub bytes_in_force: u64,
+    /// Past so many (but for a sixteenth that is kept for cancels and urgent messages) messages are refused as `full`; 0 where
+    /// the relay is of a version that does not tell.
+    #[serde(default)]
+    pub bytes_in_force_max: u64,
     /// Revocations that hold, of both planes.
     #[serde(default)]
     pub revocations: u64,
@@ -244,6 +252,7 @@ impl Status {
         let (certificate, credential) = (notice(&self.certificate), notice(&self.credential));
         let clients = notice(&self.client_authority).max(notice(&self.client_list));
         let ids_left = self.journal.ids_max.saturating_sub(self.journal.ids);
+        let bytes_left = self.journal.bytes_in_force_max.saturating_sub(self.journal.bytes_in_force);
         let revocations_left = self.journal.revocations_max.saturating_sub(self.journal.revocations);
         let sessions_left = self.connections_max.saturating_sub(self.sessions.logged_in);
         let is_crowded = self.connections_max > 0 && sessions_left <= self.connections_max / 10;
@@ -256,6 +265,12 @@ impl Status {
             (self.journal.failed, Reason::JournalFailed),
             (self.journal.full, Reason::JournalFull),
             (ids_left <= self.journal.ids_max / 16, Reason::IdsFull),
+            // Where the longest message finds no room: what is shorter may still, for a while. Unknown before the journal
+            // thread has moved.
+            (
+                bytes_left < self.journal.bytes_in_force_max / 16 + MESSAGE_BYTES_MAX as u64 && !starting,
+                Reason::BytesInForceFull,
+            ),
             (self.clock == ClockState::Suspect, Reason::ClockSuspect),
             (certificate == Notice::Ended, Reason::CertificateEnded),
             (clients == Notice::Ended, Reason::ClientAuthEnded),
@@ -333,6 +348,8 @@ mod tests {
                 failed: false,
                 ids: 1,
                 ids_max: 160,
+                bytes_in_force: 1,
+                bytes_in_force_max: 16 * MIB,
                 revocations: 0,
                 revocations_lost: 0,
                 revocations_max: 100,
@@ -367,6 +384,8 @@ mod tests {
         }
     }
 
+    const MIB: u64 = 1024 * 1024;
+
     const CALM: Facts = Facts { stopping: false, ended: false };
 
     /// What a change to a sound relay makes of it: live, its reasons, its warnings.
@@ -394,6 +413,12 @@ mod tests {
         assert_eq!(made(|status, _| status.issuers_ending = 1), (true, vec![], vec!["issuers_end"]));
         assert_eq!(made(|status, _| status.journal.ids = 149), (true, vec![], vec![]));
         assert_eq!(made(|status, _| status.journal.ids = 150), red("ids_full"));
+        let longest_fits = 15 * MIB - MESSAGE_BYTES_MAX as u64;
+        assert_eq!(made(|status, _| status.journal.bytes_in_force = longest_fits), (true, vec![], vec![]));
+        assert_eq!(
+            made(|status, _| status.journal.bytes_in_force = longest_fits + 1),
+            red("bytes_in_force_full")
+        );
         assert_eq!(
             made(|status, _| status.journal.reserve_whole = false),
             (true, vec![], vec!["reserve_used"])

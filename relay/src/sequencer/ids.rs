@@ -143,6 +143,11 @@ impl Ids {
         self.in_force.len()
     }
 
+    /// How many signed bytes they take, and how many they may take.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.all.bytes, self.max.bytes)
+    }
+
     /// Sets how many signed bytes may be in force; what is there already stays.
     pub(super) fn set_bytes_max(&mut self, bytes: u64) {
         self.max.bytes = bytes;

@@ -60,6 +60,7 @@ sentences! {
         "{receipts} receipt(s) in {batches} batch(es), {refused} refused by the journal",
         "{receipts} accusé(s) en {batches} lot(s), {refused} refusé(s) par le journal";
     status_ids(ids, max) "{ids} in force of {max}", "{ids} en vigueur sur {max}";
+    status_bytes_in_force(bytes, max) "their bytes: {bytes} of {max}", "leurs octets : {bytes} sur {max}";
     status_sessions_label() "Sessions", "Sessions";
     status_sessions(logged_in, live, behind, strangers)
         "{logged_in} logged in: {live} live, {behind} behind; {strangers} not logged in yet",
