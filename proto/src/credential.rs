@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::{Flow, Jurisdiction, Plane};
 use crate::id::{CredentialId, KeyId};
-use crate::json::{self, JsonError};
+use crate::json;
 use crate::jws::{self, Kind, Token, Typ};
 use crate::key::{Jwk, PublicKey, SigningKey};
 use crate::limits::{CREDENTIAL_BYTES_MAX, GRANTS_MAX, NAME_BYTES_MAX};
@@ -170,8 +170,8 @@ impl Credential {
 
     pub(crate) fn from_token(token: &Token<'_>, text: &str) -> Result<Self, Refusal> {
         let id = CredentialId::from_bytes(token.id);
-        let payload: Payload =
-            json::parse_signed(&token.payload).map_err(|error| payload_error(error).by(id))?;
+        let payload: Payload = json::parse_signed(&token.payload)
+            .map_err(|error| error.refusal(Code::MalformedCredential).by(id))?;
         let malformed = |detail: &'static str| Refusal::new(Code::MalformedCredential, detail).by(id);
         let key = payload.sub.key_bytes().ok_or_else(|| malformed("`sub.x` is 32 bytes in base64url"))?;
         if payload.plane != token.typ.plane {
@@ -276,15 +276,5 @@ impl fmt::Debug for Credential {
             .field("id", &self.id)
             .field("claims", &self.claims)
             .finish_non_exhaustive()
-    }
-}
-
-fn payload_error(error: JsonError) -> Refusal {
-    match error {
-        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
-        JsonError::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
-        JsonError::Malformed(detail) | JsonError::Shape(detail) => {
-            Refusal::new(Code::MalformedCredential, detail)
-        }
     }
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
+use crate::refusal::{Code, Refusal};
 
 /// Why a text is not JSON as the protocol defines it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,18 @@ pub enum JsonError {
     /// JSON, but not of the expected shape.
     #[error("{0}")]
     Shape(String),
+}
+
+impl JsonError {
+    /// Why a signed object is refused: a member that stands twice or is not defined has a code of its own, whatever the object
+    /// is; for the rest it is `malformed`, the code for an object of this kind.
+    pub(crate) fn refusal(self, malformed: Code) -> Refusal {
+        match self {
+            Self::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
+            Self::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
+            Self::Malformed(detail) | Self::Shape(detail) => Refusal::new(malformed, detail),
+        }
+    }
 }
 
 /// Checks that `bytes` are one strict JSON object and nothing else.
@@ -423,8 +436,19 @@ mod tests {
             #[expect(dead_code, reason = "only its presence is read")]
             a: u32,
         }
-        assert!(parse_signed::<One>(br#"{"a":1}"#).is_ok());
-        assert!(matches!(parse_signed::<One>(br#"{"a":1,"b":2}"#), Err(JsonError::Unknown(_))));
-        assert!(matches!(parse_signed::<One>(br#"{"a":"1"}"#), Err(JsonError::Shape(_))));
+        let read = |text: &str| parse_signed::<One>(text.as_bytes());
+        assert!(read(r#"{"a":1}"#).is_ok());
+        assert!(matches!(read(r#"{"a":1,"b":2}"#), Err(JsonError::Unknown(_))));
+        assert!(matches!(read(r#"{"a":"1"}"#), Err(JsonError::Shape(_))));
+        for (text, code) in [
+            (r#"{"a":1,"b":2}"#, Code::UnknownMember),
+            (r#"{"a":1,"a":2}"#, Code::DuplicateMember),
+            (r#"{"a":"1"}"#, Code::MalformedRotation),
+            (r#"{"a":1"#, Code::MalformedRotation),
+        ] {
+            let refusal = read(text).unwrap_err().refusal(Code::MalformedRotation);
+            assert_eq!(refusal.code, code, "{text}");
+            assert!(!refusal.detail.is_empty(), "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::cap;
 use crate::channel::Channel;
 use crate::id::{MessageId, sha256};
-use crate::json::{self, JsonError};
+use crate::json;
 use crate::label::{Label, SignedLabel};
 use crate::limits::REPLACES_MAX;
 use crate::refusal::{Code, Refusal};
@@ -144,7 +144,7 @@ impl Message {
     /// Reads a payload whose signature was found good.
     pub(crate) fn from_payload(bytes: &[u8]) -> Result<Self, Refusal> {
         let payload: PayloadIn<'_> =
-            json::parse_signed(bytes).map_err(|error| payload_error(error, Code::MalformedMessage))?;
+            json::parse_signed(bytes).map_err(|error| error.refusal(Code::MalformedMessage))?;
         let reserved = [
             (payload.prev.is_some(), "prev"),
             (payload.cosignatures.is_some(), "cosignatures"),
@@ -162,8 +162,8 @@ impl Message {
             .channel
             .parse()
             .map_err(|error| Refusal::new(Code::MalformedChannel, format!("{error}")))?;
-        let content: Content = json::parse_part(payload.content)
-            .map_err(|error| payload_error(error, Code::MalformedContent))?;
+        let content: Content =
+            json::parse_part(payload.content).map_err(|error| error.refusal(Code::MalformedContent))?;
         content.cap.validate().map_err(|fault| Refusal::new(Code::MalformedContent, fault.to_string()))?;
         content.original.as_ref().map_or(Ok(()), Original::validate)?;
         Ok(Self {
@@ -175,13 +175,5 @@ impl Message {
             replaces: payload.replaces,
             content,
         })
-    }
-}
-
-fn payload_error(error: JsonError, shape: Code) -> Refusal {
-    match error {
-        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
-        JsonError::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
-        JsonError::Malformed(detail) | JsonError::Shape(detail) => Refusal::new(shape, detail),
     }
 }

@@ -19,7 +19,7 @@ use crate::chain::{Chain, Roots};
 use crate::channel::Plane;
 use crate::credential::Credential;
 use crate::id::{CredentialId, KeyId, RevocationId};
-use crate::json::{self, JsonError};
+use crate::json;
 use crate::jws::{self, Kind, Token, Typ};
 use crate::key::SigningKey;
 use crate::limits::{CLOCK_SKEW_MAX, JSON_INTEGER_MAX, REVOCATION_BYTES_MAX};
@@ -186,11 +186,8 @@ fn parse(text: &str) -> Result<(Revocation, Token<'_>), Refusal> {
         return Err(malformed(format!("it is larger than {REVOCATION_BYTES_MAX} bytes")));
     }
     let token = Token::parse(text, Kind::Revocation)?;
-    let payload: Payload = json::parse_signed(&token.payload).map_err(|error| match error {
-        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
-        JsonError::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
-        JsonError::Malformed(detail) | JsonError::Shape(detail) => malformed(detail),
-    })?;
+    let payload: Payload =
+        json::parse_signed(&token.payload).map_err(|error| error.refusal(Code::MalformedRevocation))?;
     let target = match (payload.target.credential, payload.target.key) {
         (Some(credential), None) => Target::Credential(credential),
         (None, Some(key)) => Target::Key(key),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Plane;
 use crate::id::{KeyId, RotationId};
-use crate::json::{self, JsonError};
+use crate::json;
 use crate::jws::{self, Kind, Token, Typ};
 use crate::key::{Jwk, PublicKey, SigningKey};
 use crate::limits::ROTATION_BYTES_MAX;
@@ -143,11 +143,8 @@ fn read(text: &str) -> Result<(Rotation, Token<'_>), Refusal> {
         return Err(malformed(format!("it is larger than {ROTATION_BYTES_MAX} bytes")));
     }
     let token = Token::parse(text, Kind::Rotation)?;
-    let payload: Payload = json::parse_signed(&token.payload).map_err(|error| match error {
-        JsonError::Duplicate(detail) => Refusal::new(Code::DuplicateMember, detail),
-        JsonError::Unknown(detail) => Refusal::new(Code::UnknownMember, detail),
-        JsonError::Malformed(detail) | JsonError::Shape(detail) => malformed(detail),
-    })?;
+    let payload: Payload =
+        json::parse_signed(&token.payload).map_err(|error| error.refusal(Code::MalformedRotation))?;
     let key = |jwk: &Jwk| {
         let bytes = jwk.key_bytes().ok_or_else(|| malformed("`x` is 32 bytes in base64url".to_owned()))?;
         PublicKey::from_bytes(bytes).map_err(|_| Refusal::from(Code::KeyRefused))
