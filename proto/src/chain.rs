@@ -149,15 +149,8 @@ impl Chain {
     /// `credential_not_yet_valid` before the root was handed to; `root_ended` from the moment on that it has handed over;
     /// `credential_not_yet_valid` or `credential_expired`, by the first link from the root that is not good.
     pub fn judge(&self, at: Timestamp) -> Result<(), Refusal> {
-        let window = self.root_window();
-        if window.from.max(window.until) <= at {
-            return Err(self.by_root(Code::RootEnded.into()));
-        }
-        self.judge_but_root_end(at)
-    }
-
-    fn by_root(&self, refusal: Refusal) -> Refusal {
-        Refusal { credential: self.links.first().map(|root| root.id()), ..refusal }
+        self.judge_root(at)?;
+        self.judge_links(at)
     }
 
     /// As [`Chain::judge`], also after its root has handed over: for what its holders give up themselves.
@@ -165,26 +158,29 @@ impl Chain {
     /// # Errors
     /// Those of [`Chain::judge`], without `root_ended`.
     pub fn judge_but_root_end(&self, at: Timestamp) -> Result<(), Refusal> {
-        if at < self.root_window().from {
-            let early = Refusal::new(Code::CredentialNotYetValid, "its root is not handed to yet");
-            return Err(self.by_root(early));
+        self.judge_root_beginning(at)?;
+        self.judge_links(at)
+    }
+
+    fn judge_links(&self, at: Timestamp) -> Result<(), Refusal> {
+        self.links.iter().try_for_each(|link| judge_link(link, at))
+    }
+
+    /// Whether its root is one at this moment, whatever the links are.
+    pub(crate) fn judge_root(&self, at: Timestamp) -> Result<(), Refusal> {
+        self.judge_root_beginning(at)?;
+        if at >= self.root_window().until { Err(self.by_root(Code::RootEnded.into())) } else { Ok(()) }
+    }
+
+    fn judge_root_beginning(&self, at: Timestamp) -> Result<(), Refusal> {
+        if at >= self.root_window().from {
+            return Ok(());
         }
-        for link in &self.links {
-            let valid = link.claims().valid;
-            #[cfg(feature = "sabotage")]
-            let valid = if Sabotage::NotBeforeIgnored.is_planted() {
-                Window { from: Timestamp::EPOCH, ..valid }
-            } else {
-                valid
-            };
-            if at < valid.from {
-                return Err(Refusal::from(Code::CredentialNotYetValid).by(link.id()));
-            }
-            if at >= valid.until {
-                return Err(Refusal::from(Code::CredentialExpired).by(link.id()));
-            }
-        }
-        Ok(())
+        Err(self.by_root(Refusal::new(Code::CredentialNotYetValid, "its root is not handed to yet")))
+    }
+
+    fn by_root(&self, refusal: Refusal) -> Refusal {
+        Refusal { credential: self.links.first().map(|root| root.id()), ..refusal }
     }
 
     /// Whether the leaf may publish this.
@@ -224,6 +220,24 @@ impl Chain {
             Refusal::new(code, format!("{flow} at {at}")).by(leaf.id())
         })
     }
+}
+
+/// Whether one link is good at this moment, whatever the others are.
+pub(crate) fn judge_link(link: &Credential, at: Timestamp) -> Result<(), Refusal> {
+    let valid = link.claims().valid;
+    #[cfg(feature = "sabotage")]
+    let valid = if Sabotage::NotBeforeIgnored.is_planted() {
+        Window { from: Timestamp::EPOCH, ..valid }
+    } else {
+        valid
+    };
+    if at < valid.from {
+        return Err(Refusal::from(Code::CredentialNotYetValid).by(link.id()));
+    }
+    if at >= valid.until {
+        return Err(Refusal::from(Code::CredentialExpired).by(link.id()));
+    }
+    Ok(())
 }
 
 fn check_link(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::chain::{Chain, NoVerdicts, Roots, fits_inside, is_test_key, signer_of};
+use crate::chain::{Chain, NoVerdicts, Roots, fits_inside, is_test_key, judge_link, signer_of};
 use crate::channel::{Channel, Filter, Flow};
 use crate::credential::{Credential, Role};
 use crate::hear::Said;
@@ -181,27 +181,11 @@ fn links(
 
 /// What holds of a chain as such at this moment: the time of each link, revocations, that it is no relay's.
 fn standing(chain: &Chain, at: Timestamp, revocations: &Revocations) -> Vec<Finding> {
-    let (root, window) = (chain.links().first().map(|root| root.id()), chain.root_window());
-    let by_root = |refusal: Refusal| Refusal { credential: root, ..refusal };
-    let root_holds = if at < window.from {
-        Err(by_root(Refusal::new(Code::CredentialNotYetValid, "its root is not handed to yet")))
-    } else if at >= window.until {
-        Err(by_root(Code::RootEnded.into()))
-    } else {
-        Ok(())
-    };
-    let mut findings = vec![Finding::of(Rule::Root, root, root_holds)];
-    findings.extend(chain.links().iter().map(|link| {
-        let valid = link.claims().valid;
-        let judged = if at < valid.from {
-            Err(Refusal::from(Code::CredentialNotYetValid).by(link.id()))
-        } else if at >= valid.until {
-            Err(Refusal::from(Code::CredentialExpired).by(link.id()))
-        } else {
-            Ok(())
-        };
-        Finding::of(Rule::Time, Some(link.id()), judged)
-    }));
+    let root = chain.links().first().map(|root| root.id());
+    let mut findings = vec![Finding::of(Rule::Root, root, chain.judge_root(at))];
+    findings.extend(
+        chain.links().iter().map(|link| Finding::of(Rule::Time, Some(link.id()), judge_link(link, at))),
+    );
     let revoked = revocations.revoked(chain);
     let link = revoked.map_or_else(|| chain.leaf().id(), |revoked| revoked.link);
     let judged = revoked.map_or(Ok(()), |revoked| Err(revoked.refusal()));

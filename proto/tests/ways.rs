@@ -249,7 +249,18 @@ const ASKED: [(&str, &[&str]); 5] = [
     ("verify.rs", &["judge_admitted"]),
     ("revocation.rs", &["judge_admitted"]),
     ("revocation/in_force.rs", &["refusal"]),
-    ("chain.rs", &["judge", "by_root", "judge_but_root_end"]),
+    (
+        "chain.rs",
+        &[
+            "judge",
+            "judge_but_root_end",
+            "judge_links",
+            "judge_root",
+            "judge_root_beginning",
+            "by_root",
+            "judge_link",
+        ],
+    ),
 ];
 
 /// The text of a function: from its head to the line that closes it.
