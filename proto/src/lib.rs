@@ -31,6 +31,7 @@ pub mod rotation;
 pub mod roots;
 pub mod chain;
 pub mod expiry;
+mod der;
 pub mod certificate;
 pub mod revocation_list;
 pub mod cap;

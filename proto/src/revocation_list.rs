@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use crate::certificate::{INTEGER, SEQUENCE, expect, window};
+use crate::der::{INTEGER, SEQUENCE, expect, window};
 use crate::time::Window;
 
 const BOOLEAN: u8 = 0x01;
