@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::encoding::{DetectedEncoding, decode as decode_as, detect_encoding};
 use quick_xml::events::{BytesDecl, Event};
+use vigie_proto::cap::is_xml_char;
 
 use super::INPUT_BYTES_MAX;
 use super::error::{ImportError, ImportFault, excerpt};
@@ -102,11 +103,6 @@ fn utf_8(body: &[u8]) -> Result<Cow<'_, str>, ImportError> {
 
 const fn bad_encoding(line: u32, encoding: &'static str) -> ImportError {
     ImportError::new(line, ImportFault::BadEncoding { encoding })
-}
-
-/// The characters that XML 1.0 allows (section 2.2). Others could reach terminals and databases of readers.
-pub(super) const fn is_xml_char(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 fn check_characters(text: &str) -> Result<(), ImportError> {

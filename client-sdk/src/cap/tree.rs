@@ -10,9 +10,9 @@ use quick_xml::errors::{Error, IllFormedError};
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
+use vigie_proto::cap::is_xml_char;
 
 use super::convert::{self, Rule};
-use super::decode::is_xml_char;
 use super::error::{ImportError, ImportFault, excerpt};
 use super::schema;
 use super::version::Version;

@@ -37,7 +37,7 @@ pub use draft::Headline;
 pub use form::object;
 pub use info::{Area, Info, Resource, ValuePair};
 pub use shape::{Circle, Point, Polygon, ShapeFault, is_decimal};
-pub use valid::{Fault, bounds};
+pub use valid::{Fault, bounds, is_xml_char};
 
 #[cfg(test)]
 mod tests;

@@ -153,8 +153,9 @@ fn validate_pair(pair: &ValuePair) -> Result<(), Fault> {
     carried("value", [&pair.value])
 }
 
-/// XML 1.0 has no spelling for the others, not even as a reference.
-const fn is_xml_char(character: char) -> bool {
+/// Whether it may stand in XML 1.0 (section 2.2), which has no spelling for the others, not even as a reference. What is signed
+/// has no others; whoever reads XML must refuse them too, since they could reach terminals and databases of readers.
+pub const fn is_xml_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
