@@ -314,15 +314,18 @@ impl Context {
         })
     }
 
+    /// What a client of this context is made of, with the defaults, under an identity of it or another.
+    pub fn client_config(&self, identity: Identity) -> ClientConfig {
+        ClientConfig::new(self.relays.clone(), self.tls_roots.clone(), self.roots.clone(), identity)
+    }
+
     /// A client of this context under one identity, on the plane of the type. Nothing is connected yet.
     ///
     /// # Errors
     /// As [`Context::identity`], and [`ContextError::Config`] when the context names no relay.
     pub fn client<P: OnPlane>(&self, name: &str) -> Result<Client<P>, ContextError> {
         let identity = self.identity(name, P::PLANE)?;
-        let config =
-            ClientConfig::new(self.relays.clone(), self.tls_roots.clone(), self.roots.clone(), identity);
-        Ok(Client::new(config)?)
+        Ok(Client::new(self.client_config(identity))?)
     }
 }
 

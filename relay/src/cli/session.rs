@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use vigie_client::{
-    Client, ClientConfig, Context, ContextError, EndReason, Identity, LinkError, OnPlane, PublishError,
-};
+use vigie_client::{Client, Context, ContextError, EndReason, Identity, LinkError, OnPlane, PublishError};
 use vigie_proto::channel::Plane;
 use vigie_proto::refusal::{Code, Refusal};
 
@@ -61,12 +59,7 @@ impl Session<'_> {
     ) -> Result<Client<P>, Failure> {
         let context = self.context()?;
         let identity = self.identity(&context, P::PLANE)?;
-        let mut config = ClientConfig::new(
-            context.relays().to_vec(),
-            context.tls_roots().clone(),
-            context.roots().clone(),
-            identity,
-        );
+        let mut config = context.client_config(identity);
         config.deadline = deadline.unwrap_or(config.deadline);
         Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
     }

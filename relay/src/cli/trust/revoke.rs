@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use vigie_client::{
-    Client, ClientConfig, Exercise, Identity, Live, OnPlane, RelayUrl, RevocationsAt, RevokeError, RevokedAt,
+    Client, Exercise, Identity, Live, OnPlane, RelayUrl, RevocationsAt, RevokeError, RevokedAt,
 };
 use vigie_proto::chain::Chain;
 use vigie_proto::channel::Plane;
@@ -181,9 +181,7 @@ pub(super) fn client_of<P: OnPlane>(
     identity: Identity,
     deadline: std::time::Duration,
 ) -> Result<Client<P>, Failure> {
-    let context = session.context()?;
-    let (relays, roots) = (context.relays().to_vec(), context.roots().clone());
-    let mut config = ClientConfig::new(relays, context.tls_roots().clone(), roots, identity);
+    let mut config = session.context()?.client_config(identity);
     config.deadline = deadline;
     Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
 }
