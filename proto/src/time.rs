@@ -45,7 +45,8 @@ impl Timestamp {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// A duration in whole milliseconds, as frames and statuses tell it; what is longer than 64 bits can say is as long as they can.
+pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -16,6 +16,7 @@ use crate::own_credential::OwnCredential;
 use crate::rates::{CHAINS_PER_CREDENTIAL, PUBLISHES_PER_CREDENTIAL};
 use crate::seats::SESSIONS_PER_KEY;
 use crate::sequencer::BYTES_IN_FORCE_MAX;
+use crate::worker::{OUTBOX_BYTES_MAX, RING_BYTES_MAX};
 
 /// Settings of a relay. Start from [`RelayConfig::new`] and change what differs.
 #[derive(Debug)]
@@ -134,8 +135,8 @@ impl RelayConfig {
             origins: Vec::new(),
             unbound_passes: false,
             lifetime_max: MESSAGE_LIFETIME_MAX,
-            outbox_bytes_max: 256 * 1024,
-            ring_bytes_max: 4 * 1024 * 1024,
+            outbox_bytes_max: OUTBOX_BYTES_MAX,
+            ring_bytes_max: RING_BYTES_MAX,
             connections_max: 10_000,
             connections_per_address_max: 5_000,
             sessions_per_key_max: SESSIONS_PER_KEY,

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use vigie_client::pem;
@@ -178,6 +178,11 @@ pub(super) fn read_bounded(lang: Lang, path: &Path, max: u64) -> Result<Vec<u8>,
         return Err(wrong(lang.file_too_large(path.display(), max)));
     }
     Ok(bytes)
+}
+
+/// SHA-256 of a file's content in base64url without padding, as `original.sha256` has it.
+pub(super) fn sha256_text(content: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, content))
 }
 
 pub(super) fn cannot_read(lang: Lang, path: &Path, error: &io::Error) -> Failure {

@@ -228,7 +228,7 @@ fn read_cap(screen: &Screen, path: &Path, args: &Publish, plane: Plane) -> Resul
     }
     let original = Original {
         media_type: CAP_MEDIA_TYPE.to_owned(),
-        sha256: sha256_text(&bytes),
+        sha256: files::sha256_text(&bytes),
         bytes: (!has_password).then(|| URL_SAFE_NO_PAD.encode(&bytes)),
     };
     Ok(Says::Cap { content: Box::new(Content { cap: alert, original: Some(original) }), severity })
@@ -249,10 +249,6 @@ fn has_expired(alert: &Alert, now: Timestamp) -> bool {
         info.expires.as_deref().and_then(time::of_cap).is_some_and(|at| at < now)
     };
     !alert.info.is_empty() && alert.info.iter().all(over)
-}
-
-fn sha256_text(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, bytes))
 }
 
 #[derive(Serialize)]

@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use vigie_proto::id::LogId;
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, millis};
 
 use crate::clock::Clock;
 use crate::journal::{DAMAGE_MET_MAX, DamageMet, DamagedRange, DirStorage, Recovery, Storage};
@@ -330,8 +330,4 @@ impl Health {
         let workers = workers.map(|(index, gauge)| one(format!("worker-{index}"), gauge.silence()));
         workers.chain([one("journal".to_owned(), self.journal.silence())]).collect()
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

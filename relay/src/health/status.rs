@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vigie_proto::id::{LogId, Sequence};
 use vigie_proto::limits::MESSAGE_BYTES_MAX;
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, millis};
 
 use super::SyncStatus;
 use super::clients::{HeldBackStatus, SessionStatus, StrangerStatus, UnheardStatus};
@@ -242,11 +242,7 @@ pub(super) struct Facts {
 impl Status {
     /// Judges itself: `live`, `ready`, reasons and warnings follow from the rest.
     pub(super) fn judged(mut self, facts: Facts) -> Self {
-        let silent = |longer: Duration| {
-            let longer = u64::try_from(longer.as_millis()).unwrap_or(u64::MAX);
-            let silent = move |thread: &ThreadStatus| thread.silent_ms.unwrap_or(self.uptime_ms) > longer;
-            self.threads.iter().any(silent)
-        };
+        let any_silent = |longer| self.silent_threads(longer).next().is_some();
         let notice =
             |validity: &Option<Validity>| validity.as_ref().map_or(Notice::None, |validity| validity.notice);
         let (certificate, credential) = (notice(&self.certificate), notice(&self.credential));
@@ -261,7 +257,7 @@ impl Status {
             (starting, Reason::Starting),
             (facts.stopping, Reason::Stopping),
             (facts.ended && !self.journal.failed, Reason::ThreadEnded),
-            (silent(READY_WITHIN), Reason::ThreadSilent),
+            (any_silent(READY_WITHIN), Reason::ThreadSilent),
             (self.journal.failed, Reason::JournalFailed),
             (self.journal.full, Reason::JournalFull),
             (ids_left <= self.journal.ids_max / 16, Reason::IdsFull),
@@ -292,7 +288,7 @@ impl Status {
             (self.issuers_ending > 0, Warning::IssuersEnd),
             (credential == Notice::Ended, Warning::CredentialEnded),
         ];
-        self.live = !facts.ended && !silent(LIVE_WITHIN);
+        self.live = !facts.ended && !any_silent(LIVE_WITHIN);
         self.reasons = reasons.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect();
         self.warnings =
             warnings.into_iter().filter_map(|(holds, warning)| holds.then_some(warning)).collect();
@@ -302,7 +298,7 @@ impl Status {
 
     /// The threads that have not moved for so long.
     pub fn silent_threads(&self, longer: Duration) -> impl Iterator<Item = &ThreadStatus> {
-        let longer = u64::try_from(longer.as_millis()).unwrap_or(u64::MAX);
+        let longer = millis(longer);
         self.threads.iter().filter(move |thread| thread.silent_ms.unwrap_or(self.uptime_ms) > longer)
     }
 }

@@ -15,9 +15,9 @@ use super::error::JournalError;
 use super::frame::{Home, Kind, MARK_BYTES, Purpose};
 use super::origin::BackupMark;
 use super::recovery::Origin;
-use super::segment::{HEADER_BYTES, Prepared};
+use super::segment::{HEADER_BYTES, Prepared, reading};
 use super::storage::{Storage, StorageFile};
-use super::survey::{Survey, Surveyed, reading};
+use super::survey::{Survey, Surveyed};
 
 /// Behind the name of a file that is not whole yet. It looks like a part of a journal, so nothing new begins beside it.
 const PART_SUFFIX: &str = ".part";

@@ -38,7 +38,7 @@ use super::index::{Indexed, Noted, Progress};
 use super::record::Record;
 use super::reserve;
 use super::scan::{Bound, CHUNK_BYTES, Scan, damaged, scan};
-use super::segment::{self, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name};
+use super::segment::{self, HEADER_BYTES, Header, NotMade, Prepared, Segment, file_name, reading};
 use super::storage::{Storage, StorageFile};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -230,7 +230,6 @@ impl<F> Opened<F> {
 
 /// Whether a segment that goes has damage in it.
 fn holds_damage<F: StorageFile>(segment: &Segment<F>) -> Result<bool, JournalError> {
-    let reading = || JournalError::storage("read a segment");
     let size = segment.file.size().map_err(reading())?;
     let mut frames = FrameReader::new(&*segment.file, segment.home, HEADER_BYTES, size, CHUNK_BYTES);
     loop {

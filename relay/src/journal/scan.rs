@@ -18,7 +18,7 @@ use super::index::{Indexed, Noted, Place, Progress};
 use super::origin::{BackupMark, ForkedFrom};
 use super::record::{CarriedId, MessageRecord, Record, RevocationRecord, decode_credential};
 use super::recovery::Visitor;
-use super::segment::{HEADER_BYTES, Segment};
+use super::segment::{HEADER_BYTES, Segment, reading};
 use super::storage::StorageFile;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -284,10 +284,6 @@ impl Refused {
             },
         }
     }
-}
-
-fn reading() -> impl FnOnce(std::io::Error) -> JournalError {
-    JournalError::storage("read a segment")
 }
 
 pub(super) fn damaged<F: StorageFile>(segment: &Segment<F>, offset: u64, what: &'static str) -> JournalError {

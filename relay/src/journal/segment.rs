@@ -170,6 +170,11 @@ impl Header {
     }
 }
 
+/// What an error of the disk becomes when a segment is read.
+pub(super) fn reading() -> impl FnOnce(io::Error) -> JournalError {
+    JournalError::storage("read a segment")
+}
+
 fn checksum(header: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&header[..12]), &header[16..])
 }
@@ -198,7 +203,7 @@ impl<F: StorageFile> Segment<F> {
             return Err(JournalError::Damaged { segment: file_name(index), offset: size, what });
         }
         let mut bytes = [0; HEADER_BYTES as usize];
-        let holes = read_around(&file, &mut bytes, 0).map_err(JournalError::storage("read a segment"))?;
+        let holes = read_around(&file, &mut bytes, 0).map_err(reading())?;
         if holes {
             let what = "the disk cannot read the header";
             return Err(JournalError::Damaged { segment: file_name(index), offset: 0, what });

@@ -25,7 +25,7 @@ use super::record::{MessageRecord, Record};
 use super::recovery::{ReadAll, open_all, read_all};
 use super::retention;
 use super::scan::CHUNK_BYTES;
-use super::segment::{self, FORMAT_VERSION, HEADER_BYTES, Segment};
+use super::segment::{self, FORMAT_VERSION, HEADER_BYTES, Segment, reading};
 use super::storage::{Storage, StorageFile};
 use super::writer::JournalConfig;
 
@@ -335,8 +335,4 @@ impl<F> Surveyed<F> {
         let segment = Arc::clone(&indexed.segment);
         Self { segment, end: indexed.end, lost_before: indexed.lost_before.clone() }
     }
-}
-
-pub(super) fn reading() -> impl FnOnce(std::io::Error) -> JournalError {
-    JournalError::storage("read a segment")
 }

@@ -14,6 +14,13 @@ use crate::seats::Seats;
 /// no setting would make it better. Thousands of sessions that all have so many still meet `submissions_max` before memory.
 pub const IN_FLIGHT_MAX: usize = 32;
 
+/// What may wait for one session, in bytes, by default: about 200 alerts for a reader that pauses, and 10,000 stalled readers
+/// stay under 2.5 GiB.
+pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+
+/// Recent events that a worker keeps for those who are behind, in bytes, by default: a short pause needs no disk.
+pub const RING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// What a worker is made of; the same for all of a relay but `index`.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -25,10 +32,10 @@ pub struct WorkerConfig {
     pub log: LogId,
     /// The relay's own credential, told in `welcome`.
     pub relay: SharedCredential,
-    /// What may wait for one session, in bytes (or one frame where that is larger). Default 256 KiB: about 200 alerts
-    /// for a reader that pauses, and 10,000 stalled readers stay under 2.5 GiB.
+    /// What may wait for one session, in bytes (or one frame where that is larger). Default
+    /// [`OUTBOX_BYTES_MAX`].
     pub outbox_bytes_max: usize,
-    /// Recent events kept for those who are behind, in bytes. Default 4 MiB: a short pause needs no disk.
+    /// Recent events kept for those who are behind, in bytes. Default [`RING_BYTES_MAX`].
     pub ring_bytes_max: usize,
     /// Publishes of one session that may wait for the disk. Default [`IN_FLIGHT_MAX`]; a test may have less.
     pub in_flight_max: usize,
@@ -46,8 +53,8 @@ impl WorkerConfig {
             rules,
             log,
             relay: SharedCredential::default(),
-            outbox_bytes_max: 256 * 1024,
-            ring_bytes_max: 4 * 1024 * 1024,
+            outbox_bytes_max: OUTBOX_BYTES_MAX,
+            ring_bytes_max: RING_BYTES_MAX,
             in_flight_max: IN_FLIGHT_MAX,
             rates: Arc::new(Rates::unlimited()),
             seats: Arc::new(Seats::unlimited()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use vigie_proto::frame::ServerFrame;
 use vigie_proto::refusal::Code;
+use vigie_proto::time::millis;
 
 use super::{SessionId, Worker};
 
@@ -35,8 +36,7 @@ impl Worker {
     }
 
     pub(super) fn send_away(&mut self, id: SessionId, retry: Duration) {
-        let retry_ms = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
-        self.push_text(id, ServerFrame::GoingAway { retry_ms }.to_text());
+        self.push_text(id, ServerFrame::GoingAway { retry_ms: millis(retry) }.to_text());
         let Some(session) = self.session(id) else { return };
         session.leaving = true;
         self.close_if_answered(id);

@@ -53,7 +53,7 @@ use crate::sync::{Plant, planted};
 use crate::topic::Topics;
 
 use calls::{Call, Calls};
-pub use config::{IN_FLIGHT_MAX, WorkerConfig};
+pub use config::{IN_FLIGHT_MAX, OUTBOX_BYTES_MAX, RING_BYTES_MAX, WorkerConfig};
 pub use counts::{HeldBackCounts, RefusalCounts, WorkerCounts};
 use deadlines::CLOSE_WITHIN;
 pub(crate) use dispatch::LocalEvent;

@@ -10,7 +10,7 @@ use vigie_proto::hear::Reader;
 use vigie_proto::id::CredentialId;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::session::relay::Request;
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, millis};
 
 use super::page::ReadFrom;
 use super::past::Past;
@@ -125,7 +125,7 @@ impl Worker {
             log: self.config.log,
             head: self.head.seq,
             now,
-            mark_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+            mark_ms: millis(interval),
             relay: self.config.relay.id(),
         };
         let next = now.plus(interval);

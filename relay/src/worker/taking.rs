@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use vigie_proto::time::Timestamp;
+use vigie_proto::time::{Timestamp, millis};
 
 use super::session::{Session, Stage};
 use super::{Effect, SessionId, Worker};
@@ -96,7 +96,7 @@ impl Session {
         let before = watch.moved;
         let pace = match (before, taken) {
             (Some((before, since)), Some(taken)) if taken.acknowledged > before => {
-                let time = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+                let time = millis(now.since(since));
                 Some(((taken.acknowledged - before) * 1_000 / time.max(1)).max(PACE_MIN))
             }
             (None, _) | (_, None | Some(_)) => None,

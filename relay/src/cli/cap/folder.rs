@@ -8,15 +8,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::digest::{SHA256, digest};
 use vigie_client::cap::export;
 use vigie_proto::cap::Alert;
 use vigie_proto::channel::Plane;
 use vigie_proto::id::MessageId;
 
 use super::super::exit::{Exit, Failure};
+use super::super::files;
 use super::super::text::Lang;
 
 /// Stands in the name of each file that is no live alert, in the language of those who must not mistake it.
@@ -62,7 +60,7 @@ impl CapFolder {
         };
         match export(alert) {
             Ok(xml) => {
-                let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, xml.as_bytes()));
+                let hash = files::sha256_text(xml.as_bytes());
                 self.put(lang, &format!("{mark}cap-{hash}.xml"), &xml).map(|()| None)
             }
             Err(error) => Ok(Some(error.to_string())),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use vigie_proto::limits::{
     MARK_INTERVAL_MAX, MARK_INTERVAL_MIN, MESSAGE_LIFETIME_MAX, NONCE_LIFETIME, SUBSCRIPTIONS_MAX,
 };
+use vigie_proto::time::millis;
 
 use super::{File, Reading};
 use crate::cli::exit::{Failure, Outcome};
@@ -139,7 +140,6 @@ impl Reading<'_> {
         text: Option<&str>,
         range: RangeInclusive<Duration>,
     ) -> Result<Option<Duration>, Failure> {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let wanted = self.duration(key, text)?;
         let shown = |millis: u64| {
             if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
