@@ -23,10 +23,11 @@ use vigie_proto::limits::ROOTS_MAX;
 use vigie_proto::refusal::Refusal;
 
 use crate::client::{Client, ClientConfig, ConfigError};
-use crate::identity::{Identity, IdentityError, refuse_open_mode};
+use crate::identity::{Identity, IdentityError};
 use crate::plane::OnPlane;
 use crate::settings::{SettingsFault, line_of_key, shown_name};
 use crate::tls::{TlsCertificateError, TlsRoots, TlsRootsError};
+use crate::trust_files::{RotationsError, install_rotations, refuse_open_mode};
 use crate::url::{MalformedRelayUrl, RelayUrl};
 
 /// The file that makes a folder a context.
@@ -244,7 +245,11 @@ impl Context {
             return Err(ContextError::TooManyRoots { path });
         }
         let mut roots = Roots::new(pinned);
-        install(&mut roots, file.rotations.iter().map(|path| dir.join(path)).collect())?;
+        let rotations: Vec<PathBuf> = file.rotations.iter().map(|path| dir.join(path)).collect();
+        install_rotations(&mut roots, &rotations).map_err(|error| match error {
+            RotationsError::Unreadable { path, source } => ContextError::Unreadable { path, source },
+            RotationsError::Refused { path, refusal } => ContextError::Rotation { path, refusal },
+        })?;
         let tls_path = dir.join(file.tls_roots);
         let pem = read(&tls_path, |path| fs::read(path))?;
         let tls_roots =
@@ -344,20 +349,6 @@ fn show_certificate(tls_roots: TlsRoots, certificate: &Path, key: &Path) -> Resu
     let key = read(key, |path| fs::read(path))?;
     let unusable = |source| ContextError::TlsCertificate { path: certificate.to_owned(), source };
     tls_roots.with_client_certificate(&chain, &key).map_err(unusable)
-}
-
-/// Rotations, one a line, in whatever order.
-fn install(roots: &mut Roots, paths: Vec<PathBuf>) -> Result<(), ContextError> {
-    let mut tokens: Vec<(usize, String)> = Vec::new();
-    for (place, path) in paths.iter().enumerate() {
-        let text = read(path, |path| fs::read_to_string(path))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        tokens.extend(lines.map(|line| (place, line.to_owned())));
-    }
-    roots.install(tokens.iter().map(|(_, token)| token.as_str())).map_err(|(which, refusal)| {
-        let place = tokens.get(which).map_or(0, |(place, _)| *place);
-        ContextError::Rotation { path: paths.get(place).cloned().unwrap_or_default(), refusal }
-    })
 }
 
 fn read<T>(path: &Path, how: impl Fn(&Path) -> io::Result<T>) -> Result<T, ContextError> {

@@ -5,8 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use vigie_proto::chain::{Chain, NoVerdicts, Roots};
 use vigie_proto::channel::{Jurisdiction, Plane};
 use vigie_proto::credential::Credential;
@@ -15,7 +13,7 @@ use vigie_proto::key::SigningKey;
 use vigie_proto::refusal::{Code, Refusal};
 use vigie_proto::time::{Timestamp, Window};
 
-use crate::pem;
+use crate::trust_files::read_private_key;
 
 /// A key and its chain, of one plane. Cheap to clone; prints nothing secret.
 #[derive(Clone, Debug)]
@@ -103,7 +101,7 @@ impl Identity {
     /// # Errors
     /// Any [`IdentityError`].
     pub fn load(key: &Path, chain: &Path, roots: &Roots) -> Result<Self, IdentityError> {
-        let key = load_key(key)?;
+        let key = read_private_key(key)?;
         let chain = load_chain(chain, roots)?;
         Self::new(Arc::new(key), Arc::new(chain))
     }
@@ -139,35 +137,6 @@ impl Identity {
     pub fn org(&self) -> &Jurisdiction {
         &self.chain.leaf().claims().org
     }
-}
-
-fn load_key(path: &Path) -> Result<SigningKey, IdentityError> {
-    let unreadable = |source| IdentityError::Unreadable { path: path.to_owned(), source };
-    refuse_open_mode(path)?;
-    let pem = fs::read(path).map_err(unreadable)?;
-    let no_key = |why: String| IdentityError::NoKey { path: path.to_owned(), why };
-    let der =
-        PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|error| no_key(pem::fault(&error).to_owned()))?;
-    #[cfg(feature = "sabotage")]
-    if vigie_proto::sabotage::Sabotage::SecretLogged.is_planted() {
-        tracing::debug!(key = ?der.secret_pkcs8_der(), "a key was read");
-    }
-    SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(|error| no_key(error.to_string()))
-}
-
-#[cfg(unix)]
-pub(crate) fn refuse_open_mode(path: &Path) -> Result<(), IdentityError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata =
-        fs::metadata(path).map_err(|source| IdentityError::Unreadable { path: path.to_owned(), source })?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o177 == 0 { Ok(()) } else { Err(IdentityError::TooOpen { path: path.to_owned(), mode }) }
-}
-
-/// Elsewhere access is governed by lists that the standard library does not show.
-#[cfg(not(unix))]
-pub(crate) fn refuse_open_mode(_: &Path) -> Result<(), IdentityError> {
-    Ok(())
 }
 
 /// Far above eight credentials of 1,280 bytes: a larger file is another file.

@@ -66,6 +66,7 @@ mod clock;
 pub mod cap;
 pub mod pem;
 pub mod settings;
+pub mod trust_files;
 
 /// The examples of the README, so that they compile.
 #[cfg(doctest)]

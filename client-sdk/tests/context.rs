@@ -155,6 +155,8 @@ fn a_bad_identity_is_refused_with_its_file_and_a_way_out() {
     }
     write(&key, &armoured(&[2; 12]), 0o600);
     assert!(matches!(refused(), IdentityError::NoKey { .. }));
+    write(&key, &format!("{}{}", pem_of(2), "\n".repeat(64 * 1024)), 0o600);
+    assert!(matches!(refused(), IdentityError::Unreadable { path, .. } if path == key), "no key is so long");
     write(&key, &pem_of(3), 0o600);
     assert!(matches!(refused(), IdentityError::Mismatch));
     fs::remove_file(&key).unwrap();

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
-use vigie_client::pem;
+use vigie_client::{IdentityError, pem, trust_files};
 use vigie_proto::chain::Chain;
 use vigie_proto::key::{PUBLIC_KEY_BYTES, PublicKey, SigningKey};
 
@@ -110,31 +110,26 @@ pub(super) fn read_chain(lang: Lang, path: &Path) -> Result<Vec<String>, Failure
 
 /// Reads a private key, if only its owner can.
 pub(super) fn read_key(lang: Lang, path: &Path) -> Result<SigningKey, Failure> {
-    refuse_open_mode(lang, path)?;
-    let unusable = |why: String| wrong(lang.unusable_key(path.display(), why));
-    let pem = read_text(lang, path)?;
-    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-        .map_err(|error| unusable(pem::fault(&error).to_owned()))?;
-    SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(|error| unusable(error.to_string()))
+    trust_files::read_private_key(path).map_err(|error| key_refused(lang, &error))
 }
 
 /// Refuses a secret that group or others may touch.
-#[cfg(unix)]
 pub(super) fn refuse_open_mode(lang: Lang, path: &Path) -> Outcome {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = fs::metadata(path).map_err(|error| cannot_read(lang, path, &error))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o177 == 0 {
-        Ok(())
-    } else {
-        Err(wrong(lang.mode_too_open(path.display(), format!("{mode:04o}"))))
-    }
+    trust_files::refuse_open_mode(path).map_err(|error| key_refused(lang, &error))
 }
 
-/// Elsewhere access is governed by lists that the standard library does not show.
-#[cfg(not(unix))]
-pub(super) fn refuse_open_mode(_: Lang, _: &Path) -> Outcome {
-    Ok(())
+/// In words for any key, an identity's or not.
+fn key_refused(lang: Lang, error: &IdentityError) -> Failure {
+    match error {
+        IdentityError::Unreadable { path, source } => cannot_read(lang, path, source),
+        IdentityError::TooOpen { path, mode } => {
+            wrong(lang.mode_too_open(path.display(), format!("{mode:04o}")))
+        }
+        IdentityError::NoKey { path, why } => wrong(lang.unusable_key(path.display(), why)),
+        IdentityError::NoChain { .. } | IdentityError::ChainRefused { .. } | IdentityError::Mismatch | _ => {
+            wrong(lang.identity_error(error))
+        }
+    }
 }
 
 /// What stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410).

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use vigie_client::trust_files::{RotationsError, install_rotations};
 use vigie_proto::chain::Roots;
 use vigie_proto::id::KeyId;
 use vigie_proto::limits::ROOTS_MAX;
 
-use super::exit::{Exit, Failure, Outcome, refusal_text};
+use super::exit::{Exit, Failure, refusal_text};
 use super::files;
 use super::text::Lang;
 
@@ -16,17 +17,13 @@ pub(super) fn pin(lang: Lang, pinned: &[KeyId], rotations: &[PathBuf]) -> Result
         return Err(Failure::new(Exit::Configuration, lang.too_many_roots(ROOTS_MAX)));
     }
     let mut roots = Roots::new(pinned.iter().copied());
-    install(lang, &mut roots, rotations)?;
+    install_rotations(&mut roots, rotations).map_err(|error| match error {
+        RotationsError::Refused { path, refusal } => {
+            let text = lang.rotation_refused(path.display(), refusal_text(lang, &refusal));
+            Failure::new(Exit::Configuration, text)
+        }
+        RotationsError::Unreadable { path, source } => files::cannot_read(lang, &path, &source),
+        other => Failure::new(Exit::Configuration, other.to_string()),
+    })?;
     Ok(roots)
-}
-
-fn install(lang: Lang, roots: &mut Roots, paths: &[PathBuf]) -> Outcome {
-    let mut tokens: Vec<(&PathBuf, String)> = Vec::new();
-    for path in paths {
-        tokens.extend(files::read_chain(lang, path)?.into_iter().map(|token| (path, token)));
-    }
-    roots.install(tokens.iter().map(|(_, token)| token.as_str())).map_err(|(place, refusal)| {
-        let path = tokens.get(place).map_or_else(String::new, |(path, _)| path.display().to_string());
-        Failure::new(Exit::Configuration, lang.rotation_refused(path, refusal_text(lang, &refusal)))
-    })
 }
