@@ -8,14 +8,10 @@ use vigie_proto::refusal::Code::{
 };
 
 use crate::case::{Case, chain, chain_in};
-use crate::forge::{ChainDraft, HOUR_MS, Key, altered, base64, flip};
+use crate::forge::{ChainDraft, HOUR_MS, Key, altered, base64, flip, remove};
 
 fn claims(draft: &mut ChainDraft) -> &mut Value {
     &mut draft.leaf().claims
-}
-
-fn remove(object: &mut Value, member: &str) {
-    object.as_object_mut().unwrap().remove(member).expect("the member was there");
 }
 
 const MINUTE_MS: i64 = 60_000;

@@ -79,6 +79,18 @@ pub(crate) fn flip(token: &str, part: usize, byte: usize) -> String {
     parts.join(".")
 }
 
+/// A frame with one more member, that makes it so long.
+pub(crate) fn padded(text: &str, length: usize) -> String {
+    let frame = text.strip_suffix('}').unwrap();
+    let around = r#","pad":""}"#.len();
+    format!(r#"{frame},"pad":"{}"}}"#, "x".repeat(length - frame.len() - around))
+}
+
+/// Takes out a member that is there.
+pub(crate) fn remove(object: &mut Value, member: &str) {
+    object.as_object_mut().unwrap().remove(member).expect("the member was there");
+}
+
 /// The same token with another word in its payload, under the old signature.
 pub(crate) fn altered(token: &str, from: &str, to: &str) -> String {
     let parts: Vec<_> = token.split('.').collect();

@@ -10,18 +10,12 @@ use vigie_proto::refusal::Code::{
 
 use crate::case::{Case, frame, frame_in};
 use crate::draft::FrameDraft;
-use crate::forge::base64;
+use crate::forge::{base64, padded};
 
 /// The text is what the relay cannot make out a number in.
 fn garble(draft: &mut FrameDraft, edit: fn(String) -> String) {
     draft.numbered = false;
     draft.edit = edit;
-}
-
-fn padded(text: &str, length: usize) -> String {
-    let frame = text.strip_suffix('}').unwrap();
-    let around = r#","pad":""}"#.len();
-    format!(r#"{frame},"pad":"{}"}}"#, "x".repeat(length - frame.len() - around))
 }
 
 fn with_member(text: &str, member: &str) -> String {

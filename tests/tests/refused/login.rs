@@ -8,16 +8,10 @@ use vigie_proto::refusal::Code::{
 
 use crate::case::{Case, login, login_in};
 use crate::draft::LoginDraft;
-use crate::forge::{Holder, Key, base64, flip, id_of};
+use crate::forge::{Holder, Key, base64, flip, id_of, padded};
 
 /// The largest frame before log-in.
 const FRAME_MAX: usize = 12 * 1024;
-
-fn padded(text: &str, length: usize) -> String {
-    let frame = text.strip_suffix('}').unwrap();
-    let around = r#","pad":""}"#.len();
-    format!(r#"{frame},"pad":"{}"}}"#, "x".repeat(length - frame.len() - around))
-}
 
 /// Something else than a log-in.
 fn instead(draft: &mut LoginDraft, frame: &serde_json::Value) {

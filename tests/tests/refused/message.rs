@@ -13,7 +13,7 @@ use vigie_proto::refusal::Code::{
 
 use crate::case::{Case, message, message_in};
 use crate::draft::{MessageDraft, Who};
-use crate::forge::{HOUR_MS, Key, altered, base64, flip, sha256};
+use crate::forge::{HOUR_MS, Key, altered, base64, flip, remove, sha256};
 
 fn drill(draft: &mut MessageDraft) {
     draft.by = Who::Drill;
@@ -28,10 +28,6 @@ fn send_in(draft: &mut MessageDraft, by_ms: i64) {
 
 fn live_for(draft: &mut MessageDraft, ms: u64) {
     draft.payload["expires"] = json!(draft.payload["sent"].as_u64().unwrap() + ms);
-}
-
-fn remove(object: &mut Value, member: &str) {
-    object.as_object_mut().unwrap().remove(member).expect("the member was there");
 }
 
 fn lifetime_max_ms() -> u64 {
