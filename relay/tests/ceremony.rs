@@ -10,11 +10,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 
-use support::{Ran, command, finish, vigie};
+use support::{Ran, Running, command, finish, vigie};
 
 /// The machines of the page: what stands before the `$`.
 const MACHINES: [&str; 4] = ["offline", "nation", "relay", "reader"];
@@ -162,16 +161,11 @@ impl Table {
     fn with_relay<R>(&self, act: impl FnOnce() -> R) -> R {
         let settings = self.path("relay/vigie.toml");
         let settings = settings.to_str().unwrap();
-        let mut run =
-            command(&["relay", "run", "--config", settings, "--listen", "127.0.0.1:0", "--health", "off"]);
-        let mut relay = Stopped(run.spawn().unwrap());
-        let mut told = BufReader::new(relay.0.stderr.take().unwrap()).lines();
-        let listening = "vigie: listening on ";
-        let address = told.find_map(|line| Some(line.unwrap().strip_prefix(listening)?.to_owned())).unwrap();
-        std::thread::spawn(move || told.for_each(drop));
+        let run = ["relay", "run", "--config", settings, "--listen", "127.0.0.1:0", "--health", "off"];
+        let relay = Running::start(&mut command(&run));
         let context = self.path("nation/context.toml");
         let text = fs::read_to_string(&context).unwrap();
-        fs::write(&context, text.replace("7443", address.rsplit(':').next().unwrap())).unwrap();
+        fs::write(&context, text.replace("7443", relay.address().rsplit(':').next().unwrap())).unwrap();
         let done = act();
         fs::write(&context, text).unwrap();
         done
@@ -240,16 +234,6 @@ impl Table {
         let refused = self.with_relay(|| self.nation(&["pub", "alert/fr", "Le voleur"]));
         assert!(refused.code == 5 && refused.err.contains("revoked"), "{refused:?}");
         fs::write(mine, good).unwrap();
-    }
-}
-
-/// A child that is gone when it is dropped.
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

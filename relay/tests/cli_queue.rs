@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "unwrapping in a test is a failed assertion")]
 #![cfg(unix)]
 
-#[expect(dead_code, reason = "shared with the suite of all other commands")]
+#[allow(dead_code, reason = "shared with the suite of all other commands")]
 #[path = "cli_suite/support.rs"]
 mod support;
 

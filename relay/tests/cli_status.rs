@@ -7,52 +7,30 @@ mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Child;
 
 use serde_json::Value;
-use support::{Place, command, vigie};
+use support::{Place, Running, command, vigie};
 
-/// A relay whose first lines were read.
+/// A relay, and where it tells of its health.
 struct Relay {
-    child: Child,
+    running: Running,
     health: Option<String>,
-    err: BufReader<std::process::ChildStderr>,
 }
 
 impl Relay {
     fn start(place: &Place, more: &[&str]) -> Self {
-        let config = place.path("vigie.toml");
-        let run = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"];
-        let mut child = command(&[&run, more].concat()).spawn().unwrap();
-        let mut err = BufReader::new(child.stderr.take().unwrap());
-        let mut line = || {
-            let mut line = String::new();
-            assert!(err.read_line(&mut line).unwrap() > 0, "the relay ended");
-            line
-        };
-        // What it finds in its journal it logs before it listens.
-        while !line().starts_with("vigie: listening on 127.0.0.1:") {}
-        let health = line().strip_prefix("vigie: health on ").map(|url| url.trim().to_owned());
-        Self { child, health, err }
+        let running = place.relay_with(more);
+        let health = running.health();
+        Self { running, health }
     }
 
     fn url(&self) -> &str {
         self.health.as_deref().unwrap()
     }
 
-    /// What it says up to the end; it is killed for that.
-    fn rest(mut self) -> String {
-        self.child.kill().unwrap();
-        let mut rest = String::new();
-        self.err.read_to_string(&mut rest).unwrap();
-        rest
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// What it said up to the end; it is killed for that.
+    fn said(self) -> String {
+        self.running.stop("-KILL").1
     }
 }
 
@@ -194,7 +172,7 @@ fn a_health_port_that_is_taken_keeps_no_relay_from_running() {
     assert_eq!(second.health, None);
     // It runs: the relay that answers on the port is the first one.
     let first_log = ready(first.url(), &["--json"]).objects()[0]["log"].clone();
-    let told = second.rest();
+    let told = second.said();
     assert!(told.contains("ERROR") && told.contains("without its health listener"), "in the log: {told}");
     assert!(
         told.contains("warning: the relay runs, but") && told.contains("--health"),
@@ -207,7 +185,7 @@ fn a_health_port_that_is_taken_keeps_no_relay_from_running() {
     drop(silent);
     let open = Relay::start(&other, &["--health", "0.0.0.0:0"]);
     ready(&open.url().replace("0.0.0.0", "127.0.0.1"), &[]).ended(0);
-    assert!(open.rest().contains("in plain text and to whoever can reach it"));
+    assert!(open.said().contains("in plain text and to whoever can reach it"));
     let config = other.path("vigie.toml");
     let checked = vigie(&["relay", "run", "--config", &config, "--check", "--health", "0.0.0.0:1"]).ended(0);
     assert!(checked.err.contains("in plain text"), "{checked:?}");

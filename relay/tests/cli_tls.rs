@@ -10,42 +10,27 @@ mod support;
 mod clients;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clients::Clients;
-use support::{Place, command, vigie};
-
-/// Far longer than two looks of the relay at its files.
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::support_relay::PATIENCE;
+use support::{Place, Running, vigie};
 
 struct Relay {
-    child: Child,
-    address: String,
+    running: Running,
     health: String,
 }
 
 impl Relay {
     fn start(place: &Place) -> Self {
-        let config = place.path("vigie.toml");
-        let args = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"];
-        let mut child = command(&args).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut after = |start: &str| {
-            let found = lines.by_ref().find_map(|line| Some(line.unwrap().strip_prefix(start)?.to_owned()));
-            found.unwrap_or_else(|| panic!("the relay never said {start}"))
-        };
-        let (address, health) = (after("vigie: listening on "), after("vigie: health on "));
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, health }
+        let running = place.relay_with(&[]);
+        let health = running.health().unwrap();
+        Self { running, health }
     }
 
     fn hang_up(&self) {
-        assert!(
-            Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success()
-        );
+        self.running.signal("-HUP");
     }
 
     /// Asks until it tells a refused certificate, or until it does not.
@@ -58,18 +43,11 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Whether somebody who trusts the authority of `place` alone can log in.
 fn logs_in(place: &Place, relay: &Relay) -> bool {
     let context = fs::read_to_string(place.path("context.toml")).unwrap();
     let lines = context.lines().map(|line| match line.starts_with("relays = ") {
-        true => format!("relays = [\"wss://{}\"]", relay.address),
+        true => format!("relays = [\"wss://{}\"]", relay.running.address()),
         false => line.to_owned(),
     });
     fs::write(place.path("context.toml"), lines.collect::<Vec<_>>().join("\n")).unwrap();

@@ -10,13 +10,12 @@ mod peer;
 #[path = "cli_suite/support.rs"]
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use peer::{Peer, UPGRADE, Way, frame};
-use support::{Place, command};
+use support::{Place, Running};
 use tokio::io::AsyncWriteExt as _;
 use vigie_client::Context;
 use vigie_proto::channel::Plane;
@@ -87,25 +86,11 @@ async fn say_it_everywhere(way: &Way, context: &Context) {
 
 /// All that a relay writes meanwhile.
 fn log_of(place: &Place, form: &str) -> String {
-    let config = place.path("vigie.toml");
-    let run = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0", "--log", form];
-    let mut child = command(&run).env("VIGIE_LOG", "trace").spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap());
-    let mut first = String::new();
-    lines.read_line(&mut first).unwrap();
-    let rest = std::thread::spawn(move || {
-        let mut rest = String::new();
-        lines.read_to_string(&mut rest).unwrap();
-        rest
-    });
-    let address = first.trim().strip_prefix("vigie: listening on ").unwrap();
-    let way = Way::new(address, Path::new(&place.path("tls/ca.pem")));
+    let relay = Running::start(place.relay_command(&["--log", form]).env("VIGIE_LOG", "trace"));
+    let way = Way::new(relay.address(), Path::new(&place.path("tls/ca.pem")));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(say_it_everywhere(&way, &Context::open(place.path("")).unwrap()));
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    child.wait().unwrap();
-    rest.join().unwrap()
+    relay.stop("-TERM").1
 }
 
 #[test]

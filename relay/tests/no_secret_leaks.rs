@@ -19,16 +19,15 @@ mod faulty;
 mod keys;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use support::{Place, command};
+use support::{Place, Running, set_relay};
 use vigie_client::{Client, ClientConfig, Context, Live};
 use vigie_proto::channel::Plane;
 use vigie_relay::config::RelayConfig;
@@ -92,46 +91,21 @@ fn secrets_below(folder: &Path, found: &mut Vec<Secret>) {
 }
 
 struct Relay {
-    child: Child,
-    first: String,
-    rest: Option<std::thread::JoinHandle<String>>,
-    address: String,
+    running: Running,
+    /// Host and port.
     health: String,
 }
 
 impl Relay {
     fn start(place: &Place, level: &str, form: &str) -> Self {
-        let config = place.path("vigie.toml");
-        let run = ["relay", "run", "--config", &config, "--listen", "127.0.0.1:0", "--log", form];
-        let mut child = command(&run).env("VIGIE_LOG", level).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        let mut after = |start: &str| loop {
-            let mut line = String::new();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "{first}");
-            first.push_str(&line);
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.trim().to_owned();
-            }
-        };
-        let (address, health) = (after("vigie: listening on "), after("vigie: health on http://"));
-        let rest = std::thread::spawn(move || {
-            let mut rest = String::new();
-            lines.read_to_string(&mut rest).unwrap();
-            rest
-        });
-        Self { child, first, rest: Some(rest), address, health }
+        let running = Running::start(place.relay_command(&["--log", form]).env("VIGIE_LOG", level));
+        let health = running.health().unwrap().strip_prefix("http://").unwrap().to_owned();
+        Self { running, health }
     }
 
     /// Points a context at it.
     fn is_that_of(&self, context: &Place) {
-        let path = context.path("context.toml");
-        let text = fs::read_to_string(&path).unwrap();
-        let lines = text.lines().map(|line| match line.split_once(" = ") {
-            Some(("relays", _)) => format!("relays = [\"wss://{}\"]", self.address),
-            Some(_) | None => line.to_owned(),
-        });
-        fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        set_relay(&context.dir(), self.running.address());
     }
 
     fn asked(&self, request: &str) -> String {
@@ -140,21 +114,6 @@ impl Relay {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
-    }
-
-    /// All that it wrote.
-    fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.child.wait().unwrap();
-        std::mem::take(&mut self.first) + &self.rest.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -194,7 +153,7 @@ fn everything(place: &Place, stranger: &Place, level: &str, form: &str) -> (Stri
         said += &relay.asked(&format!("GET {path} HTTP/1.1\r\nhost: relay\r\n\r\n"));
     }
     assert!(said.contains("vigie_receipts_total 2"), "{said}");
-    let log = relay.stop();
+    let (_, log) = relay.running.stop("-TERM");
     let config = place.path("vigie.toml");
     said += &support::vigie(&["journal", "export", "--config", &config]).ended(0).out;
     assert!(said.contains("\"jws\""));

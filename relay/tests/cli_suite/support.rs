@@ -1,10 +1,16 @@
 //! Runs the real binary in folders of its own, with nothing of the environment of whoever runs the tests.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+#[allow(dead_code, reason = "each suite of tests uses a part of it")]
+#[path = "../support_relay/mod.rs"]
+pub(crate) mod support_relay;
+
+pub(crate) use support_relay::Running;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -112,27 +118,22 @@ impl Place {
     /// Starts a relay with these settings at an address, which it gives back; the context stays as it is.
     pub(crate) fn start(&self, config: &str, listen: &str) -> (String, Running) {
         let config = self.path(config);
-        let mut child = command(&["relay", "run", "--config", &config, "--listen", listen]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        // What it found in its journal may come before.
-        let mut said = String::new();
-        let address = loop {
-            let before = said.len();
-            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "it does not listen: {said}");
-            if let Some(address) = said[before..].strip_prefix("vigie: listening on ") {
-                break address.trim();
-            }
-        };
-        let address = address.to_owned();
-        let running = Running {
-            child,
-            rest: Some(std::thread::spawn(move || {
-                let mut rest = String::new();
-                let _ = lines.read_to_string(&mut rest);
-                rest
-            })),
-        };
-        (address, running)
+        let running =
+            Running::start(&mut command(&["relay", "run", "--config", &config, "--listen", listen]));
+        (running.address().to_owned(), running)
+    }
+
+    /// Starts the relay on a free port, with more arguments; the context stays as it is.
+    #[allow(dead_code, reason = "each suite of tests uses a part of it")]
+    pub(crate) fn relay_with(&self, more: &[&str]) -> Running {
+        Running::start(&mut self.relay_command(more))
+    }
+
+    /// What starts it so.
+    #[allow(dead_code, reason = "each suite of tests uses a part of it")]
+    pub(crate) fn relay_command(&self, more: &[&str]) -> Command {
+        let config = self.path("vigie.toml");
+        command(&[&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"], more].concat())
     }
 }
 
@@ -148,39 +149,4 @@ pub(crate) fn set_relay(dir: &Path, address: &str) {
         }
     });
     std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
-}
-
-/// A relay that runs; killed when dropped.
-pub(crate) struct Running {
-    child: Child,
-    rest: Option<std::thread::JoinHandle<String>>,
-}
-
-impl Running {
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap().success());
-    }
-
-    /// Asks it to stop; returns its exit code and what it said after it listened.
-    pub(crate) fn stop(self, signal: &str) -> (i32, String) {
-        self.signal(signal);
-        self.ended()
-    }
-
-    /// Waits until it ends by itself.
-    pub(crate) fn ended(mut self) -> (i32, String) {
-        let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        (code, self.rest.take().unwrap().join().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

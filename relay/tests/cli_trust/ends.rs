@@ -1,10 +1,7 @@
 //! What ends soon is told 30, 7 and 1 days before, of every link of a chain, by every command that uses it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -18,10 +15,8 @@ use vigie_proto::rotation::{self, Handover};
 use vigie_proto::severity::Severity;
 use vigie_proto::time::{Timestamp, Window};
 
-use crate::support::{Place, command, set_relay};
+use crate::support::Place;
 
-/// Longer than any step takes; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// From so many days ago until in so many days.
@@ -146,27 +141,10 @@ fn every_command_that_uses_a_chain_tells_each_link_that_ends_soon_once() {
     );
 }
 
-/// A relay with the settings there, and the lines of its log as they come.
-fn start(place: &Place) -> (Child, Receiver<String>) {
-    let run = ["relay", "run", "--config", &place.path("vigie.toml"), "--listen", "127.0.0.1:0"];
-    let mut relay = command(&run).spawn().unwrap();
-    let (say, said) = sync_channel(10_000);
-    let lines = BufReader::new(relay.stderr.take().unwrap()).lines();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
-    (relay, said)
-}
-
 #[test]
 fn a_renewed_credential_of_the_relay_is_taken_up_while_it_runs_and_a_bad_one_is_not() {
     let place = aging();
-    let (mut relay, said) = start(&place);
-    let wait_for = |wanted: &str| {
-        while !said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("never {wanted:?}")).contains(wanted) {}
-    };
-    let signal = |signal: &str, relay: &Child| {
-        assert!(Command::new("kill").args([signal, &relay.id().to_string()]).status().unwrap().success());
-    };
-    wait_for("listening on");
+    let relay = place.relay_with(&[]);
     let grant = |out: &str| {
         let (authority, key) = (place.path("authority"), place.path("relay/pub.pem"));
         let role = ["trust", "grant", "--authority", &authority, "--role", "relay", "--key", &key];
@@ -176,15 +154,14 @@ fn a_renewed_credential_of_the_relay_is_taken_up_while_it_runs_and_a_bad_one_is_
     };
     // Of another key than lies there: `relay/pub.pem` is still that of the key that `init` made.
     grant(&place.path("relay/relay.chain"));
-    signal("-HUP", &relay);
-    wait_for("the relay's new credential or key is refused");
+    relay.signal("-HUP");
+    relay.wait_for("the relay's new credential or key is refused");
     let made = Place::new();
     fs::copy(made.path("relay/key.pem"), place.path("relay/key.pem")).unwrap();
     fs::copy(made.path("relay/pub.pem"), place.path("relay/pub.pem")).unwrap();
     grant(&place.path("relay/relay.chain"));
-    wait_for("the relay's own credential was read again");
-    signal("-TERM", &relay);
-    assert!(relay.wait().unwrap().success());
+    relay.wait_for("the relay's own credential was read again");
+    assert_eq!(relay.stop("-TERM").0, 0);
 }
 
 /// A root that hands over in 6 days, in settings and context, with what it has signed beside them.
@@ -217,20 +194,11 @@ fn a_relay_names_once_what_others_renew_roots_that_hand_over_and_what_stands_abo
     ] {
         assert!(told.err.contains(&hands_over) && told.err.contains("in 6 day(s)"), "{told:?}");
     }
-    let (mut relay, said) = start(&place);
-    let mut log = Vec::new();
-    let mut wait_for = |wanted: &str| {
-        while !log.iter().any(|line: &String| line.contains(wanted)) {
-            log.push(said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("never {wanted:?}: {log:?}")));
-        }
-        log.iter().find(|line| line.contains(wanted)).unwrap().clone()
-    };
-    let address = wait_for("vigie: listening on ");
-    set_relay(&place.dir(), address.rsplit(' ').next().unwrap());
-    let line = wait_for(&hands_over);
+    let relay = place.relay();
+    let line = relay.wait_for(&hands_over);
     assert!(line.contains("WARN") && line.contains("plane=live"), "{line}");
     let mut readers = [(); 2].map(|()| place.command(&["sub", "alert/fr", "--as", "old"]).spawn().unwrap());
-    let line = wait_for("a credential of fr, which stands above those of connected clients");
+    let line = relay.wait_for("a credential of fr, which stands above those of connected clients");
     assert!(line.contains("WARN") && line.contains("days_left=20") && line.contains("credential="), "{line}");
     // By its id; what it calls itself, and whose it is below, are nobody's business.
     assert!(!line.contains("Vieille racine") && !line.contains("Ancien"), "{line}");
@@ -238,10 +206,9 @@ fn a_relay_names_once_what_others_renew_roots_that_hand_over_and_what_stands_abo
         reader.kill().unwrap();
         reader.wait().unwrap();
     }
-    assert!(Command::new("kill").args(["-TERM", &relay.id().to_string()]).status().unwrap().success());
-    assert!(relay.wait().unwrap().success());
-    log.extend(said.iter());
+    let (code, log) = relay.stop("-TERM");
+    assert_eq!(code, 0, "{log}");
     for once in [&*hands_over, "which stands above those of connected clients"] {
-        assert_eq!(log.iter().filter(|line| line.contains(once)).count(), 1, "{once}: {log:?}");
+        assert_eq!(log.lines().filter(|line| line.contains(once)).count(), 1, "{once}: {log}");
     }
 }

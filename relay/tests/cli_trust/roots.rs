@@ -1,47 +1,32 @@
 //! The roots of a relay that runs, as an operator changes them: a line more, a line less, a line that is no good.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Place, command, vigie};
-
-/// Far longer than two looks of the relay at its files.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::support_relay::PATIENCE;
+use crate::support::{Place, Running, set_relay, vigie};
 
 pub(crate) struct Relay {
-    child: Child,
-    address: String,
+    running: Running,
     health: String,
 }
 
 impl Relay {
     pub(crate) fn start(place: &Place) -> Self {
-        let config = place.path("vigie.toml");
-        let mut child =
-            command(&["relay", "run", "--config", &config, "--listen", "127.0.0.1:0"]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut after = |start: &str| {
-            let found = lines.by_ref().find_map(|line| Some(line.unwrap().strip_prefix(start)?.to_owned()));
-            found.unwrap_or_else(|| panic!("the relay never said {start}"))
-        };
-        let (address, health) = (after("vigie: listening on "), after("vigie: health on "));
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, health }
+        let running = place.relay_with(&[]);
+        let health = running.health().unwrap();
+        Self { running, health }
     }
 
     fn hang_up(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        self.running.signal("-HUP");
     }
 
     /// Asks it to stop, and waits for that.
-    pub(crate) fn end(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+    pub(crate) fn end(self) {
+        let (code, said) = self.running.stop("-TERM");
+        assert_eq!(code, 0, "{said}");
     }
 
     /// What an operator sees.
@@ -63,21 +48,9 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Points a deployment at a relay that is another's.
 pub(crate) fn point(place: &Place, relay: &Relay) {
-    let text = std::fs::read_to_string(place.path("context.toml")).unwrap();
-    let lines = text.lines().map(|line| match line.starts_with("relays = ") {
-        true => format!("relays = [\"wss://{}\"]", relay.address),
-        false => line.to_owned(),
-    });
-    std::fs::write(place.path("context.toml"), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    set_relay(&place.dir(), relay.running.address());
 }
 
 fn publish(place: &Place) -> i32 {

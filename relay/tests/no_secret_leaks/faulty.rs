@@ -89,7 +89,7 @@ fn no_private_key_is_in_what_mutual_tls_and_the_operators_door_say() {
         assert_ne!(said.run(&["pub", "alert/fr.idf", CONTENT, "--as", "region", "--wait", "1s"]), [0, 0]);
         place.edit("context.toml", "# tls_certificate = ", "tls_certificate = ");
         place.edit("context.toml", "# tls_key = ", "tls_key = ");
-        said.all.extend(relay.stop().bytes());
+        said.all.extend(relay.running.stop("-TERM").1.bytes());
     }
     nothing_of(&secrets, &said.all);
 }

@@ -32,7 +32,7 @@ impl Talk {
 
     /// On a machine that has no context: where roots are made.
     fn offline(&mut self, args: &[&str], code: i32) {
-        self.run(command(&[args, &["-vv"], self.form].concat()), args, code);
+        self.run(support::command(&[args, &["-vv"], self.form].concat()), args, code);
     }
 
     fn run(&mut self, mut command: std::process::Command, args: &[&str], code: i32) {
@@ -130,8 +130,8 @@ fn no_private_key_is_in_what_makes_and_ends_keys_nor_in_what_it_leaves() {
         let relay = Relay::start(&talk.place, "trace", log);
         relay.is_that_of(&talk.place);
         secrets_below(&talk.place.dir(), &mut secrets);
-        talk.change(&relay.address);
-        talk.said.extend(relay.stop().bytes());
+        talk.change(relay.running.address());
+        talk.said.extend(relay.running.stop("-TERM").1.bytes());
         talk.hand_out();
         secrets_below(&talk.place.dir(), &mut secrets);
         talk.files();

@@ -1,17 +1,21 @@
 //! The real relay as a process, and what the system says that it uses.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use vigie_client::Context;
 
+#[allow(dead_code, reason = "each suite of tests uses a part of it")]
+#[path = "../support_relay/mod.rs"]
+mod support_relay;
+
+use support_relay::Running;
+
 /// A relay of its own trust, killed when it is dropped.
 pub(crate) struct Relay {
-    child: Child,
+    running: Running,
     folder: tempfile::TempDir,
-    address: String,
 }
 
 /// What it has used so far.
@@ -27,13 +31,6 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Relay {
     /// With more settings than those of `vigie init`.
     pub(crate) fn start(name: &str, more: &str) -> Self {
@@ -47,31 +44,29 @@ impl Relay {
         // All readers share a key.
         let text = format!("{text}\n{more}\nsessions_per_key_max = 20000\nhealth = {{ listen = \"off\" }}\n");
         std::fs::write(&settings, text).unwrap();
-        let (child, address) = run(&place, "127.0.0.1:0");
-        Self { child, folder, address }
+        let running = run(&place, "127.0.0.1:0");
+        Self { running, folder }
     }
 
     /// Stops it as its operator does, and waits until it has ended.
     pub(crate) fn stop(&mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let ended = self.child.wait().unwrap();
+        self.running.signal("-TERM");
+        let ended = self.running.wait();
         assert!(ended.success(), "{ended}");
     }
 
     /// As a power cut ends it.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.running.kill();
     }
 
     /// Starts the stopped one again, at the same address.
     pub(crate) fn start_again(&mut self) {
-        (self.child, _) = run(&self.place(), &self.address);
+        self.running = run(&self.place(), self.running.address());
     }
 
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.running.address()
     }
 
     pub(crate) fn place(&self) -> PathBuf {
@@ -84,7 +79,7 @@ impl Relay {
 
     pub(crate) fn usage(&self) -> Usage {
         let of = |file: &str| {
-            let path = Path::new("/proc").join(self.child.id().to_string()).join(file);
+            let path = Path::new("/proc").join(self.running.pid().to_string()).join(file);
             std::fs::read_to_string(path).unwrap()
         };
         let number = |text: &str, name: &str| -> u64 {
@@ -105,22 +100,10 @@ impl Relay {
 }
 
 /// Runs a relay until it says where it listens.
-fn run(place: &Path, listen: &str) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vigie"))
-        .args(["relay", "run", "--listen", listen, "--config"])
-        .arg(place.join("vigie.toml"))
-        .env("VIGIE_LOG", "error")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    // What it found in its journal comes first.
-    let told = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("vigie: listening on "));
-    let address = told.expect("the relay says where it listens").rsplit(' ').next().unwrap().to_owned();
-    assert!(address.starts_with("127.0.0.1:"), "{address}");
-    // What it says later must be taken from it, or it would wait for a reader.
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("relay: {line}")));
-    (child, address)
+fn run(place: &Path, listen: &str) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vigie"));
+    command.args(["relay", "run", "--listen", listen, "--config"]).arg(place.join("vigie.toml"));
+    Running::start(command.env("VIGIE_LOG", "error"))
 }
 
 /// What the system says that all TCP sockets hold.
