@@ -23,7 +23,7 @@ use super::gate::Gate;
 use super::inlet::{Inlet, StrangerBytes};
 use super::sessions::Sessions;
 use super::tls::Shown;
-use super::turns::Turns;
+use super::turns::{Turns, Work};
 use super::upgrade::{UpgradeRules, Upgraded, upgrade};
 use crate::server::RelayError;
 use crate::worker::{Outlet, SessionId};
