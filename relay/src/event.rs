@@ -39,7 +39,7 @@ pub struct Event {
     pub credential: CredentialId,
     /// How grave.
     pub severity: Severity,
-    /// Whether it asks for action now or soon, and is grave: who hears it is served first. Not known, and `false`, of what was
+    /// Whether it asks for action now or soon, is grave and no exercise: who hears it is served first. Not known, and `false`, of what was
     /// read back from the journal.
     pub urgent: bool,
     /// Where it is addressed.

@@ -277,6 +277,7 @@ impl<S: Storage> Sequencer<S> {
     /// The journal failed, as in [`Sequencer::commit`], or, when [`Journal::is_poisoned`] does not hold, a segment that
     /// is due cannot be read and stays. No room to carry on what is needed is no error: it stays for now.
     pub fn retain(&mut self, now: Timestamp) -> Result<bool, JournalError> {
+        self.ids.prune_if_full(now);
         let (leaves, chains, revoking) = (&mut self.leaves, &*self.chains, &self.revoking);
         // Found once a step, and only when the step meets a credential.
         let mut kept = None;

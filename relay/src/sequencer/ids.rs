@@ -10,7 +10,7 @@ use std::time::Duration;
 use vigie_proto::admit::{KnownIds, Stored};
 use vigie_proto::channel::Plane;
 use vigie_proto::id::{CredentialId, MessageId};
-use vigie_proto::limits::CLOCK_SKEW_MAX;
+use vigie_proto::limits::{CLOCK_SKEW_MAX, MESSAGE_BYTES_MAX};
 use vigie_proto::time::Timestamp;
 
 /// Ids in force. Past it, publishes are refused with `full` until some expire.
@@ -207,6 +207,15 @@ impl Ids {
         }
     }
 
+    /// At rest: forgets what has expired where so much is in force that the relay counts as full. Without publishes nothing
+    /// else would find out that there is room again.
+    pub(super) fn prune_if_full(&mut self, now: Timestamp) {
+        let longest = MESSAGE_BYTES_MAX as u64;
+        if !self.all.has_room_in(self.max.without(self.max.part(RESERVE)), longest) {
+            self.forget_expired(now);
+        }
+    }
+
     fn forget_expired(&mut self, now: Timestamp) {
         let mut gone = Vec::new();
         self.in_force.retain(|_, known| {
@@ -351,6 +360,20 @@ mod tests {
         let large = Candidate { bytes: 16_000, ..by(2) };
         assert!(!ids.has_room(&large, false), "more than its share");
         assert!(ids.has_room(&Candidate { bytes: 15_000, ..large }, false), "all of its share");
+    }
+
+    /// Whoever asks whether the relay is ready sees it, also when nobody publishes.
+    #[test]
+    fn what_expires_makes_room_where_nobody_publishes() {
+        let mut ids = Ids::with_max(1_000, 16 * 1024 * 1024);
+        let expired = Timestamp::from_millis(1_000).plus(CLOCK_SKEW_MAX);
+        for number in 0..60 {
+            let candidate = Candidate { bytes: MESSAGE_BYTES_MAX, ..by(number) };
+            ids.insert(id(number.into()), stored(), Timestamp::from_millis(1_000), &candidate);
+            let is_full = number == 59;
+            ids.prune_if_full(expired);
+            assert_eq!(ids.all.bytes == 0, is_full, "{number}");
+        }
     }
 
     #[test]

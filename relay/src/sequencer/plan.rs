@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vigie_proto::admit::Stored;
 use vigie_proto::chain::Chain;
+use vigie_proto::channel::Plane;
 use vigie_proto::credential::Credential;
 use vigie_proto::id::{CredentialId, Sequence};
 use vigie_proto::verify::VerifiedMessage;
@@ -60,7 +61,9 @@ impl Plan {
             audience: message.message().label.audience().clone(),
             jws: Bytes::from_owner(Signed(Arc::clone(message.token()))),
         }));
-        self.authors.push((author, is_urgent(message)));
+        // What is exercised keeps nobody waiting.
+        let urgent = is_urgent(message) && message.message().channel.plane == Plane::Live;
+        self.authors.push((author, urgent));
         self.ids.push(StatementId::Message(message.id()));
         self.last = Some(stored.seq);
     }

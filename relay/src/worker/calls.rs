@@ -36,19 +36,30 @@ impl Calls {
         }
     }
 
-    pub(super) fn take(&mut self) -> Option<(SessionId, Call)> {
-        let plain_is_due = self.urgent_in_a_row >= URGENT_IN_A_ROW_MAX && !self.plain.is_empty();
-        if !plain_is_due && let Some(id) = self.urgent.pop_front() {
+    /// The first in the line that is good: who came by himself meanwhile, or was called sooner, stands there still, and counts
+    /// for nothing.
+    pub(super) fn take(&mut self, mut is_good: impl FnMut(SessionId, Call) -> bool) -> Option<SessionId> {
+        if self.urgent_in_a_row >= URGENT_IN_A_ROW_MAX
+            && let Some(id) = first(&mut self.plain, |id| is_good(id, Call::Plain))
+        {
+            self.urgent_in_a_row = 0;
+            return Some(id);
+        }
+        if let Some(id) = first(&mut self.urgent, |id| is_good(id, Call::Urgent)) {
             self.urgent_in_a_row += 1;
-            return Some((id, Call::Urgent));
+            return Some(id);
         }
         self.urgent_in_a_row = 0;
-        self.plain.pop_front().map(|id| (id, Call::Plain))
+        first(&mut self.plain, |id| is_good(id, Call::Plain))
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.plain.is_empty()
     }
+}
+
+fn first(line: &mut VecDeque<SessionId>, mut is_good: impl FnMut(SessionId) -> bool) -> Option<SessionId> {
+    std::iter::from_fn(|| line.pop_front()).find(|id| is_good(*id))
 }
 
 #[cfg(test)]
@@ -68,10 +79,24 @@ mod tests {
         for index in 100..120 {
             calls.put(id(index), Call::Urgent);
         }
-        let order: Vec<_> = std::iter::from_fn(|| calls.take()).map(|(id, _)| id.index).collect();
+        let order: Vec<_> = std::iter::from_fn(|| calls.take(|_, _| true)).map(|id| id.index).collect();
         let expected: Vec<_> =
             (100..107).chain([0]).chain(107..114).chain([1]).chain(114..120).chain([2]).collect();
         assert_eq!(order, expected);
         assert!(calls.is_empty());
+    }
+
+    /// Else whoever comes by himself all the time would keep the others waiting.
+    #[test]
+    fn a_place_in_the_line_that_is_good_no_more_takes_nobodys_turn() {
+        let mut calls = Calls::default();
+        for index in 0..30 {
+            calls.put(id(index), Call::Plain);
+            calls.put(id(100 + index), Call::Urgent);
+        }
+        let is_good = |id: SessionId, call| call == Call::Urgent || id.index == 29;
+        let order: Vec<_> = std::iter::from_fn(|| calls.take(is_good)).map(|id| id.index).collect();
+        let expected: Vec<_> = (100..107).chain([29]).chain(107..130).collect();
+        assert_eq!(order, expected);
     }
 }

@@ -192,6 +192,7 @@ impl Worker {
     fn turn_live(&mut self, id: SessionId, after: Position) {
         let Some(session) = self.session(id) else { return };
         session.stand(Standing::Live(after));
+        session.past_until = session.outbox.given() + session.outbox.bytes() as u64;
         #[cfg(feature = "model")]
         if planted(Plant::LiveOneEventLate) {
             session.stand(Standing::Live(Position { seq: after.seq.next(), ..after }));

@@ -94,7 +94,7 @@ impl Worker {
         session.overdue = true;
         // Whether or not it was called before: a driver whose socket takes nothing has not come back since.
         session.called = Called::Not;
-        self.call(id, Call::Plain);
+        self.call(id, Call::Urgent);
     }
 
     /// Tells why and closes; the next deadline is that of the close.

@@ -217,15 +217,13 @@ impl Worker {
             .is_some_and(|session| session.generation == id.generation && session.overdue)
     }
 
-    /// Whether something waits for a session that is behind: what it writes next is of the past.
+    /// Whether what a session writes next is of the past: it is behind, or was when that was put into its outbox.
     pub fn catches_up(&self, id: SessionId) -> bool {
-        self.sessions.get(id.index).filter(|session| session.generation == id.generation).is_some_and(
-            |session| {
-                let standing = session.standing();
-                matches!(standing, Some(Standing::Behind(_) | Standing::Reading(_)))
-                    && !session.outbox.is_empty()
-            },
-        )
+        let found = self.sessions.get(id.index).filter(|session| session.generation == id.generation);
+        found.is_some_and(|session| {
+            let is_behind = matches!(session.standing(), Some(Standing::Behind(_) | Standing::Reading(_)));
+            (is_behind || session.outbox.given() < session.past_until) && !session.outbox.is_empty()
+        })
     }
 
     /// Takes what is to be written, up to about `max_bytes`, in order, as [`Worker::give_output`] does.
@@ -269,14 +267,13 @@ impl Worker {
     /// The next session that has output, if any: have it call [`Worker::give_output`]. Each is named once until it does. Who has
     /// an urgent message comes first.
     pub fn poll_call(&mut self) -> Option<SessionId> {
-        while let Some((id, call)) = self.calls.take() {
-            // It has come by itself meanwhile, or was called sooner: then this place in the line is an old one.
-            if let Some(session) = self.session(id).filter(|session| session.called == Called::Waits(call)) {
-                session.called = Called::Comes;
-                return Some(id);
-            }
-        }
-        None
+        let sessions = &self.sessions;
+        let id = self.calls.take(|id, call| {
+            let session = sessions.get(id.index).filter(|session| session.generation == id.generation);
+            session.is_some_and(|session| session.called == Called::Waits(call))
+        })?;
+        self.session(id)?.called = Called::Comes;
+        Some(id)
     }
 
     /// Whether [`Worker::poll_call`] may have one to name.
@@ -362,9 +359,11 @@ impl Worker {
         let Some(session) = self.session(id).filter(|session| !session.outbox.is_closed()) else { return };
         session.close();
         session.outbox.push_close(code);
+        // An end waits for no flood, nor in the line of those who are behind: what it closes is not behind any more.
+        session.called = Called::Not;
         self.set_deadline(id, by);
         self.topics.leave(id.index);
-        self.call(id, Call::Plain);
+        self.call(id, Call::Urgent);
     }
 
     /// The session has output: it is to be called, sooner where it waits for a later call.

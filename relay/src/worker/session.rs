@@ -114,6 +114,8 @@ pub(super) struct Session {
     last_credential: Option<CredentialId>,
     /// The last event that a look-up met it for.
     pub(super) last_met: Sequence,
+    /// In bytes that it is given since it began: what comes before this was put into its outbox while it was behind.
+    pub(super) past_until: u64,
     /// Whether its driver is to take output.
     pub(super) called: Called,
 }
@@ -143,6 +145,7 @@ impl Session {
             deadline,
             last_credential: None,
             last_met: Sequence::START,
+            past_until: 0,
             called: Called::Not,
         }
     }
@@ -254,6 +257,7 @@ impl Session {
             self.closing_under = Some(Arc::clone(state.chain()));
         }
         self.subscription = None;
+        self.past_until = 0;
         // It has its time to take the end, and no less.
         self.watch = None;
         if let Some(seat) = &self.seat {
