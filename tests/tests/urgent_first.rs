@@ -10,6 +10,7 @@ use vigie_proto::channel::Plane;
 use vigie_proto::id::{CredentialId, LogId, MessageId, Nonce, Sequence};
 use vigie_proto::label::Audience;
 use vigie_proto::login::{self, Binding};
+use vigie_proto::refusal::Code;
 use vigie_proto::session::relay::Rules;
 use vigie_proto::severity::Severity;
 use vigie_relay::chains::{SharedVerdicts, StoredChains};
@@ -132,4 +133,19 @@ fn what_is_urgent_does_not_silence_the_others() {
     assert_eq!(called.len(), 80);
     assert!(place(&hall.readers[0][0]) < 10, "one in eight is not urgent");
     assert!(place(&hall.readers[1][39]) < 48, "and no more than that");
+}
+
+/// Nobody who is to be cut off is given more because others wait.
+#[test]
+fn an_end_is_said_before_all_that_waits() {
+    let mut hall = Hall::new(&World::new(), 20);
+    hall.give(&[(TOWNS[0], false)]);
+    let last = hall.readers[0][19];
+    hall.worker.handle_violation(last, Code::GoingAway);
+    assert_eq!(hall.called()[0], last);
+    // Also one that was called and has not come: as who waits for a turn.
+    hall.give(&[(TOWNS[1], false)]);
+    assert_eq!(hall.called().len(), 20);
+    hall.worker.handle_violation(hall.readers[1][7], Code::GoingAway);
+    assert_eq!(hall.called(), [hall.readers[1][7]]);
 }
