@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::SessionId;
 
-/// Of so many calls, one is for a session without an urgent message where one waits: a flood of what is urgent delays the
+/// After so many sessions with an urgent message another has its call, where one waits: a flood of what is urgent delays the
 /// others, and does not silence them.
 const URGENT_IN_A_ROW_MAX: usize = 7;
 
